@@ -1,0 +1,40 @@
+# make help lists the targets.
+VENV   ?= .venv
+PYTHON ?= python3
+BENCH   = $(VENV)/bin/python -m bench
+
+.DEFAULT_GOAL := help
+.PHONY: help setup bench bench-cifar test lint format report
+
+help:          ## Show this list
+	@grep -hE '^[a-z%-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready  ## Set up $(VENV) when it is missing
+
+$(VENV)/.ready:
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+bench: bench-digits  ## Train and compare on digits (3 minutes, no download)
+
+bench-cifar: bench-cifar10  ## Train and compare on CIFAR-10 (for a GPU)
+
+bench-%: suites/%.toml $(VENV)/.ready  ## Train and compare any suite: make bench-fashion
+	$(BENCH) run $<
+	$(BENCH) report $<
+
+report: $(VENV)/.ready  ## Make every report again from its records
+	$(BENCH) report $(patsubst reports/%/records.jsonl,suites/%.toml,$(wildcard reports/*/records.jsonl))
+
+lint: $(VENV)/.ready  ## Style and types
+	$(VENV)/bin/python -m ruff check .
+	$(VENV)/bin/python -m ruff format --check .
+	$(VENV)/bin/python -m mypy
+
+test: lint  ## Lint, types and tests
+	$(VENV)/bin/python -m pytest
+
+format: $(VENV)/.ready  ## Format the code
+	$(VENV)/bin/python -m ruff check --fix .
+	$(VENV)/bin/python -m ruff format .

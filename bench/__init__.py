@@ -1,0 +1,43 @@
+"""Matched comparison of ANN, LIF, CLIF and other spiking networks: accuracy, firing rates, synops and energy."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.energy.model import estimate_energy as estimate_energy
+    from bench.energy.model import load_table as load_table
+    from bench.errors import BenchError as BenchError
+    from bench.execute.local import run_suite as run_suite
+    from bench.measure.evaluate import count_operations as count_operations
+    from bench.models import build_model as build_model
+    from bench.record import RunRecord as RunRecord
+    from bench.report.markdown import render_report as render_report
+    from bench.suite import load_suite as load_suite
+
+__version__ = "0.1.0"
+
+# Resolved on first use, so that `import bench` and the verbs that train nothing never wait for torch.
+_EXPORTS = {
+    "BenchError": "bench.errors",
+    "RunRecord": "bench.record",
+    "build_model": "bench.models",
+    "count_operations": "bench.measure.evaluate",
+    "estimate_energy": "bench.energy.model",
+    "load_suite": "bench.suite",
+    "load_table": "bench.energy.model",
+    "render_report": "bench.report.markdown",
+    "run_suite": "bench.execute.local",
+}
+_SUBMODULES = ("neurons", "models", "encoders")
+
+__all__ = ["__version__", *_EXPORTS]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EXPORTS:
+        return getattr(importlib.import_module(_EXPORTS[name]), name)
+    if name in _SUBMODULES:
+        return importlib.import_module(f"bench.{name}")
+    raise AttributeError(f"module 'bench' has no attribute '{name}'")

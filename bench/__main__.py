@@ -1,0 +1,5 @@
+"""`python -m bench` is `spikebench`."""
+
+from bench.cli import main
+
+main()

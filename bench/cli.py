@@ -1,0 +1,229 @@
+"""The command: verbs that call the library, print what it returns and turn its errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bench.errors import BenchError, SuiteError
+from bench.suite import Suite, load_suite
+
+app = typer.Typer(
+    help="Matched comparison of ANN, LIF, CLIF and other spiking networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+out = Console(soft_wrap=True, highlight=False, markup=False)
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files, as suites/digits.toml.")]
+
+
+class TableFormat(StrEnum):
+    """How `report` prints the main table."""
+
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+
+
+class Listing(StrEnum):
+    """What `list` can list."""
+
+    neurons = "neurons"
+    encoders = "encoders"
+    models = "models"
+    datasets = "datasets"
+    suites = "suites"
+    tables = "tables"
+
+
+@app.command()
+def run(
+    suites: Suites,
+    only: Annotated[str | None, typer.Option(metavar="LABEL", help="Only this entry.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Only this seed.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Runs at once (default: one per GPU, else per core).")
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")] = "auto",
+    data: Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")] = Path("data"),
+    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
+    stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
+) -> None:
+    """Train and measure what a suite asks for and the store does not have."""
+    from bench.execute.local import Settings, execute, plan
+    from bench.store import State, Store
+
+    loaded, store = _load(suites), Store()
+    selected, todos = plan(loaded, store, label=only, seed=seed, force=force, stale=stale)
+    states = Counter(todo.state for todo in selected if todo not in todos)
+    before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED))
+    begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
+    parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
+    out.print(f"{_runs(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")
+    if dry_run:
+        for todo in todos:
+            out.print(f"{todo.run.suite}/{todo.run.label} seed {todo.run.seed}  {todo.run.key}  {todo.state}")
+        return
+    if not todos:
+        return
+    from bench.progress import Board
+
+    settings = Settings(device=device, jobs=jobs, data=data, offline=offline)
+    with Board(out, todos, jobs or os.cpu_count() or 1) as board:
+        outcome = execute(todos, store, settings, board)
+    if outcome.interrupted:
+        out.print(f"interrupted: {outcome.done} of {_runs(len(todos))} done, the rest saved; the same command goes on")
+        raise typer.Exit(INTERRUPTED)
+    for line in outcome.failed:
+        typer.echo(f"failed: {line}", err=True)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    suites: Suites,
+    check: Annotated[bool, typer.Option("--check", help="Fail when a report is not what its records give.")] = False,
+    format: Annotated[TableFormat, typer.Option(help="How to print the main table.")] = TableFormat.md,
+) -> None:
+    """Write reports/<suite>/ from the records and print the main table."""
+    from bench.report.markdown import render_table
+    from bench.report.write import check_report, write_report
+    from bench.store import REPORTS, Store
+
+    differences = 0
+    for suite in _load(suites):
+        folder = REPORTS / suite.name
+        if check:
+            found = check_report(suite, folder)
+            differences += len(found)
+            out.print("\n".join(found) if found else f"{folder}: agrees with its records")
+            continue
+        records = Store().collect(suite)
+        write_report(suite, records, folder)
+        out.print(render_table(suite, records, format.value))
+        typer.echo(f"{folder / 'report.md'}", err=True)
+    if differences:
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(suites: Suites) -> None:
+    """Show which runs are done, stale, partial, failed or missing."""
+    from bench.store import Store
+
+    store = Store()
+    for suite in _load(suites):
+        states = [(planned, store.state(planned)) for planned in suite.runs]
+        counted = Counter(state for _, state in states)
+        out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
+        table = Table(box=None, pad_edge=False)
+        for column in ("entry", "seed", "key", "state"):
+            table.add_column(column)
+        for planned, state in states:
+            table.add_row(planned.label, str(planned.seed), planned.key, state)
+        out.print(table)
+
+
+@app.command()
+def check(suites: Suites) -> None:
+    """Validate suites without running them: every problem at once."""
+    from bench.execute.local import check_values
+
+    loaded = _load(suites)
+    check_values(loaded)
+    for suite in loaded:
+        out.print(f"{suite.path}: fine ({_runs(len(suite.runs))})")
+
+
+@app.command("list")
+def list_(kind: Annotated[Listing, typer.Argument(help="What to list.")]) -> None:
+    """List what a suite may name."""
+    rows = {"suites": _suite_rows, "tables": _table_rows}.get(kind.value, lambda: _plugin_rows(kind.value[:-1]))()
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "parameters", "what it is") if len(rows[0]) == 3 else ("name", "what it is"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table, soft_wrap=not out.is_terminal)
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A records file or a git revision.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="A records file or a git revision.")],
+) -> None:
+    """Compare two sets of records: before, after, ratio."""
+    from bench.report.diff import diff as compare
+    from bench.report.diff import load_side
+
+    out.print(compare(load_side(old), load_side(new)))
+
+
+def _load(paths: list[Path]) -> list[Suite]:
+    suites: list[Suite] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            suites.append(load_suite(path))
+        except SuiteError as error:
+            problems += error.problems
+    if problems:
+        raise SuiteError(problems)
+    return suites
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'' if count == 1 else 's'}"
+
+
+def _suite_rows() -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for path in sorted(Path("suites").glob("*.toml")):
+        suite = load_suite(path)
+        labels = ", ".join(entry.label for entry in suite.spec.entries)
+        rows.append((str(path), f"{suite.spec.title} ({labels}; {len(suite.runs)} runs)"))
+    if not rows:
+        raise BenchError("suites/: no suite files here; run this in the folder that holds suites/")
+    return rows
+
+
+def _table_rows() -> list[tuple[str, ...]]:
+    from bench.energy.model import load_table, table_names
+
+    return [(name, load_table(name).title) for name in table_names()]
+
+
+def _plugin_rows(kind: str) -> list[tuple[str, ...]]:
+    from bench import registry
+
+    def words(parameter: registry.Parameter) -> Any:
+        return parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
+
+    return [
+        (info.name, ", ".join(map(words, info.parameters)), info.summary)
+        for _, info in sorted(registry.plugins(kind).items())
+    ]
+
+
+def main() -> None:
+    """Run the command; a BenchError becomes one message on standard error and its exit code."""
+    try:
+        app()
+    except BenchError as error:
+        typer.echo(f"spikebench: {error}", err=True)
+        sys.exit(error.exit_code)

@@ -1,0 +1,155 @@
+"""Training augmentations over whole batches, drawn from a CPU generator so that every device sees the same ones.
+
+They are applied in this order, whatever the order of their names: on raw images random-crop, random-flip, auto-augment
+and trivial-augment-wide; on normalised images cutout; on images and labels mixup or cutmix (with both, one of them is
+drawn for each batch). Images that an encoder wants as intensities pass the same stages without being normalised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional as F
+from torchvision.transforms import v2
+
+from bench.errors import ParameterError, UnknownNameError
+
+CROP_PADDING_PIXELS = 4
+# The policy learned on CIFAR-10 (Cubuk et al. 2019) serves every data set here, as is usual for small images.
+_POLICY = v2.AutoAugmentPolicy.CIFAR10
+OnImages = Callable[[Tensor, Generator], Tensor]
+OnBatch = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Augmenter:
+    """The stages that a list of names comes to; without names every method returns what it is given."""
+
+    raw: tuple[OnImages, ...] = ()
+    normalised: tuple[OnImages, ...] = ()
+    mixing: tuple[OnBatch, ...] = ()
+
+    def on_raw(self, images: Tensor, generator: Generator) -> Tensor:
+        """Augment images [N, C, H, W] as they are stored."""
+        for stage in self.raw:
+            images = stage(images, generator)
+        return images
+
+    def on_normalised(self, images: Tensor, generator: Generator) -> Tensor:
+        """Augment float images [N, C, H, W]."""
+        for stage in self.normalised:
+            images = stage(images, generator)
+        return images
+
+    def on_batch(self, images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Mix samples: images [N, C, H, W], labels [N] -> images, probabilities [N, classes]."""
+        if not self.mixing:
+            return images, labels
+        chosen = _below(len(self.mixing), 1, generator).item() if len(self.mixing) > 1 else 0
+        return self.mixing[int(chosen)](images, labels, generator)
+
+
+def build_augmenter(
+    names: Iterable[str], *, classes: int, image_size: tuple[int, int], in_channels: int = 3
+) -> Augmenter:
+    """Return the augmenter for `names` as in a suite's `train.augment`; image_size is (height, width), pixels.
+
+    Raises UnknownNameError for another name, ParameterError for a policy that needs grey or colour images.
+    """
+    wanted = set(names)
+    side = cutout_side(image_size)
+    raw: Mapping[str, OnImages] = {
+        "random-crop": random_crop,
+        "random-flip": random_flip,
+        "auto-augment": lambda images, generator: _each(v2.AutoAugment(_POLICY), images, generator),
+        "trivial-augment-wide": lambda images, generator: _each(v2.TrivialAugmentWide(), images, generator),
+    }
+    normalised: Mapping[str, OnImages] = {"cutout": lambda images, generator: cutout(images, side, generator)}
+    mixing: Mapping[str, OnBatch] = {
+        "mixup": lambda images, labels, generator: _mix(v2.MixUp(num_classes=classes), images, labels, generator),
+        "cutmix": lambda images, labels, generator: _mix(v2.CutMix(num_classes=classes), images, labels, generator),
+    }
+    for name in sorted(wanted - set(raw) - set(normalised) - set(mixing)):
+        raise UnknownNameError("augmentation", name, [*raw, *normalised, *mixing])
+    policies = sorted(wanted & {"auto-augment", "trivial-augment-wide"})
+    if policies and in_channels not in (1, 3):
+        raise ParameterError(f"augment: '{policies[0]}' needs images of 1 or 3 channels, these have {in_channels}")
+    return Augmenter(
+        raw=tuple(stage for name, stage in raw.items() if name in wanted),
+        normalised=tuple(stage for name, stage in normalised.items() if name in wanted),
+        mixing=tuple(stage for name, stage in mixing.items() if name in wanted),
+    )
+
+
+def random_crop(images: Tensor, generator: Generator) -> Tensor:
+    """Pad images [N, C, H, W] by 4 black pixels and cut out an H x W window at a random place, for each sample."""
+    height, width = images.shape[-2:]
+    padded = F.pad(images, (CROP_PADDING_PIXELS,) * 4)
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # a view [N, C, 9, 9, H, W]
+    rows, columns = _below(2 * CROP_PADDING_PIXELS + 1, (2, len(images)), generator, images.device)
+    return windows[torch.arange(len(images), device=images.device), :, rows, columns]
+
+
+def random_flip(images: Tensor, generator: Generator) -> Tensor:
+    """Mirror each of images [N, C, H, W] left to right with probability one half."""
+    flipped = _below(2, len(images), generator, images.device).bool()
+    return torch.where(flipped[:, None, None, None], images.flip(3), images)
+
+
+def cutout(images: Tensor, side: int, generator: Generator) -> Tensor:
+    """Set one square of `side` pixels to 0 in each of images [N, C, H, W]: on normalised images, the mean colour.
+
+    The centre is uniform over the image and the square is clipped at the borders (DeVries & Taylor 2017).
+    """
+    height, width = images.shape[-2:]
+    top, left = (_below(size, len(images), generator) - side // 2 for size in (height, width))
+    keep = ~(_within(top, side, height)[:, None, :, None] & _within(left, side, width)[:, None, None, :])
+    return images * to_device(keep, images.device)
+
+
+def cutout_side(image_size: tuple[int, int]) -> int:
+    """Return the side of cutout's square, pixels: half the shorter side of the image, so 16 for 32x32.
+
+    DeVries & Taylor 2017 use 16 for CIFAR-10 and 8 for CIFAR-100; later recipes use 16 for both.
+    """
+    return max(1, min(image_size) // 2)
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copy from the CPU to `device` without waiting for it, which needs pinned memory on CUDA."""
+    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
+
+
+def _within(start: Tensor, length: int, size: int) -> Tensor:
+    """Return [N, size]: whether a position lies in start .. start + length - 1."""
+    offset = torch.arange(size) - start[:, None]
+    return (offset >= 0) & (offset < length)
+
+
+def _each(policy: v2.Transform, images: Tensor, generator: Generator) -> Tensor:
+    """Apply a torchvision policy to every image by itself; it draws from torch's global generator, restored after."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(_seed(generator))
+        return torch.stack([policy(image) for image in images])
+
+
+def _mix(mix: v2.Transform, images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Apply torchvision's mixup or cutmix; it draws from torch's global generator, restored after."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(_seed(generator))
+        mixed, probabilities = mix(images, labels)
+    return mixed, probabilities
+
+
+def _seed(generator: Generator) -> int:
+    return int(torch.randint(2**62, (), generator=generator))
+
+
+def _below(bound: int, size: int | tuple[int, ...], generator: Generator, device: torch.device | None = None) -> Tensor:
+    """Draw integers 0 .. bound - 1 on the CPU and move them to `device`."""
+    shape = (size,) if isinstance(size, int) else size
+    drawn = torch.randint(bound, shape, generator=generator)
+    return drawn if device is None else to_device(drawn, device)

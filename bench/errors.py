@@ -1,0 +1,71 @@
+"""Every failure that a user can cause or cure, as one exception family that the command turns into one message."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class BenchError(Exception):
+    """A failure with a message for the user: where, what is wrong, what is known or nearest, what to do.
+
+    `exit_code` is what the command returns: 2 for bad input, 1 for work that could not be finished.
+    """
+
+    exit_code = 2
+
+
+class SuiteError(BenchError):
+    """A suite file that cannot be used. `problems` holds every one of them, each naming file and key path."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class UnknownNameError(BenchError):
+    """A plug-in, table or label that does not exist."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        super().__init__(f"unknown {kind} '{name}'; {nearest(name, self.known)}")
+
+
+class ParameterError(BenchError):
+    """A plug-in parameter of the wrong name, type or value."""
+
+
+class DataError(BenchError):
+    """A data set that is missing, incomplete or unreadable."""
+
+
+class RecordError(BenchError):
+    """A records file that cannot be read."""
+
+
+class TableError(BenchError):
+    """A cost table that cannot be read."""
+
+
+class RunFailedError(BenchError):
+    """A run that cannot go on: the loss is not finite, memory is exhausted."""
+
+    exit_code = 1
+
+
+class StoreError(BenchError):
+    """The folder of runs cannot be written, or another process is using the run."""
+
+    exit_code = 1
+
+
+def nearest(word: str, known: Sequence[str]) -> str:
+    """Return the half-sentence that helps after a wrong word: the closest known word, or all known words.
+
+    >>> nearest("optimzer", ["epochs", "optimizer"])
+    "did you mean 'optimizer'?"
+    """
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return "known: " + (", ".join(known) if known else "none")

@@ -1,0 +1,48 @@
+"""What a running process says to whoever started it: one JSON object a line. No torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from bench.spec import MeasureSpec, RunSpec
+from bench.suite import PlannedRun
+
+
+class Job(BaseModel):
+    """All that a worker process needs to execute one run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suite: str
+    label: str
+    seed: int
+    spec: RunSpec
+    measure: MeasureSpec
+    folder: str
+    data: str
+    offline: bool
+    device: str
+
+    def planned(self) -> PlannedRun:
+        """Return the run as the suite planned it."""
+        spec = self.spec
+        return PlannedRun(self.suite, self.label, self.seed, spec, spec.key, spec.measure_key(self.measure))
+
+
+class Event(BaseModel):
+    """One line from a worker: progress while it trains, then exactly one of the others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+
+    kind: Literal["progress", "done", "failed", "interrupted", "busy"]
+    epoch: int = 0
+    epochs: int = 0
+    step: int = 0
+    steps: int = 0
+    loss: float = 0.0
+    accuracy_fraction: float = 0.0
+    images_per_s: float = 0.0
+    seconds_left: float = 0.0
+    error: str = ""

@@ -1,0 +1,275 @@
+"""Runs executed on this machine: one process each, several at once, one thread each on the CPU."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import registry
+from bench.errors import BenchError, SuiteError
+from bench.execute.events import Event, Job
+from bench.record import RunRecord
+from bench.store import REPORTS, RUNS, RunFolder, State, Store, write_failure
+from bench.suite import PlannedRun, Suite
+
+LOG_TAIL_LINES = 60
+STOP_GRACE_S = 60.0  # a step of a large network on a CPU takes seconds, and the checkpoint some more
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to execute; nothing here is an experimental setting."""
+
+    device: str = "auto"  # "auto", "cpu", "cuda" or "cuda:1"
+    jobs: int | None = None
+    data: Path = Path("data")
+    offline: bool = False
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A run to execute, with the suite it belongs to and what the store knew about it."""
+
+    suite: Suite
+    run: PlannedRun
+    state: State
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the executed runs ended."""
+
+    done: int = 0
+    failed: tuple[str, ...] = ()  # "LABEL seed N: why"
+    interrupted: bool = False
+
+
+Watcher = Callable[[Todo, Event], None]
+
+
+def plan(
+    suites: Sequence[Suite],
+    store: Store,
+    *,
+    label: str | None = None,
+    seed: int | None = None,
+    force: bool = False,
+    stale: bool = False,
+) -> tuple[list[Todo], list[Todo]]:
+    """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all."""
+    selected = [Todo(suite, run, store.state(run)) for suite in suites for run in suite.select(label, seed)]
+    settled = set() if force else {State.DONE} if stale else {State.DONE, State.STALE}
+    return selected, [todo for todo in selected if todo.state not in settled]
+
+
+def execute(
+    todos: Sequence[Todo], store: Store, settings: Settings, watch: Watcher = lambda todo, event: None
+) -> Outcome:
+    """Execute runs, each in its own process; a failed one leaves the others running.
+
+    Raises SuiteError for parameter values that a constructor refuses, DataError for missing data, and BenchError for a
+    device that is not there, all before the first process starts. On Ctrl-C every run writes its checkpoint first.
+    """
+    if not todos:
+        return Outcome()
+    devices = _devices(settings.device)
+    check_values(todo.suite for todo in todos)
+    _prepare_data(todos, settings)
+    jobs = settings.jobs or (len(devices) if devices[0] != "cpu" else os.cpu_count() or 1)
+    pool = _Pool(store, settings, devices, max(1, jobs), watch)
+    return pool.execute(todos)
+
+
+def run_suite(suite: Suite, runs: str | Path = RUNS, data: str | Path = "data", **settings: object) -> list[RunRecord]:
+    """Execute what is not done of a suite and return all its records (`device`, `jobs`, `offline` as in Settings).
+
+    The library's form of `spikebench run`. A failed run is a record with status "failed".
+    """
+    store = Store(Path(runs))
+    _, todos = plan([suite], store)
+    execute(todos, store, Settings(data=Path(data), **settings))  # type: ignore[arg-type]
+    return store.collect(suite, REPORTS)
+
+
+def check_values(suites: Iterable[Suite]) -> None:
+    """Construct every plug-in once. Raises SuiteError listing the values that a constructor refuses."""
+    from bench.run import verify
+
+    problems: list[str] = []
+    for suite in {suite.path: suite for suite in suites}.values():
+        try:
+            verify(suite)
+        except SuiteError as error:
+            problems += error.problems
+    if problems:
+        raise SuiteError(problems)
+
+
+def _prepare_data(todos: Sequence[Todo], settings: Settings) -> None:
+    """Download or find each data set once, before several processes want it."""
+    wanted = {(spec := todo.run.spec.dataset).model_dump_json(): spec for todo in todos}
+    for spec in wanted.values():
+        registry.create("dataset", spec.name, **spec.params).prepare(settings.data, offline=settings.offline)
+
+
+def _devices(wanted: str) -> list[str]:
+    import torch
+
+    available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if wanted == "cpu" or (wanted == "auto" and not available):
+        return ["cpu"]
+    if wanted in ("auto", "cuda") and available:
+        return available
+    if wanted in available:
+        return [wanted]
+    raise BenchError(f"--device {wanted}: no such device here; known: auto, cpu{''.join(', ' + d for d in available)}")
+
+
+@dataclass
+class _Running:
+    todo: Todo
+    process: subprocess.Popen[str]
+    device: str
+    last: Event | None = None
+    reader: threading.Thread | None = None
+
+
+@dataclass
+class _Pool:
+    store: Store
+    settings: Settings
+    devices: list[str]
+    jobs: int
+    watch: Watcher
+    events: queue.SimpleQueue[tuple[_Running, Event | None]] = field(default_factory=queue.SimpleQueue)
+    running: list[_Running] = field(default_factory=list)
+
+    def execute(self, todos: Sequence[Todo]) -> Outcome:
+        waiting, done, failed = deque(todos), 0, []
+        try:
+            while waiting or self.running:
+                while waiting and len(self.running) < self.jobs:
+                    self.running.append(self._start(waiting.popleft()))
+                final = self._next_end()
+                if final.last and final.last.kind == "done":
+                    done += 1
+                else:
+                    failed.append(self._explain(final))
+        except KeyboardInterrupt:
+            self._stop_all()
+            return Outcome(done, tuple(failed), interrupted=True)
+        return Outcome(done, tuple(failed))
+
+    def _start(self, todo: Todo) -> _Running:
+        folder, run = self.store.folder(todo.run), todo.run
+        device = min(self.devices, key=lambda name: sum(other.device == name for other in self.running))
+        if todo.state in (State.DONE, State.STALE):
+            _set_aside(folder)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        job = Job(
+            suite=run.suite,
+            label=run.label,
+            seed=run.seed,
+            spec=run.spec,
+            measure=todo.suite.spec.measure,
+            folder=str(folder.path),
+            data=str(self.settings.data),
+            offline=True,  # the data is there: _prepare_data saw to it
+            device=device,
+        )
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
+        with folder.log.open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench.execute.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**os.environ, **threads},
+                start_new_session=True,  # Ctrl-C reaches this process, which then stops the workers in order
+            )
+        assert process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code and log say why
+            process.stdin.write(job.model_dump_json() + "\n")
+            process.stdin.flush()  # and left open: the worker ends when this process does
+        running = _Running(todo, process, device)
+        running.reader = threading.Thread(target=self._read, args=(running,), daemon=True)
+        running.reader.start()
+        return running
+
+    def _read(self, running: _Running) -> None:
+        assert running.process.stdout
+        for line in running.process.stdout:
+            self.events.put((running, Event.model_validate_json(line)))
+        running.process.wait()
+        running.process.stdout.close()
+        if running.process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                running.process.stdin.close()
+        self.events.put((running, None))
+
+    def _next_end(self) -> _Running:
+        while True:
+            running, event = self.events.get()
+            if event is None:
+                self.running.remove(running)
+                if running.last is None or running.last.kind == "progress":
+                    running.last = Event(kind="failed", error=_last_words(running, self.store.folder(running.todo.run)))
+                    self.watch(running.todo, running.last)
+                return running
+            running.last = event
+            self.watch(running.todo, event)
+
+    def _explain(self, ended: _Running) -> str:
+        assert ended.last
+        folder = self.store.folder(ended.todo.run)
+        if ended.last.kind == "failed":
+            write_failure(folder, ended.last.error, _tail(folder))
+        run = ended.todo.run
+        return f"{run.label} seed {run.seed}: {ended.last.error or ended.last.kind}"
+
+    def _stop_all(self) -> None:
+        """Ask every worker to save and end; end by force those that do not."""
+        for running in self.running:
+            running.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + STOP_GRACE_S
+        for running in self.running:
+            try:
+                running.process.wait(max(0.1, deadline - time.monotonic()))
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                running.process.kill()
+                running.process.wait()
+
+
+def _set_aside(folder: RunFolder) -> None:
+    """Start a finished run afresh, keeping its old record beside until the new one replaces it."""
+    folder.checkpoint.unlink(missing_ok=True)
+    if folder.record.exists():
+        os.replace(folder.record, folder.path / "record.previous.json")
+
+
+def _last_words(running: _Running, folder: RunFolder) -> str:
+    code = running.process.returncode
+    if code is not None and code < 0:
+        hint = "; is there enough memory?" if -code == signal.SIGKILL else ""
+        return f"killed by {signal.Signals(-code).name}{hint}"
+    lines = [line for line in _tail(folder).splitlines() if line.strip()]
+    return lines[-1].strip() if lines else f"ended with exit code {code} and no message"
+
+
+def _tail(folder: RunFolder) -> str:
+    try:
+        lines = folder.log.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-LOG_TAIL_LINES:])

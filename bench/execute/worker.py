@@ -1,0 +1,94 @@
+"""The process of one run: reads a job from standard input and writes events to standard output.
+
+Exit codes: 0 done, 75 stopped and able to go on, 1 failed. Whoever started it keeps standard error as the run's log and
+finds the traceback of an unexpected failure there. Standard input stays open: when it closes, whoever listened is gone,
+and the run saves its checkpoint and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from bench.errors import BenchError
+from bench.execute.events import Event, Job
+from bench.store import BusyError, RunFolder
+
+PROGRESS_EVERY_S = 0.5
+LOCK_PATIENCE_S = 10.0  # an orphan of an earlier command needs a moment to save and end
+EXIT_INTERRUPTED = 75  # sysexits' "temporary failure": start it again and it goes on
+
+
+def main() -> int:
+    """Execute the job on standard input."""
+    job = Job.model_validate_json(sys.stdin.readline())
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+    import torch  # seconds; the thread above already watches
+
+    from bench.run import Place, run_one
+    from bench.train import Interrupted, Progress
+
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
+    stop = _StopFlag()
+    torch.set_num_threads(1)  # processes of one thread each beat one process of several
+    last = 0.0
+
+    def say(event: Event) -> None:
+        with contextlib.suppress(BrokenPipeError):  # nobody listens any more; the stop flag ends the run
+            events.write(event.model_dump_json() + "\n")
+
+    def watch(progress: Progress) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= PROGRESS_EVERY_S or progress.step == progress.steps:
+            last = now
+            say(Event(kind="progress", **vars(progress)))
+
+    folder = RunFolder(Path(job.folder))
+    place = Place(folder, Path(job.data), job.offline, job.device)
+    try:
+        with folder.lock(LOCK_PATIENCE_S):
+            run_one(job.planned(), job.measure, place, watch, stop)
+        final = Event(kind="done")
+    except Interrupted:
+        final = Event(kind="interrupted")
+    except BusyError as error:
+        final = Event(kind="busy", error=str(error))
+    except BenchError as error:
+        traceback.print_exc()
+        final = Event(kind="failed", error=str(error))
+    say(final)
+    return {"done": 0, "interrupted": EXIT_INTERRUPTED}.get(final.kind, 1)
+
+
+def _end_with_parent() -> None:
+    os.read(sys.stdin.fileno(), 1)  # returns when the other end closes
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+class _StopFlag:
+    """True once the process was asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
+
+    def __call__(self) -> bool:
+        return self.asked
+
+
+if __name__ == "__main__":
+    sys.exit(main())

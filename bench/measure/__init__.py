@@ -1,0 +1,1 @@
+"""What is measured on a trained network: accuracy, spikes, synaptic operations, dense MACs, neuron updates."""

@@ -1,0 +1,36 @@
+"""Dense MACs per layer by fvcore, the field's own counter; the only place that knows fvcore."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+from torch import Tensor, nn
+
+from bench.measure.synops import SYNAPTIC
+
+
+def fvcore_macs(model: nn.Module, example: Tensor) -> dict[str, int]:
+    """Return MACs of every synaptic layer for one forward pass of `example`, summed over its samples and timesteps.
+
+    fvcore traces what runs: a layer that caches a repeated input is counted once, unless the repeats are separate
+    data (`example.clone()`). Padding taps are included.
+    """
+    with warnings.catch_warnings():
+        # fvcore traces with torch.jit.trace, which is deprecated but does what is needed here
+        warnings.simplefilter("ignore")
+        from fvcore.nn import FlopCountAnalysis
+
+        analysis = FlopCountAnalysis(model, example)
+        analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).tracer_warnings("none")
+        logger = logging.getLogger("fvcore")
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        training = model.training
+        model.eval()
+        try:
+            per_module = analysis.by_module()
+        finally:
+            model.train(training)
+            logger.setLevel(level)
+    return {name: int(per_module[name]) for name, module in model.named_modules() if isinstance(module, SYNAPTIC)}

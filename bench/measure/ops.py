@@ -1,0 +1,166 @@
+"""What one aten operation costs in elementary operations (add, mul, compare ...): the vocabulary of every count.
+
+A division by a constant is a multiply; moving, casting and creating data is free; an operation that is in no table here
+has no known cost, and whoever counts must say so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# Elementary operations per output element; the word on the right is the one that cost tables price.
+_PER_ELEMENT: dict[str, dict[str, int]] = {
+    "neg": {"sub": 1},
+    "rsub": {"sub": 1},
+    "square": {"mul": 1},
+    "addcmul": {"mul": 1, "add": 1},
+    "addcdiv": {"div": 1, "add": 1},
+    "lerp": {"sub": 1, "mul": 1, "add": 1},
+    "reciprocal": {"div": 1},
+    "sigmoid": {"sigmoid": 1},
+    "tanh": {"tanh": 1},
+    "exp": {"exp": 1},
+    "log": {"log": 1},
+    "sqrt": {"sqrt": 1},
+    "rsqrt": {"sqrt": 1, "div": 1},
+    "relu": {"compare": 1},
+    "threshold": {"compare": 1},
+    "clamp_min": {"compare": 1},
+    "clamp_max": {"compare": 1},
+    "clamp": {"compare": 2},
+    "hardtanh": {"compare": 2},
+    "leaky_relu": {"compare": 1, "mul": 1},
+    "_prelu_kernel": {"compare": 1, "mul": 1},
+    "maximum": {"compare": 1},
+    "minimum": {"compare": 1},
+    "abs": {"compare": 1},
+    "where": {"select": 1},
+    "masked_fill": {"select": 1},
+    "cumsum": {"add": 1},
+    "rand": {"random": 1},
+    "rand_like": {"random": 1},
+    "uniform": {"random": 1},
+    "bernoulli": {"random": 1, "compare": 1},
+}
+
+# Drawn anew at every pass, so work even where no argument depends on the input.
+RANDOM = frozenset(["rand", "rand_like", "uniform", "bernoulli"])
+
+# Their result has few values whatever went in, so spikes are made by one of them.
+COMPARISONS = frozenset(
+    "ge gt le lt eq ne heaviside sign round floor ceil logical_and logical_or logical_not logical_xor"
+    " bitwise_and bitwise_or bitwise_not bitwise_xor".split()
+)
+
+# The result carries nothing of the argument but its size.
+CREATION = frozenset(
+    "zeros_like ones_like full_like empty_like new_zeros new_ones new_full new_empty new_empty_strided"
+    " zero fill empty_strided".split()
+)
+
+# Data moves, arithmetic does not happen.
+MOVES = frozenset(
+    "view _unsafe_view reshape _reshape_alias expand permute transpose t unsqueeze squeeze slice select unbind split"
+    " split_with_sizes split_copy chunk narrow as_strided alias detach clone contiguous _to_copy copy to lift_fresh"
+    " flatten unflatten movedim cat stack repeat constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d"
+    " replication_pad1d replication_pad2d replication_pad3d flip roll index index_select gather unfold resize set"
+    " diagonal upsample_nearest1d upsample_nearest2d upsample_nearest3d pixel_shuffle pixel_unshuffle channel_shuffle"
+    " view_as_real native_channel_shuffle max_unpool2d index_put scatter slice_scatter select_scatter".split()
+)
+
+# Integer multiples of a unit stay integer multiples of some unit.
+_KEEPS_LEVELS = frozenset(
+    "add sub rsub mul div neg abs sum mean cumsum relu maximum minimum clamp clamp_min clamp_max where masked_fill"
+    " avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max amax min amin"
+    " max_pool2d_with_indices max_pool3d_with_indices max_pool2d".split()
+)
+
+POOLING = frozenset(
+    "avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max_pool2d_with_indices"
+    " max_pool3d_with_indices max_pool2d amax amin".split()
+)
+
+REDUCTIONS = frozenset(["sum", "mean"])
+
+
+def op_name(func: Any) -> str:
+    """Return an aten overload's bare name: `aten.add_.Tensor` is "add"."""
+    return str(func.overloadpacket.__name__).rstrip("_")
+
+
+def keeps_levels(name: str) -> bool:
+    """Whether the operation turns multiples of a unit into multiples of a unit."""
+    return name in _KEEPS_LEVELS or name in MOVES
+
+
+def op_cost(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, live: Callable[[Tensor], bool]
+) -> dict[str, int] | None:
+    """Return the elementary operations of one call, or None where nobody has said what it costs.
+
+    `live(tensor)` says whether a tensor depends on the input; what does not is a constant of the trained network.
+    """
+    if name in MOVES or name in CREATION:
+        return {}
+    result = next(tensors(out), None)
+    if result is None:
+        return None
+    n = result.numel()
+    if name in ("add", "sub"):
+        alpha = kwargs.get("alpha", 1)
+        return {name: n} if alpha in (1, -1) else {"mul": n, name: n}
+    if name in ("mul", "div"):
+        divisor = args[1]
+        by_constant = name == "mul" or not (isinstance(divisor, Tensor) and live(divisor))
+        return {"mul" if by_constant else "div": n} if kwargs.get("rounding_mode") is None else None
+    if name == "pow":
+        return {"mul": n * (int(args[1]) - 1)} if isinstance(args[1], int | float) and args[1] in (2, 3) else None
+    if name in REDUCTIONS:
+        adds = args[0].numel() - n
+        return {"add": adds} if name == "sum" else {"add": adds, "mul": n}
+    if name in ("max", "amax", "min", "amin", "argmax", "argmin"):
+        if name in ("max", "min") and len(args) > 1 and isinstance(args[1], Tensor):
+            return {"compare": n}
+        return {"compare": args[0].numel() - n}
+    if name in POOLING:
+        return _pooling_cost(name, args, result)
+    if name in COMPARISONS:
+        return {"compare": n}
+    if name in _PER_ELEMENT:
+        return {word: times * n for word, times in _PER_ELEMENT[name].items()}
+    return None
+
+
+def elementary_operations() -> set[str]:
+    """Return every word that a cost can be made of."""
+    return {"add", "sub", "mul", "div", "compare"}.union(*_PER_ELEMENT.values())
+
+
+def _pooling_cost(name: str, args: tuple[Any, ...], result: Tensor) -> dict[str, int]:
+    # The divisor of an average folds into the weights that follow, so an average is its additions.
+    if name.startswith("_adaptive"):
+        rank = len(args[1])
+        taps = math.prod(result.shape[:-rank])
+        for size_in, size_out in zip(args[0].shape[-rank:], result.shape[-rank:], strict=True):
+            taps *= sum(-(-(i + 1) * size_in // size_out) - i * size_in // size_out for i in range(size_out))
+        return {"add": taps - result.numel()}
+    rank = int(name[name.index("pool") + 4])
+    kernel = list(args[1]) if isinstance(args[1], list | tuple) else [args[1]]
+    area = math.prod(kernel * rank if len(kernel) == 1 else kernel)
+    return {"add" if name.startswith("avg") else "compare": (area - 1) * result.numel()}
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors in a nest of tuples, lists and dicts."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from tensors(item)
+    elif isinstance(value, dict):
+        yield from tensors(list(value.values()))

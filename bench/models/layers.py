@@ -1,0 +1,101 @@
+"""Layers over sequences [T, N, ...]: torch's own, run folded, [T*N, ...], in one call.
+
+Each is a subclass of torch's layer, so parameter names, types and operation counters see the layer that it is. Memory
+format is kept: channels_last frames stay channels_last without a copy.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BATCH_NORM = ("folded", "per-step")
+
+
+def fold(x: Tensor) -> Tensor:
+    """[T, N, ...] -> [T*N, ...]: a view, or where frames are repeated in place a copy in the same memory format."""
+    if x.dim() == 5 and x[0].is_contiguous(memory_format=torch.channels_last):
+        return x.movedim(2, -1).flatten(0, 1).movedim(-1, 1)
+    return x.flatten(0, 1)
+
+
+def unfold(x: Tensor, timesteps: int) -> Tensor:
+    """[T*N, ...] -> [T, N, ...], a view."""
+    return x.view(timesteps, x.shape[0] // timesteps, *x.shape[1:])
+
+
+def is_repeated(x: Tensor) -> bool:
+    """Whether x [T, N, ...] is one frame expanded over T > 1, as direct encoding returns it."""
+    return x.shape[0] > 1 and x.stride(0) == 0
+
+
+class _Folded(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return unfold(super().forward(fold(x)), x.shape[0])
+
+
+class Conv2d(nn.Conv2d):
+    """2-d convolution, x [T, N, C, H, W]; a frame that is repeated over T is convolved once, its result repeated."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convolve every frame."""
+        if is_repeated(x):
+            return super().forward(x[0]).unsqueeze(0).expand(x.shape[0], -1, -1, -1, -1)
+        return unfold(super().forward(fold(x)), x.shape[0])
+
+
+class Linear(_Folded, nn.Linear):
+    """Affine map of the features, x [T, N, F] -> [T, N, G]."""
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch norm, x [T, N, C, H, W]; in training its statistics are over T and N ("folded") or of each timestep.
+
+    "per-step" is what a network called once per timestep does: running averages are updated T times. In eval mode
+    both use the running averages and are the same.
+    """
+
+    def __init__(self, num_features: int, *, statistics: str = "folded", **options: Any) -> None:
+        super().__init__(num_features, **options)
+        if statistics not in BATCH_NORM:
+            raise ValueError(f"batch_norm should be one of {', '.join(BATCH_NORM)}, not '{statistics}'")
+        self.statistics = statistics
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise every channel."""
+        if self.training and self.statistics == "per-step":
+            return unfold(torch.cat([super(BatchNorm2d, self).forward(frame) for frame in x.unbind(0)]), x.shape[0])
+        return unfold(super().forward(fold(x)), x.shape[0])
+
+
+class MaxPool2d(_Folded, nn.MaxPool2d):
+    """2-d maximum pooling, x [T, N, C, H, W]; spikes stay binary."""
+
+
+class AvgPool2d(_Folded, nn.AvgPool2d):
+    """2-d average pooling, x [T, N, C, H, W]."""
+
+
+class AdaptiveAvgPool2d(_Folded, nn.AdaptiveAvgPool2d):
+    """2-d average pooling to a given size, x [T, N, C, H, W]."""
+
+
+class Flatten(_Folded, nn.Flatten):
+    """x [T, N, ...] -> [T, N, F], each frame in row-major order."""
+
+
+class Dropout(nn.Dropout):
+    """Dropout, x [T, N, ...], that drops the same elements of a sample at all its timesteps.
+
+    One mask per sample and sequence, as in Lee et al. 2020 and the published CLIF code; at T = 1 it is plain dropout.
+    p = 0 draws no random numbers.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop elements in training mode, scale the others by 1 / (1 - p)."""
+        if not self.training or self.p == 0:
+            return x
+        return x * functional.dropout(torch.ones_like(x[0]), self.p)

@@ -1,0 +1,85 @@
+"""VGG networks with batch norm and average pooling (Simonyan and Zisserman 2015; form as in Huang et al. 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from bench.models.layers import AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear
+
+STAGE_CHANNELS = (64, 128, 256, 512, 512)
+
+
+class VGG11(nn.Module):
+    """VGG-11: stages of 1-1-2-2-2 times 3x3 conv - BN - neuron - dropout, 2x2 average pools, 7x7 pool, linear.
+
+    dropout: share of the elements dropped after each neuron. Images of at least 32x32.
+    """
+
+    name = "vgg11"
+    convolutions: ClassVar[tuple[int, ...]] = (1, 1, 2, 2, 2)
+
+    def __init__(
+        self,
+        *,
+        dropout: float = 0.0,
+        _in_channels: int,
+        _classes: int,
+        _image_size: tuple[int, int],
+        _neuron: Callable[[], nn.Module],
+        _batch_norm: str,
+    ) -> None:
+        super().__init__()
+        if min(_image_size) < 32:
+            raise ValueError(f"five 2x2 pools need images of at least 32x32, not {_image_size[0]}x{_image_size[1]}")
+        previous = _in_channels
+        for stage, (count, channels) in enumerate(zip(self.convolutions, STAGE_CHANNELS, strict=True)):
+            parts: list[nn.Module] = []
+            for _ in range(count):
+                parts.append(Conv2d(previous, channels, 3, padding=1))
+                parts.append(BatchNorm2d(channels, statistics=_batch_norm))
+                parts.append(_neuron())
+                parts.append(Dropout(dropout))
+                previous = channels
+            self.add_module(f"layer{stage + 1}", nn.Sequential(*parts, AvgPool2d(2)))
+        self.pool = AdaptiveAvgPool2d((7, 7))
+        self.classifier = nn.Sequential(Flatten(), Linear(previous * 7 * 7, _classes))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map x [T, N, C, H, W] to logits [T, N, classes]."""
+        for stage in range(len(STAGE_CHANNELS)):
+            x = self.get_submodule(f"layer{stage + 1}")(x)
+        logits: Tensor = self.classifier(self.pool(x))
+        return logits
+
+
+class VGG13(VGG11):
+    """VGG-13: as VGG-11 with stages of 2-2-2-2-2 convolutions.
+
+    dropout: share of the elements dropped after each neuron. Images of at least 32x32.
+    """
+
+    name = "vgg13"
+    convolutions = (2, 2, 2, 2, 2)
+
+
+class VGG16(VGG11):
+    """VGG-16: as VGG-11 with stages of 2-2-3-3-3 convolutions.
+
+    dropout: share of the elements dropped after each neuron. Images of at least 32x32.
+    """
+
+    name = "vgg16"
+    convolutions = (2, 2, 3, 3, 3)
+
+
+class VGG19(VGG11):
+    """VGG-19: as VGG-11 with stages of 2-2-4-4-4 convolutions.
+
+    dropout: share of the elements dropped after each neuron. Images of at least 32x32.
+    """
+
+    name = "vgg19"
+    convolutions = (2, 2, 4, 4, 4)

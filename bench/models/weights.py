@@ -1,0 +1,65 @@
+"""Synaptic weights: what is matched between networks of different neurons, how it starts, and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from bench.neurons.base import Neuron
+
+
+def initialise(model: nn.Module, seed: int | None) -> None:
+    """Draw all synaptic weights in module order from one generator, without looking at the neurons.
+
+    Convolutions: He-normal, fan_out (He et al. 2015), biases 0. Batch norm: weight 1, bias 0. Linear: uniform within
+    1 / sqrt(fan_in), weights and biases (torch's default). seed None draws from torch's global generator.
+    """
+    generator = None if seed is None else torch.Generator().manual_seed(seed)
+    for module in _outside_neurons(model):
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Linear):
+            bound = 1 / math.sqrt(module.in_features)
+            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            if module.bias is not None:
+                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+
+
+def synaptic_parameters(model: nn.Module) -> dict[str, Tensor]:
+    """Return the parameters and buffers that no Neuron owns, by name and in module order."""
+    owned = tuple(f"{name}." if name else "" for name, module in model.named_modules() if isinstance(module, Neuron))
+    return {name: value for name, value in model.state_dict(keep_vars=True).items() if not name.startswith(owned)}
+
+
+def neuron_parameters(model: nn.Module) -> dict[str, dict[str, Tensor]]:
+    """Return the learnable parameters of each Neuron that has some: layer name -> parameter name -> tensor."""
+    layers = {name: dict(module.named_parameters()) for name, module in model.named_modules() if _is_neuron(module)}
+    return {name: parameters for name, parameters in layers.items() if parameters}
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Return the first 16 hex digits of the sha256 of the synaptic parameters: names, shapes, float32 values."""
+    state = hashlib.sha256()
+    for name, value in synaptic_parameters(model).items():
+        state.update(f"{name} {tuple(value.shape)}\n".encode())
+        state.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+    return state.hexdigest()[:16]
+
+
+def _is_neuron(module: nn.Module) -> bool:
+    return isinstance(module, Neuron)
+
+
+def _outside_neurons(module: nn.Module) -> Iterator[nn.Module]:
+    if not isinstance(module, Neuron):
+        yield module
+        for child in module.children():
+            yield from _outside_neurons(child)

@@ -1,0 +1,125 @@
+"""The neuron contract and the one time loop, plain or compiled, that every neuron shares."""
+
+from __future__ import annotations
+
+import functools
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from bench import registry
+from bench.neurons import surrogate as surrogates
+
+State = tuple[Tensor, ...]
+_HALF = (torch.bfloat16, torch.float16)
+
+
+class CompileError(RuntimeError):
+    """The compiled time loop could not be built here (no C compiler, no Triton ...); the plain one still works."""
+
+
+class Neuron(nn.Module):
+    """A population of neurons over a sequence: input current x [T, N, ...] -> spikes [T, N, ...].
+
+    A neuron is `initial_state` and a pure `step`; nothing is kept between calls, so there is nothing to reset. Its
+    keyword arguments are its schema and the first line of its docstring is its row in the documentation.
+
+    surrogate: derivative of the spike used in the backward pass; see `bench.neurons.surrogate`.
+    Raises UnknownNameError for an unknown surrogate.
+    """
+
+    name: ClassVar[str]
+    spiking: ClassVar[bool] = True
+    # True promises that `step` treats every number alone (no per-channel parameters, no lateral terms). The loop then
+    # hands it the neurons of a timestep as one row in memory order: one kernel serves every layer shape and layout.
+    elementwise: ClassVar[bool] = False
+
+    def __init__(self, *, surrogate: str = "rectangle") -> None:
+        super().__init__()
+        surrogates.check(surrogate)
+        self.surrogate = surrogate
+        self._compiled = False
+
+    def initial_state(self, x: Tensor) -> State:
+        """Return the state before the first timestep, given its input x [N, ...]; () for a neuron without state."""
+        raise NotImplementedError
+
+    def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """Advance one timestep: input x [N, ...] and state -> spikes [N, ...] and the new state."""
+        raise NotImplementedError
+
+    def fire(self, u_minus_threshold: Tensor) -> Tensor:
+        """Return 1 where the membrane is at or above the threshold, else 0; the backward pass uses the surrogate."""
+        return surrogates.spike(u_minus_threshold, self.surrogate)
+
+    def use_compiled(self, enabled: bool) -> None:
+        """Run training passes through `torch.compile`; evaluation stays plain. Numbers agree to float rounding.
+
+        The first training pass then compiles (seconds; later layers and shapes reuse it) and raises CompileError
+        where that fails.
+        """
+        self._compiled = enabled
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Run the sequence x [T, N, ...] -> spikes [T, N, ...] in the dtype of x; states are float32 or float64."""
+        with torch.autocast(device_type=x.device.type, enabled=False):
+            if not self.elementwise:
+                return self._run(x)
+            # The neurons of one timestep as a row in memory order: a view for contiguous and channels_last alike.
+            strides = x.stride()
+            order = [0, *sorted(range(1, x.dim()), key=lambda axis: -strides[axis])]
+            permuted = x.permute(order)
+            rows = self._run(permuted.flatten(1))
+            return rows.view(permuted.shape).permute([order.index(axis) for axis in range(x.dim())])
+
+    def _run(self, x: Tensor) -> Tensor:
+        if not (self._compiled and self.training and torch.is_grad_enabled()):
+            return run_sequence(self, x)
+        # Imported here because it costs a second that a plain run need not wait for.
+        from torch._dynamo import maybe_mark_dynamic
+        from torch._dynamo.exc import TorchDynamoException
+
+        # The extent of a layer is symbolic, so that one graph serves all layers; tau and its like stay constants.
+        maybe_mark_dynamic(x, list(range(1, x.dim())))
+        sequence = _compiled_sequence(type(self).__qualname__, x.dim(), x.shape[0], x.dtype)
+        try:
+            with warnings.catch_warnings():
+                # torch.compile looks at .grad of its inputs and warns about its own look.
+                warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
+                return sequence(self, x)
+        except TorchDynamoException as error:
+            raise CompileError(f"{type(self).__name__}: torch.compile failed: {error}") from error
+
+
+def run_sequence(neuron: Neuron, x: Tensor) -> Tensor:
+    """Step `neuron` through x [T, N, ...]; arithmetic in float32 at least, spikes in the dtype of x."""
+    currents = (x.float() if x.dtype in _HALF else x).unbind(0)
+    state = neuron.initial_state(currents[0])
+    spikes = []
+    for current in currents:
+        spike, state = neuron.step(current, state)
+        spikes.append(spike)
+    return torch.stack(spikes).to(x.dtype)
+
+
+@functools.cache
+def _compiled_sequence(cls: str, dim: int, timesteps: int, dtype: torch.dtype) -> Callable[..., Tensor]:
+    # torch.compile counts recompilations per code object and gives up after eight. A code object of its own for every
+    # combination that needs a graph of its own keeps the count low.
+    name = f"{cls}_{dim}d_{timesteps}_steps_{dtype}".replace(".", "_")
+    code = run_sequence.__code__.replace(co_name=name)
+    return torch.compile(types.FunctionType(code, run_sequence.__globals__, name), fullgraph=True, dynamic=False)
+
+
+def make_factory(name: str, **params: Any) -> Callable[[], Neuron]:
+    """Return a function that constructs a fresh `name` neuron at each call.
+
+    Raises UnknownNameError or ParameterError here, not at the first call.
+    """
+    factory = functools.partial(registry.create, "neuron", name, **params)
+    factory()
+    return factory

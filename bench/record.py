@@ -1,0 +1,235 @@
+"""What a finished run leaves behind: counts, accuracies and provenance, to and from canonical JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import RecordError
+
+SCHEMA_VERSION = 1
+
+InputKind = Literal["binary", "ternary", "graded", "analog"]
+Column = Literal["bias", "norm", "pooling", "residual", "encoder", "readout"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LayerCount(_Part):
+    """The work of one synaptic layer over an evaluation.
+
+    Totals are exact integers over all `Counts.samples` and all timesteps; the `_per_sample` properties divide them.
+    """
+
+    name: str
+    kind: str  # "conv2d", "linear", ...
+    input_kind: InputKind
+    weight_shape: tuple[int, ...]
+    input_shape: tuple[int, ...]  # of one sample at one timestep
+    output_shape: tuple[int, ...]  # of one sample at one timestep
+    stride: tuple[int, ...] = ()
+    groups: int = 1
+    has_bias: bool
+    samples: int
+    timesteps: int  # how many times a sample passes through the layer
+    dense_macs_total: int  # padding taps included (fvcore's convention)
+    dense_macs_valid_total: int  # padding taps excluded
+    effective_synops_total: int  # every (non-zero input, weight) pair
+    input_nonzero_total: int
+    input_unit: float | None = None  # graded inputs: the value of one level
+    input_levels: int | None = None  # graded inputs: the highest level seen
+    graded_acs_total: int | None = None  # graded inputs: synops weighted by level
+    static_input: bool = False  # sees the same input at every timestep, so one pass could be cached
+
+    @property
+    def dense_macs_per_sample(self) -> float:
+        """MACs as if nothing were zero, padding included, summed over timesteps."""
+        return self.dense_macs_total / self.samples
+
+    @property
+    def dense_macs_valid_per_sample(self) -> float:
+        """MACs as if nothing were zero, padding taps excluded, summed over timesteps."""
+        return self.dense_macs_valid_total / self.samples
+
+    @property
+    def effective_synops_per_sample(self) -> float:
+        """(non-zero input, weight) pairs per sample, summed over timesteps."""
+        return self.effective_synops_total / self.samples
+
+    @property
+    def input_density_fraction(self) -> float:
+        """Share of the inputs that are not zero."""
+        return self.input_nonzero_total / (self.samples * self.timesteps * math.prod(self.input_shape))
+
+    @property
+    def silent(self) -> bool:
+        """Whether the layer never saw a non-zero input: broken rather than cheap."""
+        return self.input_nonzero_total == 0
+
+
+class NeuronCount(_Part):
+    """The activity and the update cost of one neuron layer."""
+
+    name: str
+    neuron: str  # "lif", "relu", ...
+    spiking: bool
+    units: int  # neurons per sample
+    samples: int
+    timesteps: int
+    spikes_total: int  # non-zero outputs over all samples and timesteps
+    ops_per_update: dict[str, float]  # per neuron and timestep: {"mul": 2, "add": 1, ...}
+    state_words: int  # state variables read and written per neuron and timestep
+    parameters: dict[str, list[float]] = {}  # learnable parameters after training, as PLIF's
+
+    @property
+    def firing_rate(self) -> float:
+        """Spikes per neuron per timestep (for a neuron that does not spike: the share of non-zero outputs)."""
+        return self.spikes_total / (self.units * self.samples * self.timesteps)
+
+    @property
+    def spikes_per_sample(self) -> float:
+        """Spikes per sample, summed over timesteps."""
+        return self.spikes_total / self.samples
+
+
+class OtherOps(_Part):
+    """Operations outside synapses and neurons, per sample and summed over timesteps."""
+
+    name: str
+    column: Column
+    ops_per_sample: dict[str, float]  # {"add": ..., "mul": ..., "compare": ...}
+
+
+class Counts(_Part):
+    """All that was counted of a network on `samples` test samples."""
+
+    samples: int
+    timesteps: int
+    layers: list[LayerCount]
+    neurons: list[NeuronCount]
+    other_ops: list[OtherOps]
+    not_counted: list[str] = []  # modules whose work is not in the numbers, named
+
+    @property
+    def firing_rate(self) -> float | None:
+        """Spikes per spiking neuron per timestep over the whole network; None where nothing spikes."""
+        spiking = [n for n in self.neurons if n.spiking]
+        slots = sum(n.units * n.samples * n.timesteps for n in spiking)
+        return sum(n.spikes_total for n in spiking) / slots if slots else None
+
+    @property
+    def effective_synops_per_sample(self) -> float:
+        """(non-zero input, weight) pairs per sample over all layers and timesteps."""
+        return sum(layer.effective_synops_per_sample for layer in self.layers)
+
+    @property
+    def dense_macs_per_sample(self) -> float:
+        """Dense MACs per sample over all layers and timesteps, padding included."""
+        return sum(layer.dense_macs_per_sample for layer in self.layers)
+
+
+class Digests(_Part):
+    """What must agree between entries (weights, order) and what made the record (code)."""
+
+    initial_weights: str
+    sample_order: str
+    code: str
+
+
+class EpochRow(_Part):
+    """One line of the training curve; accuracies are fractions."""
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy_fraction: float
+    test_accuracy_fraction: float
+    validation_accuracy_fraction: float | None = None
+
+
+class RunRecord(_Part):
+    """One run of one entry with one seed: done, or failed with its error and nothing measured."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    schema_version: int = Field(default=SCHEMA_VERSION, alias="schema")
+    key: str
+    measure_key: str
+    label: str
+    seed: int
+    spec: dict[str, Any]  # the RunSpec as JSON: what the key is the hash of
+    resolved: dict[str, dict[str, Any]]  # plug-in kind -> parameters with defaults filled in
+    status: Literal["done", "failed"]
+    error: str | None = None
+    accuracy_fraction: float | None = None  # last epoch
+    best_accuracy_fraction: float | None = None  # best test epoch
+    accuracy_by_timestep: list[float] = []
+    correct: str | None = None  # one bit per test sample (numpy.packbits order), base64
+    test_samples: int | None = None
+    history: list[EpochRow] = []
+    samples_counted: int | None = None
+    layers: list[LayerCount] = []
+    neurons: list[NeuronCount] = []
+    other_ops: list[OtherOps] = []
+    not_counted: list[str] = []
+    parameters: int | None = None  # learnable, neurons included
+    digests: Digests | None = None
+    provenance: dict[str, Any] = {}
+    wall_clock: dict[str, Any] = {}  # seconds, images/s, peak memory: the only block that differs between twins
+
+    @property
+    def counts(self) -> Counts | None:
+        """What was counted, as `bench.estimate_energy` takes it; None for a failed run."""
+        if self.samples_counted is None:
+            return None
+        return Counts(
+            samples=self.samples_counted,
+            timesteps=int(self.spec["timesteps"]),
+            layers=self.layers,
+            neurons=self.neurons,
+            other_ops=self.other_ops,
+            not_counted=self.not_counted,
+        )
+
+    def to_json(self) -> str:
+        """Return the record as one line of canonical JSON."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "record") -> RunRecord:
+        """Read a record. Raises RecordError, naming `where`, when it is not one or comes from a newer version."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise RecordError(f"{where}: not JSON ({error}); delete the line and run the suite again") from None
+        version = data.get("schema") if isinstance(data, dict) else None
+        if isinstance(version, int) and version > SCHEMA_VERSION:
+            raise RecordError(
+                f"{where}: schema {version} is newer than this spikebench reads ({SCHEMA_VERSION}); upgrade"
+            )
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = ".".join(str(part) for part in first["loc"])
+            raise RecordError(f"{where}: not a run record: {path}: {first['msg']}") from None
+
+
+def canonical_json(value: Any) -> str:
+    """Return `value` as JSON with sorted keys and no spaces, 2.0 written as 2, so that equal values give equal bytes."""
+    return json.dumps(_integers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _integers(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, dict):
+        return {str(key): _integers(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_integers(item) for item in value]
+    return value

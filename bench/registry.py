@@ -1,0 +1,220 @@
+"""Plug-ins by name: found by scanning a folder, described by their constructor, imported only when used.
+
+A plug-in is a public class with a class attribute `name = "..."` in a file of its kind's folder. Its keyword-only
+constructor arguments are its parameters: annotation and default are read from the source, so that a suite is checked
+without importing torch. A plug-in of another package is named `"package.module:Class"`.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import ParameterError, UnknownNameError, nearest
+
+PACKAGE = Path(__file__).parent
+FOLDERS = {"neuron": "neurons", "encoder": "encoders", "model": "models", "dataset": "data"}
+TRUST_VARIABLE = "SPIKEBENCH_TRUST"
+_REQUIRED = object()
+_TYPES: Mapping[str, tuple[type, ...]] = {"float": (float, int), "int": (int,), "bool": (bool,), "str": (str,)}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One constructor argument: its types by name, the words it may take, its default."""
+
+    name: str
+    types: tuple[str, ...]
+    choices: tuple[Any, ...]
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether a suite must give it."""
+        return self.default is _REQUIRED
+
+    def problem(self, value: Any) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        if value is None and "None" in self.types:
+            return None
+        if self.choices:
+            if value in self.choices:
+                return None
+            return f"'{value}' is not a choice; {nearest(str(value), [str(choice) for choice in self.choices])}"
+        accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
+        if isinstance(value, accepted) and (not isinstance(value, bool) or "bool" in self.types):
+            return None
+        return f"should be {' or '.join(self.types)}, not {type(value).__name__}"
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """What the source of a plug-in says about it."""
+
+    kind: str
+    name: str
+    module: str
+    cls: str
+    path: Path
+    summary: str  # first line of the docstring
+    parameters: tuple[Parameter, ...]
+
+    def load(self) -> type:
+        """Import the module and return the class."""
+        loaded: type = getattr(importlib.import_module(self.module), self.cls)
+        return loaded
+
+    def problems(self, params: Mapping[str, Any]) -> dict[str, str]:
+        """Check `params` against the constructor: parameter name -> what is wrong with it."""
+        known = {parameter.name: parameter for parameter in self.parameters}
+        found = {
+            name: f"unknown parameter of {self.kind} '{self.name}'; {nearest(name, list(known))}"
+            for name in params
+            if name not in known
+        }
+        for name, parameter in known.items():
+            if name in params:
+                message = parameter.problem(params[name])
+                if message:
+                    found[name] = message
+            elif parameter.required:
+                found[name] = f"{self.kind} '{self.name}' needs it"
+        return found
+
+    def resolve(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters with defaults filled in."""
+        return {p.name: params.get(p.name, p.default) for p in self.parameters}
+
+
+def plugins(kind: str) -> dict[str, PluginInfo]:
+    """Return the built-in plug-ins of a kind (`neuron`, `encoder`, `model`, `dataset`) by name."""
+    return _scan(kind)
+
+
+def find(kind: str, name: str) -> PluginInfo:
+    """Return the plug-in called `name`, or `package.module:Class` from outside.
+
+    Raises UnknownNameError when there is none, ParameterError when outside code is not trusted or has no such class.
+    """
+    if ":" in name:
+        return _outside(kind, name)
+    known = plugins(kind)
+    if name not in known:
+        raise UnknownNameError(kind, name, known)
+    return known[name]
+
+
+def create(kind: str, name: str, /, **params: Any) -> Any:
+    """Construct a plug-in. Raises UnknownNameError or ParameterError for a name or value it does not take."""
+    info = find(kind, name)
+    wrong = info.problems(params)
+    if wrong:
+        raise ParameterError("\n".join(f"{key}: {message}" for key, message in wrong.items()))
+    try:
+        return info.load()(**params)
+    except ValueError as error:
+        raise ParameterError(f"{kind} '{name}': {error}") from error
+
+
+@functools.cache
+def _scan(kind: str) -> dict[str, PluginInfo]:
+    folder = PACKAGE / FOLDERS[kind]
+    found: dict[str, PluginInfo] = {}
+    for path in sorted(folder.glob("*.py")):
+        module = f"bench.{FOLDERS[kind]}.{path.stem}"
+        for info in _describe(kind, module, path):
+            if info.name in found:
+                raise ParameterError(f"{kind} '{info.name}' is defined in {found[info.name].path} and in {path}")
+            found[info.name] = info
+    return found
+
+
+def _describe(kind: str, module: str, path: Path) -> list[PluginInfo]:
+    classes = {node.name: node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)}
+    return [
+        _info(kind, name, module, node, classes, path)
+        for node in classes.values()
+        if (name := _class_attribute(node, "name")) is not None
+    ]
+
+
+def _info(
+    kind: str, name: str, module: str, node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> PluginInfo:
+    doc = ast.get_docstring(node) or ""
+    return PluginInfo(kind, name, module, node.name, path, doc.partition("\n")[0], _parameters(node, classes))
+
+
+def _class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
+    for statement in node.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=found)], value=ast.Constant(value=str(value)))
+                | ast.AnnAssign(target=ast.Name(id=found), value=ast.Constant(value=str(value)))
+            ) if found == attribute:
+                return value
+    return None
+
+
+def _parameters(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> tuple[Parameter, ...]:
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            arguments = statement.args
+            return tuple(
+                _parameter(argument, default)
+                for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+                if not argument.arg.startswith("_")
+            )
+    for base in node.bases:
+        if isinstance(base, ast.Name) and base.id in classes:
+            return _parameters(classes[base.id], classes)
+    return ()
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
+    types: list[str] = []
+    choices: list[Any] = []
+    _annotation(argument.annotation, types, choices)
+    value = _REQUIRED if default is None else ast.literal_eval(default)
+    return Parameter(argument.arg, tuple(types), tuple(choices), value)
+
+
+def _annotation(node: ast.expr | None, types: list[str], choices: list[Any]) -> None:
+    match node:
+        case ast.BinOp(left=left, right=right):
+            _annotation(left, types, choices)
+            _annotation(right, types, choices)
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=words):
+            options = words.elts if isinstance(words, ast.Tuple) else [words]
+            choices.extend(ast.literal_eval(option) for option in options)
+            types.append("one of " + ", ".join(map(repr, choices)))
+        case ast.Name(id=name):
+            types.append(name)
+        case ast.Constant(value=None):
+            types.append("None")
+        case _:
+            types.append("float")
+
+
+def _outside(kind: str, name: str) -> PluginInfo:
+    module, _, cls = name.partition(":")
+    trusted = [word.strip() for word in os.environ.get(TRUST_VARIABLE, "").split(",")]
+    if not any(word and (module == word or module.startswith(word + ".")) for word in trusted):
+        raise ParameterError(
+            f"{kind} '{name}' would import '{module}' from outside this package; "
+            f"if you trust it, set {TRUST_VARIABLE}={module}"
+        )
+    try:
+        path = Path(str(importlib.import_module(module).__file__))
+    except ImportError as error:
+        raise ParameterError(f"{kind} '{name}': cannot import '{module}': {error}") from error
+    classes = {node.name: node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)}
+    if cls not in classes:
+        raise ParameterError(f"{kind} '{name}': no class '{cls}' in {module}; {nearest(cls, sorted(classes))}")
+    return _info(kind, name, module, classes[cls], classes, path)

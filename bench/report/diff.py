@@ -1,0 +1,103 @@
+"""Two sets of records side by side: before, after and ratio of every number that a report is made of."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from bench.errors import RecordError
+from bench.record import RunRecord
+from bench.report.statistics import summarise
+from bench.report.text import NOT_AVAILABLE, escape, number, ratio, table
+from bench.store import parse_records, read_records
+
+Metric = Callable[[RunRecord], float | None]
+
+
+def _counted(name: str) -> Metric:
+    return lambda record: getattr(record.counts, name) if record.counts else None
+
+
+MEASURED: Mapping[str, Metric] = {
+    "accuracy, %": lambda record: None if record.accuracy_fraction is None else 100 * record.accuracy_fraction,
+    "firing rate": _counted("firing_rate"),
+    "effective synops per sample": _counted("effective_synops_per_sample"),
+    "dense MACs per sample": _counted("dense_macs_per_sample"),
+}
+TRAINING = "training, s"
+RUNS = "finished runs"
+
+
+def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
+    """Return a markdown table of what differs between the seed means of two sets of records, entry by entry.
+
+    Measured numbers that are equal are left out and counted in the first line; training time is always shown.
+    """
+    rows, differing, compared = [], 0, 0
+    for label in dict.fromkeys(record.label for record in [*old, *new]):
+        before, after = _finished(old, label), _finished(new, label)
+        pairs = {name: (_mean(before, metric), _mean(after, metric)) for name, metric in MEASURED.items()}
+        pairs = {RUNS: (float(len(before)), float(len(after)))} | pairs
+        changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        compared, differing = compared + len(pairs), differing + len(changed)
+        clock = (_mean(before, _train_s), _mean(after, _train_s))
+        for name, (first, second) in (changed | {TRAINING: clock}).items():
+            change = ratio(second, first)
+            cells = [number(first, 6), number(second, 6), NOT_AVAILABLE if change is None else f"{change:.4f}"]
+            rows.append([escape(label), name, *cells])
+    said = f"{differing} of {compared} measured numbers differ." if differing else "No measured number differs."
+    return f"{said}\n\n{table(['entry', 'mean over seeds', 'before', 'after', 'ratio'], rows, 2)}" if rows else said
+
+
+def _finished(records: Sequence[RunRecord], label: str) -> list[RunRecord]:
+    return [record for record in records if record.label == label and record.status == "done"]
+
+
+def _mean(records: Sequence[RunRecord], metric: Metric) -> float | None:
+    return summarise([value for record in records if (value := metric(record)) is not None]).mean
+
+
+def _train_s(record: RunRecord) -> float | None:
+    return record.wall_clock.get("train_s")
+
+
+def load_side(source: str) -> list[RunRecord]:
+    """Return the records of a file, or of every `reports/<suite>/records.jsonl` at a git revision.
+
+    Labels get the suite's name in front, so that entries of several suites stay apart. Raises RecordError when
+    `source` is neither.
+    """
+    path = Path(source)
+    if path.is_dir():
+        path = path / "records.jsonl"
+    if path.is_file():
+        return _named(read_records(path), path)
+    files = [Path(name) for name in _git(source, "ls-tree", "-r", "--name-only", source, "--", "reports").splitlines()]
+    files = [file for file in files if re.fullmatch(r"reports/[^/]+/records\.jsonl", file.as_posix())]
+    if not files:
+        raise RecordError(f"{source}: this revision has no reports/<suite>/records.jsonl")
+    found = []
+    for file in files:
+        lines = _git(source, "show", f"{source}:./{file.as_posix()}").splitlines()
+        found += _named(parse_records(lines, f"{source}:{file}"), file)
+    return found
+
+
+def _named(records: Sequence[RunRecord], path: Path) -> list[RunRecord]:
+    suite = path.resolve().parent.name if path.name == "records.jsonl" else ""
+    prefix = f"{suite}/" if suite else ""
+    return [record.model_copy(update={"label": prefix + record.label}) for record in records]
+
+
+def _git(source: str, *arguments: str) -> str:
+    if source.startswith("-"):
+        raise RecordError(f"{source}: neither a records file nor a git revision")
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8", check=True, timeout=60)
+    except (OSError, subprocess.SubprocessError):
+        raise RecordError(
+            f"{source}: neither a records file nor a git revision; name reports/<suite>/records.jsonl or a commit"
+        ) from None
+    return done.stdout

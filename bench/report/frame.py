@@ -1,0 +1,212 @@
+"""Records laid beside the runs that a suite asks for: every planned run is there, finished or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from bench.record import RunRecord
+from bench.report.statistics import PairedDifference, Summary, holm, paired_difference, summarise
+from bench.spec import EntrySpec
+from bench.suite import PlannedRun, Suite
+
+NOT_RUN = "not run"
+OTHERWISE_MEASURED = "measured otherwise than the suite asks now; run the suite to measure it again"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One planned run and what is known of it: a record, or the reason why there is nothing to use."""
+
+    run: PlannedRun
+    record: RunRecord | None
+    reason: str | None
+
+    @property
+    def status(self) -> str:
+        """`done`, `failed` or `missing`."""
+        return "missing" if self.record is None else self.record.status
+
+    @property
+    def done(self) -> RunRecord | None:
+        """The record of a finished run, None for any other."""
+        return self.record if self.reason is None else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the suite with its planned runs, in the order of the seeds."""
+
+    spec: EntrySpec
+    slots: tuple[Slot, ...]
+
+    @property
+    def label(self) -> str:
+        """The entry's label as written."""
+        return self.spec.label
+
+    @property
+    def done(self) -> list[RunRecord]:
+        """The records of its finished runs."""
+        return [slot.done for slot in self.slots if slot.done is not None]
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        """Last-epoch test accuracy in percent of each finished run, by seed."""
+        return {
+            slot.run.seed: 100 * slot.done.accuracy_fraction
+            for slot in self.slots
+            if slot.done is not None and slot.done.accuracy_fraction is not None
+        }
+
+    def summary(self, value: Callable[[RunRecord], float | None]) -> Summary:
+        """Summarise a number over the finished runs; none at all where a run does not have it."""
+        values = [value(record) for record in self.done]
+        return summarise([] if None in values else [found for found in values if found is not None])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A suite and its records, entry by entry: what every section of a report is made from."""
+
+    suite: Suite
+    entries: tuple[Entry, ...]
+
+    @cached_property
+    def baseline(self) -> Entry:
+        """The entry that the others are compared with."""
+        return next(entry for entry in self.entries if entry.label == self.suite.spec.baseline)
+
+    @property
+    def others(self) -> list[Entry]:
+        """All entries but the baseline."""
+        return [entry for entry in self.entries if entry is not self.baseline]
+
+    @cached_property
+    def differences(self) -> dict[str, PairedDifference]:
+        """Accuracy of each other entry minus the baseline's, paired by seed, p corrected over entries; by label."""
+        found = [paired_difference(self.baseline.accuracies, entry.accuracies) for entry in self.others]
+        corrected = holm([difference.p for difference in found])
+        return {
+            entry.label: PairedDifference(d.seeds, d.mean, d.sd, d.low, d.high, d.p, p)
+            for entry, d, p in zip(self.others, found, corrected, strict=True)
+        }
+
+
+def compare(suite: Suite, records: Sequence[RunRecord]) -> Comparison:
+    """Lay `records` beside the runs of `suite`, in the suite's order whatever the order of the records."""
+    slots = select(suite, records)
+    return Comparison(
+        suite,
+        tuple(
+            Entry(spec, tuple(slot for slot in slots if slot.run.label == spec.label)) for spec in suite.spec.entries
+        ),
+    )
+
+
+def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:
+    """Return one slot for each planned run, holding the record with its key; other records are ignored."""
+    by_key: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_key.setdefault(record.key, []).append(record)
+    return tuple(_slot(run, by_key.get(run.key, [])) for run in suite.runs)
+
+
+def _slot(run: PlannedRun, records: Sequence[RunRecord]) -> Slot:
+    done = [record for record in records if record.status == "done"]
+    usable = [record for record in done if record.measure_key == run.measure_key]
+    if usable:
+        return Slot(run, min(usable, key=RunRecord.to_json), None)
+    failed = [record for record in records if record.status == "failed"]
+    if failed:
+        record = min(failed, key=RunRecord.to_json)
+        return Slot(run, record, (record.error or "no reason recorded").strip().partition("\n")[0])
+    return Slot(run, None, OTHERWISE_MEASURED if done else NOT_RUN)
+
+
+def runs_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return one row per planned run; what a run did not measure is NaN."""
+    return pd.DataFrame([_run_row(entry, slot) for entry in comparison.entries for slot in entry.slots])
+
+
+def _run_row(entry: Entry, slot: Slot) -> dict[str, object]:
+    row: dict[str, object] = {
+        "entry": entry.label,
+        "seed": slot.run.seed,
+        "timesteps": slot.run.spec.timesteps,
+        "key": slot.run.key,
+        "status": slot.status,
+        "reason": slot.reason,
+    }
+    record, nan = slot.done, float("nan")
+    counts = record.counts if record else None
+    measured = {
+        "accuracy_percent": _percent(record.accuracy_fraction) if record else None,
+        "best_accuracy_percent": _percent(record.best_accuracy_fraction) if record else None,
+        "parameters": record.parameters if record else None,
+        "firing_rate": counts.firing_rate if counts else None,
+        "dense_macs_per_sample": counts.dense_macs_per_sample if counts else None,
+        "effective_synops_per_sample": counts.effective_synops_per_sample if counts else None,
+        "train_s": record.wall_clock.get("train_s") if record else None,
+        "images_per_s": record.wall_clock.get("images_per_s") if record else None,
+        "peak_memory_bytes": record.wall_clock.get("peak_memory_bytes") if record else None,
+    }
+    return row | {name: nan if value is None else float(value) for name, value in measured.items()}
+
+
+def _percent(fraction: float | None) -> float | None:
+    return None if fraction is None else 100 * fraction
+
+
+def layers_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return one row per finished run and synaptic layer, all per sample and summed over timesteps."""
+    return pd.DataFrame(
+        [
+            {
+                "entry": entry.label,
+                "seed": record.seed,
+                "layer": layer.name,
+                "kind": layer.kind,
+                "input_kind": layer.input_kind,
+                "input_density_fraction": layer.input_density_fraction,
+                "dense_macs_per_sample": layer.dense_macs_per_sample,
+                "dense_macs_valid_per_sample": layer.dense_macs_valid_per_sample,
+                "effective_synops_per_sample": layer.effective_synops_per_sample,
+                "silent": layer.silent,
+                "static_input": layer.static_input,
+                "timesteps": layer.timesteps,
+            }
+            for entry in comparison.entries
+            for record in entry.done
+            for layer in record.layers
+        ],
+        columns=[
+            *("entry", "seed", "layer", "kind", "input_kind", "input_density_fraction", "dense_macs_per_sample"),
+            *("dense_macs_valid_per_sample", "effective_synops_per_sample", "silent", "static_input", "timesteps"),
+        ],
+    )
+
+
+def neurons_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return one row per finished run and neuron layer."""
+    return pd.DataFrame(
+        [
+            {
+                "entry": entry.label,
+                "seed": record.seed,
+                "layer": count.name,
+                "neuron": count.neuron,
+                "spiking": count.spiking,
+                "units": count.units,
+                "firing_rate": count.firing_rate,
+                "spikes_per_sample": count.spikes_per_sample,
+            }
+            for entry in comparison.entries
+            for record in entry.done
+            for count in record.neurons
+        ],
+        columns=["entry", "seed", "layer", "neuron", "spiking", "units", "firing_rate", "spikes_per_sample"],
+    )

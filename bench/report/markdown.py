@@ -1,0 +1,134 @@
+"""The report as one markdown page: a pure function of suite, records and cost tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.errors import BenchError, nearest
+from bench.record import RunRecord
+from bench.report import main_table as main
+from bench.report.accuracy import by_timestep, paired_tests, sample_by_sample
+from bench.report.activity import layers, neurons, not_counted, other_operations
+from bench.report.conduct import matched, provenance, reproduce, settings, simulation_cost, unfinished
+from bench.report.energy import energy
+from bench.report.figure_data import figure_data
+from bench.report.frame import Comparison, compare
+from bench.report.pricing import price
+from bench.report.text import escape, joined
+from bench.report.verdict import verdict
+from bench.suite import Suite
+
+FIGURES = "figures"  # beside the page
+CAPTIONS = {
+    "accuracy_energy": "Test accuracy against estimated energy per sample",
+    "training_curves": "Test accuracy and training loss per epoch",
+    "firing_rate": "Firing rate of each neuron layer",
+    "accuracy_by_timestep": "Accuracy after t timesteps",
+}
+FORMATS = ("md", "csv", "latex")
+
+
+def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[str] | None = None) -> str:
+    """Return the whole report in markdown: the same bytes for the same suite, records (in any order) and tables.
+
+    `tables` are cost tables by name or path; the suite's own where None. Raises UnknownNameError or TableError for a
+    table that cannot be used.
+    """
+    comparison = compare(suite, records)
+    priced = price(comparison, tables or suite.spec.energy)
+    drawn = figure_data(suite, records, tables)
+
+    def figure(name: str) -> str:
+        return f"![{CAPTIONS[name]}]({FIGURES}/{name}.svg)" if name in drawn else ""
+
+    sections = [
+        ("Verdict", [verdict(comparison, priced[0])]),
+        ("Comparison", [main.markdown(comparison, priced), _legend(comparison), figure("accuracy_energy")]),
+        ("Missing and failed runs", [unfinished(comparison)]),
+        ("Match", [matched(comparison)]),
+        ("Accuracy against the baseline", [paired_tests(comparison)]),
+        ("Accuracy after t timesteps", [by_timestep(comparison), figure("accuracy_by_timestep")]),
+        ("Energy", [energy(comparison, priced)]),
+        ("Operations per layer", [_layer_note(comparison), layers(comparison)]),
+        ("Neurons", [NEURON_NOTE if _any_done(comparison) else "", neurons(comparison), figure("firing_rate")]),
+        ("Operations outside synapses and neurons", [other_operations(comparison)]),
+        ("Not counted", [not_counted(comparison)]),
+        ("Sample by sample", _sample_section(comparison)),
+        ("Training curves", [figure("training_curves")]),
+        ("Settings", [settings(comparison)]),
+        ("Cost of the simulation", [COST_NOTE, simulation_cost(comparison)] if _any_done(comparison) else []),
+        ("Provenance", [provenance(comparison)]),
+        ("Reproduce", [reproduce(comparison)]),
+    ]
+    parts = [f"# {escape(suite.spec.title)}", _opening(comparison)]
+    for heading, blocks in sections:
+        kept = [block for block in blocks if block]
+        if kept:
+            parts += [f"## {heading}", *kept]
+    return "\n\n".join(parts) + "\n"
+
+
+def main_table(
+    suite: Suite, records: Sequence[RunRecord], compact: bool = False, tables: Sequence[str] | None = None
+) -> str:
+    """Return the main table in markdown; `compact` leaves eight columns and the first cost table."""
+    comparison = compare(suite, records)
+    return main.markdown(comparison, price(comparison, tables or suite.spec.energy), compact)
+
+
+def render_table(suite: Suite, records: Sequence[RunRecord], format: str = "md") -> str:
+    """Return the main table as `md`, `csv` (full precision) or `latex` (narrow). Raises BenchError for others."""
+    comparison = compare(suite, records)
+    priced = price(comparison, suite.spec.energy)
+    if format == "md":
+        return main.markdown(comparison, priced)
+    if format == "csv":
+        return main.csv(comparison, priced)
+    if format == "latex":
+        return main.latex(comparison, priced)
+    raise BenchError(f"unknown table format '{format}'; {nearest(format, FORMATS)}")
+
+
+LAYER_NOTE = (
+    "Per test sample, summed over all timesteps, mean over finished runs. Dense MACs count padding taps, valid ones do "
+    "not. A synop is a non-zero input meeting a weight. *If cached once*: the input is the same at every timestep, so "
+    "one pass would do; every other figure charges all timesteps."
+)
+NEURON_NOTE = "Firing rate: spikes per neuron per timestep. Mean over finished runs, learned parameters too."
+COST_NOTE = "What training took on the machine that simulated the networks; it says nothing about their energy."
+SAMPLE_NOTE = "McNemar's exact test within a seed: descriptive, it knows nothing of the spread between seeds."
+
+
+def _opening(comparison: Comparison) -> str:
+    spec, entries = comparison.suite.spec, comparison.entries
+    slots = [slot for entry in entries for slot in entry.slots]
+    done = sum(slot.done is not None for slot in slots)
+    seeds = joined(map(str, spec.seeds))
+    return (
+        f"Suite `{spec.name}`, version {spec.version}: {len(entries)} entries, seeds {seeds}; "
+        f"{done} of {len(slots)} runs finished. Baseline: {escape(spec.baseline)}."
+    )
+
+
+def _legend(comparison: Comparison) -> str:
+    base = escape(comparison.baseline.label)
+    return (
+        "↑ higher is better, ↓ lower is better. Accuracy is of the last epoch on the test split, mean ± sd (n - 1) "
+        "over n seeds; the best epoch is chosen on the test split and flatters. Counts and energy are per test sample, "
+        f"summed over all timesteps. Energy is the dense figure; the ratios to {base} are dense to dense, then "
+        "zero-skipping to zero-skipping."
+    )
+
+
+def _layer_note(comparison: Comparison) -> str:
+    counted = joined(f"{record.samples_counted:,}" for entry in comparison.entries for record in entry.done)
+    return f"Counted on {counted} test samples. {LAYER_NOTE}" if counted else ""
+
+
+def _any_done(comparison: Comparison) -> bool:
+    return any(entry.done for entry in comparison.entries)
+
+
+def _sample_section(comparison: Comparison) -> list[str]:
+    body = sample_by_sample(comparison)
+    return [SAMPLE_NOTE, body] if body else []

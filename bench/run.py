@@ -1,0 +1,247 @@
+"""One run from spec to record: build, fit, measure. The whole story on one page."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench import provenance, registry
+from bench.data.base import Arrays, Dataset, hold_out
+from bench.data.loader import DeviceLoader
+from bench.encoders.base import Encoder
+from bench.errors import BenchError, SuiteError
+from bench.measure.evaluate import Counter, evaluate, pack_correct
+from bench.models import build_model, weights_digest
+from bench.neurons.base import Neuron
+from bench.record import Digests, EpochRow, RunRecord
+from bench.seeding import seed_for
+from bench.spec import MeasureSpec, RunSpec
+from bench.store import RunFolder, atomic_write
+from bench.suite import PlannedRun, Suite, resolve_parameters
+from bench.train import AUTOCAST, History, Progress, fit
+
+EVALUATION_BATCH = 200
+# Compiling a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
+COMPILE_FROM_PIXELS = 3e8
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run works: none of this may change its numbers beyond float rounding."""
+
+    folder: RunFolder
+    data: Path
+    offline: bool = False
+    device: str = "cpu"
+
+
+def verify(suite: Suite) -> None:
+    """Construct every plug-in of a suite, so that a wrong value shows before anything is trained.
+
+    Raises SuiteError listing every problem.
+    """
+    problems: dict[str, None] = {}
+    for run in suite.runs:
+        try:
+            with torch.device("meta"):
+                assemble(run.spec)
+        except BenchError as error:
+            problems[f"{suite.path}: entry '{run.label}': {error}"] = None
+    if problems:
+        raise SuiteError(list(problems))
+
+
+def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
+    """Build the network with its initial weights, the encoder and the (unloaded) data set of a run."""
+    dataset: Dataset = registry.create("dataset", spec.dataset.name, **spec.dataset.params)
+    encoder: Encoder = registry.create("encoder", spec.encoder.name, **spec.encoder.params)
+    model = build_model(
+        spec.model.name,
+        neuron=spec.neuron.name,
+        neuron_params=spec.neuron.params,
+        in_channels=dataset.in_channels,
+        classes=dataset.classes,
+        image_size=dataset.image_size,
+        batch_norm=spec.model.batch_norm,
+        weight_seed=seed_for("weights", spec.seed),
+        **spec.model.params,
+    )
+    return model, encoder, dataset
+
+
+def run_one(
+    run: PlannedRun,
+    measure: MeasureSpec,
+    place: Place,
+    watch: Callable[[Progress], None] = lambda progress: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> RunRecord:
+    """Train (or go on training) one run, measure it and write its record; return the record.
+
+    Raises RunFailedError when training cannot go on, DataError without its data, train.Interrupted when stopped.
+    """
+    began = time.monotonic()
+    spec, device = run.spec, torch.device(place.device)
+    torch.manual_seed(seed_for("dropout", spec.seed))
+    model, encoder, dataset = assemble(spec)
+    initial_weights = weights_digest(model)
+    arrays = _load(dataset, spec, place)
+    layout = torch.channels_last if spec.train.channels_last else torch.contiguous_format
+    model = model.to(device).to(memory_format=layout)
+    neurons, warning = ("plain", None) if not _compile_pays(spec, dataset) else _compile(model, spec, device)
+
+    def loader(split: Any, batch_size: int, augment: list[str]) -> DeviceLoader:
+        return DeviceLoader(
+            split,
+            arrays,
+            batch_size=batch_size,
+            seed=spec.seed,
+            augment=augment,
+            normalise=encoder.normalised,
+            channels_last=spec.train.channels_last,
+            device=device,
+        )
+
+    def encode(images: Tensor, epoch: int, step: int) -> Tensor:
+        generator = torch.Generator().manual_seed(seed_for("encode", spec.seed, epoch, step))
+        return encoder.encode(images, spec.timesteps, generator)
+
+    def sequences(source: DeviceLoader) -> Iterator[tuple[Tensor, Tensor]]:
+        for step, (images, labels) in enumerate(source.evaluation_batches()):
+            yield encode(images, -1, step), labels
+
+    test_loader = loader(arrays.test, EVALUATION_BATCH, [])
+    validation_loader = loader(arrays.validation, EVALUATION_BATCH, []) if arrays.validation else None
+
+    def test() -> dict[str, float | None]:
+        held_out = evaluate(model, sequences(validation_loader)).accuracy_fraction if validation_loader else None
+        return {
+            "test_accuracy_fraction": evaluate(model, sequences(test_loader)).accuracy_fraction,
+            "validation_accuracy_fraction": held_out,
+        }
+
+    history = fit(
+        model,
+        encode,
+        loader(arrays.train, spec.train.batch_size, list(spec.train.augment)),
+        spec.train,
+        device=device,
+        checkpoint=place.folder.checkpoint,
+        test=test,
+        watch=watch,
+        stop=stop,
+    )
+    measured = time.monotonic()
+    record = _measure(run, measure, model, encoder, arrays, sequences(test_loader), history, initial_weights)
+    finished = time.monotonic()
+    record = record.model_copy(
+        update={
+            "provenance": record.provenance
+            | {"device": describe_device(device), "neurons": neurons}
+            | ({"warning": warning} if warning else {}),
+            "wall_clock": {
+                "train_s": round(history.train_s, 3),
+                "images_per_s": round(history.images / history.train_s, 1) if history.train_s else None,
+                "measure_s": round(finished - measured, 3),
+                "process_s": round(finished - began, 3),
+                "peak_memory_bytes": peak_memory_bytes(device),
+            },
+        }
+    )
+    atomic_write(place.folder.record, record.to_json() + "\n")
+    place.folder.failure.unlink(missing_ok=True)
+    return record
+
+
+def _load(dataset: Dataset, spec: RunSpec, place: Place) -> Arrays:
+    arrays = dataset.load(place.data, offline=place.offline)
+    return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)
+
+
+def _compile_pays(spec: RunSpec, dataset: Dataset) -> bool:
+    """Whether to compile the neurons' time loop: a pure function of the spec, never of a timing."""
+    height, width = dataset.image_size
+    pixels = dataset.train_samples * spec.train.epochs * spec.timesteps * height * width
+    return spec.timesteps > 1 and pixels >= COMPILE_FROM_PIXELS
+
+
+def _compile(model: nn.Module, spec: RunSpec, device: torch.device) -> tuple[str, str | None]:
+    """Switch the neurons to their compiled loop, or leave them plain where that fails: (path taken, why not)."""
+    neurons = [module for module in model.modules() if isinstance(module, Neuron)]
+    dtype = AUTOCAST.get(spec.train.precision, torch.float32)
+    for neuron in neurons:
+        neuron.use_compiled(True)
+    try:
+        for neuron in {type(neuron): neuron for neuron in neurons}.values():
+            neuron(torch.zeros(spec.timesteps, 8, 64, dtype=dtype, device=device, requires_grad=True)).sum().backward()
+    except RuntimeError as error:  # no compiler here, or one that fails
+        for neuron in neurons:
+            neuron.use_compiled(False)
+        return "plain", f"the neurons' loop could not be compiled: {str(error).splitlines()[0]}"
+    finally:
+        model.zero_grad(set_to_none=True)
+    return "compiled", None
+
+
+def _measure(
+    run: PlannedRun,
+    measure: MeasureSpec,
+    model: nn.Module,
+    encoder: Encoder,
+    arrays: Arrays,
+    batches: Iterator[tuple[Tensor, Tensor]],
+    history: History,
+    initial_weights: str,
+) -> RunRecord:
+    with Counter(model, input_kind=arrays.input_kind if encoder.analog else None, samples=measure.samples) as counter:
+        result = evaluate(model, batches)
+    counts = counter.counts()
+    rows = [EpochRow.model_validate(row) for row in history.rows]
+    return RunRecord(
+        key=run.key,
+        measure_key=run.measure_key,
+        label=run.label,
+        seed=run.seed,
+        spec=run.spec.to_json(),
+        resolved=resolve_parameters(run.spec),
+        status="done",
+        accuracy_fraction=result.accuracy_fraction,
+        best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
+        accuracy_by_timestep=result.accuracy_by_timestep,
+        correct=pack_correct(result.correct),
+        test_samples=len(result.correct),
+        history=rows,
+        samples_counted=counts.samples,
+        layers=counts.layers,
+        neurons=counts.neurons,
+        other_ops=counts.other_ops,
+        not_counted=counts.not_counted,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        digests=Digests(
+            initial_weights=initial_weights,
+            sample_order=history.order,
+            code=provenance.code_digest(run.spec),
+        ),
+        provenance={"commit": provenance.commit(), "versions": provenance.versions()},
+    )
+
+
+def describe_device(device: torch.device) -> str:
+    """Return the device's kind and, on CUDA, its model."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu, 1 thread"
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """Return the most memory held: allocated on the GPU, or resident in the process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

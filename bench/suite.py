@@ -1,0 +1,277 @@
+"""A suite file read, checked and expanded: TOML -> SuiteSpec -> the runs it stands for. No torch."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from bench import registry
+from bench.energy.model import load_table
+from bench.errors import BenchError, SuiteError, nearest
+from bench.spec import DatasetSpec, EntrySpec, ModelSpec, PluginSpec, RunSpec, SuiteSpec, TrainSpec
+
+MAX_BYTES = 1_000_000
+_OVERRIDABLE: Mapping[str, type[BaseModel]] = {"dataset": DatasetSpec, "model": ModelSpec, "train": TrainSpec}
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that a suite asks for: an entry with a seed, and the key under which it is stored."""
+
+    suite: str
+    label: str
+    seed: int
+    spec: RunSpec
+    key: str
+    measure_key: str
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A valid suite: what the file says and the runs it stands for, entry by entry and seed by seed."""
+
+    spec: SuiteSpec
+    path: Path
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def name(self) -> str:
+        """The suite's name: its folder in `runs/` and `reports/`."""
+        return self.spec.name
+
+    def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
+        """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
+        labels = [entry.label for entry in self.spec.entries]
+        if label is not None and label not in labels:
+            raise BenchError(f"{self.path}: no entry '{label}'; {nearest(label, labels)}")
+        if seed is not None and seed not in self.spec.seeds:
+            raise BenchError(f"{self.path}: no seed {seed}; known: {', '.join(map(str, self.spec.seeds))}")
+        return tuple(
+            run for run in self.runs if (label is None or run.label == label) and (seed is None or run.seed == seed)
+        )
+
+
+def load_suite(path: str | Path) -> Suite:
+    """Read, check and expand a suite file. Raises SuiteError listing every problem with its key path."""
+    path = Path(path)
+    data = _read(path)
+    try:
+        spec = SuiteSpec.model_validate(data)
+    except ValidationError as error:
+        problems = [_explain(item, data) for item in error.errors()]
+        raise SuiteError([f"{path}: {problem}" for problem in problems + _plugin_problems(data)]) from None
+    problems = _plugin_problems(data) + list(_consistency_problems(spec, data)) + list(_table_problems(spec, path))
+    if problems:
+        raise SuiteError([f"{path}: {problem}" for problem in problems])
+    runs = tuple(_expand(spec, data))
+    twins = list(_twins(runs))
+    if twins:
+        raise SuiteError([f"{path}: {problem}" for problem in twins])
+    return Suite(spec, path, runs)
+
+
+def resolve_parameters(spec: RunSpec) -> dict[str, dict[str, Any]]:
+    """Return every plug-in's parameters with the constructor's defaults filled in, by kind."""
+    parts: dict[str, PluginSpec] = {
+        "dataset": spec.dataset,
+        "model": spec.model,
+        "neuron": spec.neuron,
+        "encoder": spec.encoder,
+    }
+    return {kind: registry.find(kind, part.name).resolve(part.params) for kind, part in parts.items()}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        raw = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+    except FileNotFoundError:
+        folder = path.parent if path.parent.is_dir() else Path("suites")
+        known = [str(other) for other in sorted(folder.glob("*.toml"))]
+        raise SuiteError([f"{path}: no such file; {nearest(str(path), known)}"]) from None
+    except OSError as error:
+        raise SuiteError([f"{path}: cannot be read: {error.strerror}; a suite is a TOML file"]) from None
+    if raw is None:
+        raise SuiteError([f"{path}: larger than {MAX_BYTES // 1_000_000} MB; a suite is a page of TOML"])
+    try:
+        data = tomllib.loads(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise SuiteError([f"{path}: not a text file; a suite is TOML in UTF-8"]) from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise SuiteError([f"{path}: not valid TOML: {error}"]) from None
+    if not data:
+        required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
+        raise SuiteError([f"{path}: is empty; a suite needs {', '.join(required)}"])
+    return data
+
+
+def _explain(item: Any, data: Mapping[str, Any], prefix: Sequence[str | int] = ()) -> str:
+    location = (*prefix, *item["loc"])
+    where, kind = _path(location, data), item["type"]
+    if kind == "extra_forbidden":
+        return f"{where}: unknown key; {nearest(str(location[-1]), _known_keys(location[:-1]))}"
+    if kind == "missing":
+        return f"{where}: missing"
+    if kind == "literal_error":
+        words = re.findall(r"'([^']*)'", str(item["ctx"]["expected"]))
+        return f"{where}: '{item['input']}' is not a choice; {nearest(str(item['input']), words)}"
+    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "should", 1)
+    if kind in ("value_error", "model_type", "dict_type"):
+        return f"{where}: {message}"
+    return f"{where}: {message}, not {item['input']!r:.60}"
+
+
+def _path(location: Sequence[str | int], data: Any) -> str:
+    text, here = "", data
+    for part in location:
+        here = here[part] if _holds(here, part) else None
+        if isinstance(part, int):
+            text += f"[{part}]"
+            label = here.get("label") if isinstance(here, dict) else None
+            text += f" ({label})" if isinstance(label, str) else ""
+        else:
+            text += f".{part}" if text else part
+    return text
+
+
+def _holds(here: Any, part: str | int) -> bool:
+    if isinstance(part, int):
+        return isinstance(here, list) and part < len(here)
+    return isinstance(here, dict) and part in here
+
+
+def _known_keys(location: Sequence[str | int]) -> list[str]:
+    model: type[BaseModel] = SuiteSpec
+    for part in location:
+        if isinstance(part, str):
+            if part not in model.model_fields:
+                return []
+            model = next(_models(model.model_fields[part].annotation))
+    return list(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in typing.get_args(annotation):
+        yield from _models(inner)
+
+
+def _plugin_problems(data: Mapping[str, Any]) -> list[str]:
+    """Check names and parameters of plug-ins in the raw data, so that they show beside schema errors."""
+    found = []
+    for kind, model in (("dataset", DatasetSpec), ("model", ModelSpec)):
+        found += _one_plugin(kind, data.get(kind), kind, list(model.model_fields))
+    entries = data.get("entries")
+    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+        if isinstance(entry, dict):
+            for kind in ("neuron", "encoder"):
+                where = _path(("entries", index, kind), data)
+                found += _one_plugin(kind, entry.get(kind), where, list(PluginSpec.model_fields))
+    return found
+
+
+def _one_plugin(kind: str, table: Any, where: str, own_keys: Sequence[str]) -> list[str]:
+    if not isinstance(table, dict) or not isinstance(table.get("name"), str):
+        return []
+    try:
+        info = registry.find(kind, table["name"])
+    except BenchError as error:
+        return [f"{where}.name: {error}"]
+    params = {key: value for key, value in table.items() if key not in own_keys}
+    wrong = info.problems(params)
+    known = [*own_keys, *(parameter.name for parameter in info.parameters)]
+    return [
+        f"{where}.{key}: {message}" if key in known else f"{where}.{key}: unknown key; {nearest(key, known)}"
+        for key, message in wrong.items()
+    ]
+
+
+def _table_problems(spec: SuiteSpec, path: Path) -> Iterator[str]:
+    for index, name in enumerate(spec.energy):
+        try:
+            load_table(name)
+        except BenchError as error:
+            yield f"energy[{index}]: {error}"
+
+
+def _consistency_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
+    labels = [entry.label for entry in spec.entries]
+    for label in sorted({label for label in labels if labels.count(label) > 1}):
+        yield f"entries: {labels.count(label)} entries are labelled '{label}'; give each its own label"
+    if spec.baseline not in labels:
+        yield f"baseline: no entry '{spec.baseline}'; {nearest(spec.baseline, labels)}"
+    if len(set(spec.seeds)) != len(spec.seeds):
+        yield f"seeds: a seed stands twice in {spec.seeds}"
+    for index, entry in enumerate(spec.entries):
+        where = _path(("entries", index), data)
+        changed = [path for part in _OVERRIDABLE for path in _leaves(getattr(entry, part), part)]
+        for path in changed:
+            if not any(path == word or path.startswith(word + ".") for word in entry.unmatched):
+                yield (
+                    f"{where}.{path}: entries may differ only in neuron, timesteps and encoder; "
+                    f'to break the match on purpose write unmatched = ["{path}"]'
+                )
+        for word in entry.unmatched:
+            if not any(path == word or path.startswith(word + ".") for path in changed):
+                yield f"{where}.unmatched: '{word}' is not changed by this entry; {nearest(word, changed)}"
+        for part, model in _OVERRIDABLE.items():
+            try:
+                _merged(data, entry, part, model)
+            except ValidationError as error:
+                for item in error.errors():
+                    yield _explain(item, data, ("entries", index, part))
+        for part in ("dataset", "model"):
+            if getattr(entry, part):
+                keys = list(_OVERRIDABLE[part].model_fields)
+                yield from _one_plugin(part, _merge(data[part], getattr(entry, part)), f"{where}.{part}", keys)
+
+
+def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}.{key}")
+        else:
+            yield f"{prefix}.{key}"
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _merged(data: Mapping[str, Any], entry: EntrySpec, part: str, model: type[BaseModel]) -> Any:
+    return model.model_validate(_merge(data[part], getattr(entry, part)))
+
+
+def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
+    for entry in spec.entries:
+        parts = {part: _merged(data, entry, part, model) for part, model in _OVERRIDABLE.items()}
+        for seed in spec.seeds:
+            run = RunSpec(
+                suite_version=spec.version,
+                neuron=entry.neuron,
+                encoder=entry.encoder,
+                timesteps=entry.timesteps,
+                seed=seed,
+                **parts,
+            )
+            yield PlannedRun(spec.name, entry.label, seed, run, run.key, run.measure_key(spec.measure))
+
+
+def _twins(runs: Sequence[PlannedRun]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for run in runs:
+        first = seen.setdefault(run.key, run.label)
+        if first != run.label:
+            yield f"entries: '{first}' and '{run.label}' are the same run; remove one of them"
+            return

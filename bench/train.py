@@ -1,0 +1,288 @@
+"""The one training loop, for ANN and SNN alike: epochs of batches, checkpointed so that it can stop anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bench.errors import RunFailedError, StoreError
+from bench.spec import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
+
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+CHECK_EVERY_STEPS = 50  # between looks at the loss: each look waits for the device
+SAVE_EVERY_S = 300.0  # within an epoch; every epoch's end is saved anyway
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; its checkpoint is written and it can go on later."""
+
+
+class Batches(Protocol):
+    """Where training batches come from; starting at a step gives the same batches as going there."""
+
+    steps: int
+
+    def batches(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield sample indices [N], images [N, C, H, W] and labels ([N] or soft [N, classes])."""
+        ...
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, for whoever watches."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+    loss: float
+    accuracy_fraction: float
+    images_per_s: float
+    seconds_left: float
+
+
+@dataclass
+class History:
+    """What training has produced so far; part of the checkpoint."""
+
+    rows: list[dict[str, Any]] = field(default_factory=list)  # record.EpochRow as JSON
+    order: str = ""  # chained digest of the sample indices as they were fed
+    train_s: float = 0.0
+    images: int = 0
+
+
+def fit(
+    model: nn.Module,
+    encode: Callable[[Tensor, int, int], Tensor],
+    data: Batches,
+    spec: TrainSpec,
+    *,
+    device: torch.device,
+    checkpoint: Path,
+    test: Callable[[], dict[str, float | None]],
+    watch: Callable[[Progress], None],
+    stop: Callable[[], bool],
+) -> History:
+    """Train `model` in place, going on from `checkpoint` when there is one, and return its history.
+
+    `encode(images [N, C, H, W], epoch, step)` gives the sequence `[T, N, C, H, W]`; `test()` the accuracies of an epoch
+    row. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when `stop()` says so.
+    """
+    optimizer = build_optimizer(model, spec.optimizer, device)
+    factor = schedule_factor(spec.schedule, spec.epochs, data.steps)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    scaler = torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16" and device.type == "cuda")
+    history, sums = History(), torch.zeros(3, dtype=torch.float64, device=device)
+    state = _Resumable(model, optimizer, schedule, scaler, history, sums)
+    start_epoch, start_step = state.load(checkpoint) if checkpoint.exists() else (0, 0)
+    saved = began = time.monotonic()
+    pace = _Pace()
+    for epoch in range(start_epoch, spec.epochs):
+        model.train()
+        if start_step == 0:
+            sums.zero_()
+        step = start_step
+        for indices, images, labels in data.batches(epoch, start_step):
+            history.order = hashlib.sha256(history.order.encode() + indices.cpu().numpy().tobytes()).hexdigest()[:16]
+            sums += train_step(model, encode(images, epoch, step), labels, optimizer, scaler, spec, device)
+            schedule.step()
+            step += 1
+            history.images += len(images)
+            now = time.monotonic()
+            pace.note(len(images), now)
+            if step % CHECK_EVERY_STEPS == 0 or step == data.steps or device.type == "cpu":
+                loss, accuracy = _means(sums)
+                if not math.isfinite(loss):
+                    raise RunFailedError(
+                        f"the loss is {loss} in epoch {epoch + 1}, step {step}; "
+                        "lower the learning rate, or set train.gradient_clip_norm"
+                    )
+                if rate := pace.images_per_s:
+                    left = ((spec.epochs - epoch) * data.steps - step) * spec.batch_size / rate
+                    watch(Progress(epoch + 1, spec.epochs, step, data.steps, loss, accuracy, rate, left))
+            if stop() or now - saved > SAVE_EVERY_S:
+                state.save(checkpoint, epoch, step, now - began)
+                began = saved = now
+                if stop():
+                    raise Interrupted
+        start_step = 0
+        loss, accuracy = _means(sums)
+        row = {"epoch": epoch + 1, "learning_rate": optimizer.param_groups[0]["lr"], "train_loss": loss}
+        row["train_accuracy_fraction"] = accuracy
+        now = time.monotonic()
+        state.history.train_s += now - began
+        history.rows.append(row | test())
+        began = saved = time.monotonic()
+        pace.skip(began)
+        state.save(checkpoint, epoch + 1, 0, 0.0)
+        if epoch + 1 < spec.epochs and stop():
+            raise Interrupted
+    return history
+
+
+def train_step(
+    model: nn.Module,
+    sequence: Tensor,
+    labels: Tensor,
+    optimizer: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
+    spec: TrainSpec,
+    device: torch.device,
+) -> Tensor:
+    """One update on `sequence` [T, N, C, H, W]; return [summed loss, correct, samples] as float64 on the device."""
+    dtype = AUTOCAST.get(spec.precision)
+    with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+        logits = model(sequence)
+    logits = logits.float()
+    loss = compute_loss(logits, labels, spec.loss)
+    optimizer.zero_grad(set_to_none=True)
+    scaler.scale(loss).backward()
+    if spec.gradient_clip_norm is not None:
+        scaler.unscale_(optimizer)
+        nn.utils.clip_grad_norm_(model.parameters(), spec.gradient_clip_norm)
+    scaler.step(optimizer)
+    scaler.update()
+    with torch.no_grad():
+        hard = labels if labels.ndim == 1 else labels.argmax(1)
+        correct = (logits.mean(0).argmax(1) == hard).sum()
+        samples = torch.full((), float(len(labels)), dtype=torch.float64, device=device)
+        return torch.stack([loss.detach().double() * len(labels), correct.double(), samples])
+
+
+def compute_loss(logits: Tensor, labels: Tensor, spec: LossSpec) -> Tensor:
+    """Loss of `logits` [T, N, classes] against `labels` (class indices [N] or probabilities [N, classes]).
+
+    `tet`: Deng et al. 2022, "Temporal Efficient Training of Spiking Neural Network via Gradient Re-weighting".
+    """
+    if spec.name == "ce":
+        return F.cross_entropy(logits.mean(0), labels, label_smoothing=spec.label_smoothing)
+    timesteps, _, classes = logits.shape
+    if spec.name == "mse":
+        target = F.one_hot(labels, classes).to(logits.dtype) if labels.ndim == 1 else labels
+        return F.mse_loss(logits, target.expand_as(logits))
+    repeated = labels.repeat(timesteps, *[1] * (labels.ndim - 1))
+    cross_entropy = F.cross_entropy(logits.flatten(0, 1), repeated, label_smoothing=spec.label_smoothing)
+    pull = F.mse_loss(logits, torch.full_like(logits, spec.mse_target))
+    return (1 - spec.mse_weight) * cross_entropy + spec.mse_weight * pull
+
+
+def build_optimizer(model: nn.Module, spec: OptimizerSpec, device: torch.device) -> torch.optim.Optimizer:
+    """Return the optimiser over every learnable parameter, fused on CUDA."""
+    fused = device.type == "cuda"
+    rate, decay = spec.learning_rate, spec.weight_decay
+    if spec.name == "sgd":
+        return torch.optim.SGD(
+            model.parameters(), rate, momentum=spec.momentum, weight_decay=decay, nesterov=spec.nesterov, fused=fused
+        )
+    kind = torch.optim.Adam if spec.name == "adam" else torch.optim.AdamW
+    return kind(model.parameters(), rate, betas=(spec.momentum, spec.beta2), weight_decay=decay, fused=fused)
+
+
+def schedule_factor(spec: ScheduleSpec, epochs: int, steps: int) -> Callable[[int], float]:
+    """Return step -> multiple of the learning rate.
+
+    Cosine and step move once an epoch, as torch's CosineAnnealingLR and MultiStepLR do in the published recipes;
+    one-cycle (Smith & Topin 2018) moves every step, from 1/25 of the rate to the rate and down to 1/250,000.
+    """
+
+    def factor(step: int) -> float:
+        epoch = step // steps
+        if epoch < spec.warmup_epochs:
+            return (step + 1) / (spec.warmup_epochs * steps)
+        if spec.name == "cosine":
+            return (1 + math.cos(math.pi * (epoch - spec.warmup_epochs) / max(1, epochs - spec.warmup_epochs))) / 2
+        if spec.name == "step":
+            return float(spec.gamma ** sum(epoch >= milestone for milestone in spec.milestones))
+        if spec.name == "one-cycle":
+            total = max(1, epochs * steps - 1)
+            peak = spec.warmup_fraction * total
+            if step <= peak:
+                return _cosine(1 / 25, 1.0, step / max(peak, 1e-9))
+            return _cosine(1.0, 1 / 250_000, min(1.0, (step - peak) / max(total - peak, 1e-9)))
+        return 1.0
+
+    return factor
+
+
+def _cosine(start: float, end: float, fraction: float) -> float:
+    return end + (start - end) * (1 + math.cos(math.pi * fraction)) / 2
+
+
+class _Pace:
+    """Images per second of training since the first step was over: that one compiles, allocates and reads."""
+
+    def __init__(self) -> None:
+        self.last: float | None = None
+        self.images, self.seconds = 0, 0.0
+
+    def note(self, images: int, now: float) -> None:
+        if self.last is not None:
+            self.images += images
+            self.seconds += now - self.last
+        self.last = now
+
+    def skip(self, now: float) -> None:
+        self.last = now
+
+    @property
+    def images_per_s(self) -> float:
+        return self.images / max(self.seconds, 1e-9)
+
+
+def _means(sums: Tensor) -> tuple[float, float]:
+    loss, correct, samples = sums.tolist()
+    return loss / max(samples, 1.0), correct / max(samples, 1.0)
+
+
+class _Resumable:
+    """All that training needs to go on: parameters, optimiser, schedule, scaler, sums, history, random numbers."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        schedule: torch.optim.lr_scheduler.LambdaLR,
+        scaler: torch.amp.GradScaler,
+        history: History,
+        sums: Tensor,
+    ) -> None:
+        self.parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+        self.history, self.sums = history, sums
+
+    def save(self, path: Path, epoch: int, step: int, seconds: float) -> None:
+        self.history.train_s += seconds
+        state: dict[str, Any] = {name: part.state_dict() for name, part in self.parts.items()}
+        state |= {"epoch": epoch, "step": step, "sums": self.sums, "history": vars(self.history)}
+        state["cpu_rng"] = torch.get_rng_state()
+        state["cuda_rng"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        partial = path.with_suffix(".part")
+        try:
+            with partial.open("wb") as handle:
+                torch.save(state, handle)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise StoreError(f"{path}: cannot be written: {error.strerror}; the older checkpoint is kept") from None
+
+    def load(self, path: Path) -> tuple[int, int]:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        self.sums.copy_(state["sums"])
+        vars(self.history).update(state["history"])
+        torch.set_rng_state(state["cpu_rng"])
+        if state["cuda_rng"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        return state["epoch"], state["step"]

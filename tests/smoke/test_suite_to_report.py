@@ -1,0 +1,221 @@
+"""From a suite file to a report on small real data: trained, stopped, gone on with, measured, reported."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.store import Store
+from bench.suite import load_suite
+
+ROOT = Path(__file__).parents[2]
+SUITE = """
+name     = "small"
+title    = "Small digits"
+baseline = "ANN"
+seeds    = [0]
+energy   = ["horowitz-fp32", "horowitz-int8"]
+dataset  = { name = "digits" }
+model    = { name = "convnet", width = 8, stages = 2, dropout = 0.1 }
+
+[train]
+epochs     = 2
+batch_size = 64
+optimizer  = { name = "adamw", learning_rate = 5e-3 }
+schedule   = { name = "one-cycle" }
+
+[[entries]]
+label     = "ANN"
+neuron    = { name = "relu" }
+timesteps = 1
+
+[[entries]]
+label     = "LIF"
+neuron    = { name = "lif" }
+timesteps = 2
+
+[[entries]]
+label     = "CLIF"
+neuron    = { name = "clif" }
+timesteps = 2
+encoder   = { name = "rate" }
+"""
+
+
+def start(*arguments, cwd):
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def spikebench(*arguments, cwd):
+    process = start(*arguments, cwd=cwd)
+    stdout, stderr = process.communicate(timeout=300)
+    return process.returncode, stdout, stderr
+
+
+def without_clock(path):
+    record = json.loads(path.read_text())
+    clock = record.pop("wall_clock")
+    assert clock["train_s"] > 0 and clock["images_per_s"] > 0 and clock["peak_memory_bytes"] > 0
+    return record
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "small.toml").write_text(SUITE)
+    code, stdout, stderr = spikebench("run", "small.toml", cwd=folder)
+    assert code == 0, stderr
+    assert stdout.splitlines()[0] == "3 runs: 3 to do"
+    return folder
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+    shutil.copytree(finished, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def records(folder):
+    return {record.label: record for record in Store(folder / "runs").collect(load_suite(folder / "small.toml"))}
+
+
+def test_runs_are_matched_and_measured(finished):
+    found = records(finished)
+    assert set(found) == {"ANN", "LIF", "CLIF"}
+    assert len({record.digests.initial_weights for record in found.values()}) == 1
+    assert len({record.digests.sample_order for record in found.values()}) == 1
+    for record in found.values():
+        assert record.status == "done" and record.test_samples == record.samples_counted == 360
+        assert len(record.accuracy_by_timestep) == record.spec["timesteps"]
+        assert record.accuracy_by_timestep[-1] == record.accuracy_fraction
+        assert record.history[-1].test_accuracy_fraction == record.accuracy_fraction
+        assert record.counts.effective_synops_per_sample > 0
+    assert found["LIF"].counts.firing_rate > 0 and found["ANN"].counts.firing_rate is None
+    kinds = {label: [layer.input_kind for layer in record.layers] for label, record in found.items()}
+    assert kinds["LIF"] == ["analog", "binary", "binary"] and kinds["CLIF"] == ["binary"] * 3
+    assert found["LIF"].layers[0].static_input and not found["CLIF"].layers[0].static_input
+    dense = {label: record.counts.dense_macs_per_sample for label, record in found.items()}
+    assert dense["LIF"] == dense["CLIF"] == 2 * dense["ANN"] == 2 * (8 * 9 * 64 + 16 * 8 * 9 * 16 + 64 * 10)
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert spikebench("run", "small.toml", cwd=finished)[:2] == (0, "3 runs: 3 done, 0 to do\n")
+
+
+def test_status_tells_each_run(finished):
+    code, stdout, _ = spikebench("status", "small.toml", cwd=finished)
+    assert code == 0 and stdout.splitlines()[0] == "small.toml: 3 done"
+
+
+def test_only_what_changed_is_to_do(copy):
+    path = copy / "small.toml"
+    path.write_text(SUITE.replace('label     = "LIF"', 'label = "Leaky"  # a comment').replace("Small", "Smaller"))
+    assert spikebench("run", "small.toml", cwd=copy)[1] == "3 runs: 3 done, 0 to do\n"
+    path.write_text(SUITE.replace('{ name = "lif" }', '{ name = "lif", tau = 3.0 }'))
+    _, stdout, _ = spikebench("run", "small.toml", "--dry-run", cwd=copy)
+    assert stdout.splitlines()[0] == "3 runs: 2 done, 1 to do" and stdout.splitlines()[1].startswith("small/LIF")
+
+
+def test_a_run_made_by_other_code_is_stale_and_run_again_only_when_asked(copy):
+    [path] = [p for p in (copy / "runs").glob("small/*/record.json") if '"label":"LIF"' in p.read_text()]
+    record = json.loads(path.read_text())
+    record["digests"]["code"] = "0" * 12
+    path.write_text(json.dumps(record))
+    assert spikebench("run", "small.toml", cwd=copy)[1] == "3 runs: 2 done, 1 stale, 0 to do\n"
+    code, stdout, stderr = spikebench("run", "small.toml", "--stale", cwd=copy)
+    assert code == 0 and stdout.splitlines()[0] == "3 runs: 2 done, 1 to do", stderr
+    assert spikebench("run", "small.toml", cwd=copy)[1] == "3 runs: 3 done, 0 to do\n"
+
+
+def test_measuring_otherwise_trains_nothing(copy):
+    before = records(copy)
+    (copy / "small.toml").write_text(SUITE.replace("[train]", "[measure]\nsamples = 100\n\n[train]"))
+    code, stdout, stderr = spikebench("run", "small.toml", "--only", "LIF", cwd=copy)
+    assert code == 0 and "1 to do (1 partial)" in stdout and "epoch" not in stdout, stderr
+    after = records(copy)["LIF"]
+    assert after.samples_counted == 100 and after.test_samples == 360
+    assert after.history == before["LIF"].history and after.correct == before["LIF"].correct
+
+
+def test_an_interrupted_run_ends_in_the_same_record(finished, tmp_path):
+    (tmp_path / "small.toml").write_text(SUITE)
+    command = ("run", "small.toml", "--jobs", 2)
+    process = start(*command, cwd=tmp_path)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("runs/small/*/checkpoint.pt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130, stderr
+    assert stdout.splitlines()[-1].startswith("interrupted: ") and "Traceback" not in stderr
+    for killed in range(2):  # and then the hard way
+        process = start(*command, cwd=tmp_path)
+        time.sleep(6 + killed)
+        process.kill()
+        process.communicate()
+        time.sleep(1)  # its workers find nobody listening
+    code, _, stderr = spikebench(*command, cwd=tmp_path)
+    assert code == 0, stderr
+    for path in finished.glob("runs/small/*/record.json"):
+        assert without_clock(tmp_path / path.relative_to(finished)) == without_clock(path)
+
+
+def test_a_failed_run_leaves_the_others_and_is_a_row(copy):
+    for path in (copy / "runs" / "small").iterdir():
+        shutil.rmtree(path)
+    text = SUITE.replace("learning_rate = 5e-3", "learning_rate = 5e-3").replace(
+        'label     = "CLIF"',
+        'label     = "CLIF"\ntrain = { optimizer = { learning_rate = 1e38 } }\nunmatched = ["train"]',
+    )
+    (copy / "small.toml").write_text(text)
+    code, stdout, stderr = spikebench("run", "small.toml", cwd=copy)
+    assert code == 1 and "failed: CLIF seed 0: the loss is" in stderr and "Traceback" not in stderr
+    assert "small/LIF seed 0: done" in stdout
+    [failure] = (copy / "runs").glob("small/*/failure.json")
+    assert "Traceback" in json.loads(failure.read_text())["traceback"]
+    code, _, stderr = spikebench("report", "small.toml", cwd=copy)
+    assert code == 0, stderr
+    report = (copy / "reports" / "small" / "report.md").read_text()
+    assert "the loss is" in report and "failed" in report
+    assert "train.optimizer.learning_rate" in report
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_the_report_is_made_again_to_the_byte_and_checked(copy):
+    code, stdout, stderr = spikebench("report", "small.toml", cwd=copy)
+    assert code == 0 and "CLIF" in stdout, stderr
+    folder = copy / "reports" / "small"
+    first = contents(folder)
+    assert {"report.md", "records.jsonl", "figures/accuracy_energy.svg", "figures/accuracy_energy.png"} <= set(first)
+    shutil.rmtree(copy / "runs")  # the committed records are enough
+    assert spikebench("report", "small.toml", cwd=copy)[0] == 0
+    second = contents(folder)
+    assert set(first) == set(second)
+    for name in ("report.md", "records.jsonl", "figures/figures.json", "figures/accuracy_energy.svg"):
+        assert first[name] == second[name], name
+    assert spikebench("report", "small.toml", "--check", cwd=copy)[0] == 0
+    (folder / "report.md").write_text((folder / "report.md").read_text().replace("LIF", "LAF", 1))
+    code, stdout, _ = spikebench("report", "small.toml", "--check", cwd=copy)
+    assert code == 1 and "report.md" in stdout
+
+
+@pytest.mark.parametrize(("format", "expected"), [("csv", "entry,"), ("latex", "\\begin{tabular}")])
+def test_other_table_formats(copy, format, expected):
+    code, stdout, stderr = spikebench("report", "small.toml", "--format", format, cwd=copy)
+    assert code == 0 and expected in stdout, stderr

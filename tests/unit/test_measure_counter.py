@@ -1,0 +1,343 @@
+"""What is counted of whole networks: columns, folding, time, foreign neurons, and what cannot be counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.errors import BenchError
+from bench.measure.dense import fvcore_macs
+from bench.measure.evaluate import Counter, count_operations
+from bench.measure.other import encoder_ops
+from bench.models import build_model
+from bench.models.layers import BatchNorm2d, Conv2d
+from bench.neurons.lif import LIF
+from bench.record import Counts
+from bench.registry import create
+
+
+def column(counts: Counts, name: str) -> dict[str, dict[str, float]]:
+    return {ops.name: ops.ops_per_sample for ops in counts.other_ops if ops.column == name}
+
+
+def spikes(*shape: int, rate: float = 0.3) -> Tensor:
+    return (torch.rand(*shape, generator=torch.Generator().manual_seed(1)) < rate).float()
+
+
+class Model(nn.Module):
+    """Modules by name, and a function that runs them."""
+
+    def __init__(self, run: Callable[..., Tensor], **modules: nn.Module) -> None:
+        super().__init__()
+        self.run = run
+        for name, module in modules.items():
+            self.add_module(name, module)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.run(self, x)
+
+
+def images(model: nn.Module, x: Tensor) -> Counts:
+    return count_operations(model, [x], time_axis=None)
+
+
+def test_batch_norm_folds_into_the_convolution_that_it_alone_reads() -> None:
+    model = Model(lambda m, x: m.bn(m.conv(x)).relu(), conv=nn.Conv2d(2, 4, 3), bn=nn.BatchNorm2d(4))
+    assert column(images(model, torch.rand(2, 2, 5, 5)), "norm") == {}
+
+
+def test_batch_norm_is_charged_where_the_convolution_feeds_something_else() -> None:
+    def run(m: nn.Module, x: Tensor) -> Tensor:
+        y = m.conv(x)
+        return m.bn(y) + y
+
+    model = Model(run, conv=nn.Conv2d(2, 4, 3), bn=nn.BatchNorm2d(4))
+    assert column(images(model, torch.rand(2, 2, 5, 5)), "norm") == {"bn": {"mul": 36, "add": 36}}
+
+
+def test_batch_norm_is_charged_where_the_convolution_is_also_the_output() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.bn = nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            y = self.conv(x)
+            return y, self.bn(y)
+
+    assert column(images(Two(), torch.rand(2, 2, 5, 5)), "norm") == {"bn": {"mul": 36, "add": 36}}
+
+
+def test_one_convolution_cannot_fold_two_batch_norms() -> None:
+    model = Model(
+        lambda m, x: m.a(m.conv(x)) + m.b(m.conv(-x)),
+        conv=nn.Conv2d(2, 2, 1),
+        a=nn.BatchNorm2d(2),
+        b=nn.BatchNorm2d(2),
+    )
+    assert set(column(images(model, torch.rand(1, 2, 3, 3)), "norm")) == {"a", "b"}
+
+
+def test_folding_really_is_free() -> None:
+    conv, bn = nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4)
+    bn.running_mean, bn.running_var = torch.rand(4), torch.rand(4) + 0.5
+    model = nn.Sequential(conv, bn).double().eval()
+    folded = torch.nn.utils.fusion.fuse_conv_bn_eval(conv, bn)
+    x = torch.rand(2, 2, 5, 5, dtype=torch.float64)
+    assert torch.allclose(model(x), folded(x), rtol=1e-12, atol=1e-12)
+
+
+def test_batch_norm_without_statistics_is_not_counted() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4, track_running_stats=False))
+    assert images(model, torch.rand(2, 2, 5, 5)).not_counted == ["1: batch norm without running statistics"]
+
+
+def test_a_pre_activation_block_pays_after_sums_and_folds_after_convolutions() -> None:
+    model = build_model("resnet18", neuron="lif", in_channels=3, classes=10, image_size=8, weight_seed=0)
+    x = torch.rand(1, 3, 8, 8).expand(2, 1, 3, 8, 8)
+    counts = count_operations(model, [x], input_kind="analog")
+    first_blocks = {f"layer{stage}.{block}.bn1" for stage in range(1, 5) for block in range(2)}
+    assert set(column(counts, "norm")) == (first_blocks | {"bn1"}) - {"layer1.0.bn1"}
+    assert column(counts, "norm")["layer1.1.bn1"] == {"mul": 2 * 64 * 64, "add": 2 * 64 * 64}
+    assert column(counts, "residual")["layer1.0"] == {"add": 2 * 64 * 64}
+    assert column(counts, "readout") == {"readout": {"add": 10, "mul": 10}}
+    assert counts.not_counted == []
+
+
+def test_a_static_stem_is_charged_at_every_timestep() -> None:
+    model = build_model("convnet", neuron="lif", in_channels=3, classes=10, image_size=8, weight_seed=0, width=4)
+    x = torch.rand(2, 3, 8, 8)
+    cached = count_operations(model, [x.expand(5, 2, 3, 8, 8)], input_kind="analog")
+    computed = count_operations(model, [x.repeat(5, 1, 1, 1, 1)], input_kind="analog")
+    assert [layer.static_input for layer in cached.layers] == [True, False, False, False]
+    assert cached.layers[0].timesteps == 5
+    undone = [layer.model_copy(update={"static_input": False}) for layer in cached.layers]
+    assert cached.model_copy(update={"layers": undone}) == computed
+    one = count_operations(model, [x.expand(1, 2, 3, 8, 8)], input_kind="analog")
+    assert cached.layers[0].dense_macs_total == 5 * one.layers[0].dense_macs_total
+    assert not one.layers[0].static_input
+
+
+@pytest.mark.parametrize(("name", "neuron"), [("convnet", "clif"), ("resnet18", "relu"), ("vgg11", "lif")])
+def test_dense_macs_equal_fvcores_in_every_layer(name: str, neuron: str) -> None:
+    model = build_model(name, neuron=neuron, in_channels=2, classes=5, image_size=32, weight_seed=0)
+    x = torch.rand(2, 1, 2, 32, 32)
+    counts = count_operations(model, [x])
+    assert {layer.name: layer.dense_macs_total for layer in counts.layers} == fvcore_macs(model, x)
+
+
+def test_fvcore_counts_a_cached_stem_once() -> None:
+    model = build_model("convnet", neuron="lif", in_channels=3, classes=10, image_size=8, weight_seed=0)
+    x = torch.rand(2, 3, 8, 8).expand(5, 2, 3, 8, 8)
+    stem = count_operations(model, [x]).layers[0]
+    assert 5 * fvcore_macs(model, x)[stem.name] == fvcore_macs(model, x.clone())[stem.name] == stem.dense_macs_total
+
+
+def test_counts_are_independent_of_batch_size_and_layout() -> None:
+    model = build_model("vgg11", neuron="clif", in_channels=2, classes=5, image_size=32, weight_seed=0)
+    x = 4 * spikes(2, 6, 2, 32, 32)
+    whole = count_operations(model, [x])
+    parts = count_operations(model, [x[:, :1], x[:, 1:3], x[:, 3:]])
+    assert whole == parts
+    assert whole.samples == 6 and whole.timesteps == 2
+
+
+def test_spikes_rates_and_parameters_of_a_neuron() -> None:
+    model = build_model("convnet", neuron="plif", in_channels=1, classes=2, image_size=8, width=2, stages=1)
+    fired = []
+    model.stages[0].neuron.register_forward_hook(lambda module, args, output: fired.append(output))
+    counts = count_operations(model, [torch.rand(3, 4, 1, 8, 8) * 9])
+    (neuron,) = counts.neurons
+    assert (neuron.neuron, neuron.spiking, neuron.units, neuron.samples, neuron.timesteps) == ("plif", True, 128, 4, 3)
+    assert neuron.spikes_total == int(fired[0].sum()) > 0
+    assert neuron.firing_rate == float(fired[0].double().mean())
+    assert neuron.parameters == {"w": [model.stages[0].neuron.w.item()]}
+    assert counts.firing_rate == neuron.firing_rate
+
+
+def test_kinds_along_a_spiking_network() -> None:
+    model = build_model("vgg11", neuron="lif", in_channels=3, classes=10, image_size=32, weight_seed=0)
+    counts = count_operations(model, [9 * torch.rand(2, 2, 3, 32, 32)], input_kind="analog")
+    kinds = {layer.name: (layer.input_kind, layer.input_unit) for layer in counts.layers}
+    assert kinds["layer1.0"] == ("analog", None)
+    assert kinds["layer2.0"] == ("graded", 0.25)
+    assert kinds["layer3.4"] == ("binary", None)
+
+
+def test_pooling_adds_and_compares() -> None:
+    model = nn.Sequential(nn.AvgPool2d(2), nn.MaxPool2d(2), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    found = column(images(model, torch.rand(2, 3, 8, 8)), "pooling")
+    assert found == {"0": {"add": 3 * 16 * 3}, "1": {"compare": 3 * 4 * 3}, "2": {"add": 3 * 3}}
+
+
+def test_pooling_to_a_larger_map_only_copies() -> None:
+    assert column(images(nn.Sequential(nn.AdaptiveAvgPool2d(7)), torch.rand(1, 2, 1, 1)), "pooling") == {}
+    uneven = column(images(nn.Sequential(nn.AdaptiveAvgPool2d((2, 1))), torch.rand(1, 1, 3, 1)), "pooling")
+    assert uneven == {"0": {"add": 2}}  # windows of rows 0-1 and 1-2
+
+
+def test_sums_and_products_between_layers() -> None:
+    model = Model(lambda m, x: F.relu(m.a(x) + m.b(x)) * 0.5, a=nn.Conv2d(1, 2, 1), b=nn.Conv2d(1, 2, 1))
+    found = images(model, torch.rand(3, 1, 4, 4))
+    assert column(found, "residual") == {"forward": {"add": 32, "compare": 32, "mul": 32}}
+    assert column(found, "bias") == {"a": {"add": 32}, "b": {"add": 32}}
+    assert found.not_counted == []
+
+
+def test_readout_is_charged_once_wherever_the_mean_is_taken() -> None:
+    inside = Model(lambda m, x: m.fc(x).mean(0), fc=nn.Linear(4, 3))
+    outside = Model(lambda m, x: m.fc(x), fc=nn.Linear(4, 3))
+    x = torch.rand(5, 2, 4)
+    expected = {"add": 4 * 3, "mul": 3}
+    assert list(column(count_operations(inside, [x]), "readout").values()) == [expected]
+    assert list(column(count_operations(outside, [x]), "readout").values()) == [expected]
+    assert column(count_operations(inside, [x[:1]]), "readout") == {}
+    assert column(count_operations(outside, [x[:1]]), "readout") == {}
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        (
+            Model(lambda m, x: F.conv2d(m.conv(x), torch.ones(1, 2, 1, 1)), conv=nn.Conv2d(2, 2, 1)),
+            "forward: aten.convolution",
+        ),
+        (Model(lambda m, x: m.conv(x) @ x.transpose(-1, -2), conv=nn.Conv2d(2, 2, 1)), "forward: aten.bmm"),
+        (nn.Sequential(nn.Conv2d(2, 2, 1), nn.GroupNorm(1, 2)), "1: aten.native_group_norm"),
+        (nn.Sequential(nn.Conv2d(2, 2, 1), nn.Softmax(1)), "1: aten._softmax"),
+        (nn.Sequential(nn.Flatten(2), nn.LSTM(9, 3)), "1: aten."),
+        (nn.Sequential(nn.Flatten(2), nn.TransformerEncoderLayer(9, 1, 3, batch_first=True)), "1.self_attn: aten."),
+    ],
+)
+def test_work_that_nothing_covers_is_named(model: nn.Module, named: str) -> None:
+    found = images(model, torch.rand(1, 2, 3, 3)).not_counted
+    assert any(line.startswith(named) for line in found), found
+
+
+def test_work_on_parameters_alone_is_free() -> None:
+    conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 2, 1, bias=False))
+    found = images(nn.Sequential(conv), torch.rand(1, 2, 3, 3))
+    assert (found.other_ops, found.not_counted) == ([], [])
+    assert found.layers[0].dense_macs_total == 36
+
+
+class ForeignLIF(nn.Module):
+    """A neuron as other libraries write it: one step a call, state on the module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.v: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        v = torch.zeros_like(x) if self.v is None else self.v
+        u = 0.5 * v + x
+        s = (u - 1.0 >= 0).float()
+        self.v = u - 1.0 * s
+        return s
+
+
+def stepped(m: nn.Module, x: Tensor) -> Tensor:
+    m.lif.v = None
+    return torch.stack([m.fc(m.lif(m.conv(x)).flatten(1)) for _ in range(4)]).mean(0)
+
+
+def test_a_foreign_network_that_makes_its_own_time() -> None:
+    model = Model(stepped, conv=nn.Conv2d(1, 2, 3, padding=1), lif=ForeignLIF(), fc=nn.Linear(32, 3))
+    x = [3 * torch.rand(5, 1, 4, 4), 3 * torch.rand(2, 1, 4, 4)]
+    counts = count_operations(model, x, time_axis=None, input_kind="analog")
+    (lif,) = counts.neurons
+    assert (lif.name, lif.neuron, lif.spiking, lif.units, lif.timesteps) == ("lif", "foreignlif", True, 32, 4)
+    assert lif.ops_per_update == {"mul": 2, "add": 1, "sub": 1, "compare": 1}
+    assert lif.state_words == 1
+    conv, fc = counts.layers
+    assert (conv.input_kind, fc.input_kind) == ("analog", "binary")
+    assert (conv.timesteps, fc.timesteps, counts.timesteps) == (4, 4, 1)
+    assert fc.input_nonzero_total == lif.spikes_total > 0
+    assert counts.not_counted == []
+
+
+def test_a_foreign_network_is_counted_like_ours() -> None:
+    torch.manual_seed(0)
+    conv, fc = nn.Conv2d(1, 2, 3, padding=1), nn.Linear(32, 3)
+    x = 3 * torch.rand(5, 1, 4, 4)
+    theirs = count_operations(Model(stepped, conv=conv, lif=ForeignLIF(), fc=fc), [x], None, "analog")
+
+    def run(m: nn.Module, x: Tensor) -> Tensor:
+        y = m.lif(m.conv(x.flatten(0, 1)).unflatten(0, (4, 5)))
+        return m.fc(y.flatten(2))
+
+    ours = count_operations(Model(run, conv=conv, lif=LIF(), fc=fc), [x.expand(4, *x.shape)], 0, "analog")
+    assert ours.layers == theirs.layers
+    assert ours.neurons[0].spikes_total == theirs.neurons[0].spikes_total
+
+
+def test_one_module_at_two_shapes_is_counted_apart() -> None:
+    model = Model(lambda m, x: m.act(m.conv(m.act(m.conv(x)))), conv=nn.Conv2d(1, 1, 3), act=nn.ReLU())
+    counts = images(model, torch.rand(2, 1, 7, 7))
+    assert [(layer.name, layer.input_shape) for layer in counts.layers] == [("conv", (1, 7, 7)), ("conv #2", (1, 5, 5))]
+    assert [neuron.units for neuron in counts.neurons] == [25, 9]
+    assert not any(neuron.spiking for neuron in counts.neurons)
+
+
+def test_in_place_activations_and_channels_last() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(inplace=True), nn.Conv2d(3, 2, 3))
+    x = torch.rand(2, 2, 8, 8)
+    plain = images(model, x)
+    # the same network in another memory format may round its sums differently, but not these zeros
+    assert images(model.to(memory_format=torch.channels_last), x) == plain
+    assert column(plain, "norm") == {} and plain.layers[1].input_kind == "analog"
+
+
+def test_hooks_are_gone_after_a_failure_and_the_counts_are_refused() -> None:
+    def fail(m: nn.Module, x: Tensor) -> Tensor:
+        m.conv(x)
+        raise RuntimeError("no")
+
+    model = Model(fail, conv=Conv2d(1, 1, 1), bn=BatchNorm2d(1), lif=LIF())
+    counter = Counter(model)
+    with pytest.raises(RuntimeError, match=r"^no$"), counter:
+        model(torch.rand(2, 1, 1, 4, 4))
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert torch.utils._python_dispatch._get_current_dispatch_mode() is None
+    with pytest.raises(BenchError, match="a forward pass failed"):
+        counter.counts()
+    with pytest.raises(RuntimeError, match=r"^no$"):
+        count_operations(model, [torch.rand(2, 1, 1, 4, 4)])
+    assert all(module.training for module in model.modules())
+
+
+def test_encoders_pay_for_what_they_compute() -> None:
+    image = torch.rand(2, 3, 4, 4)
+
+    def ops(name: str) -> list[dict[str, float]]:
+        found, unknown = encoder_ops(lambda images: create("encoder", name).encode(images, 5), image)
+        assert unknown == []
+        return [each.ops_per_sample for each in found]
+
+    assert ops("direct") == []
+    assert ops("rate") == [{"random": 5 * 48, "compare": 5 * 48}]
+    # when a pixel is due, once: 1 - x, times T - 1, rounded, above 0; at each timestep: due now, and lit
+    assert ops("latency") == [{"sub": 48, "mul": 48, "compare": 2 * 48 + 2 * 5 * 48}]
+
+
+def test_counting_changes_no_output() -> None:
+    model = build_model("resnet18", neuron="clif", in_channels=3, classes=10, image_size=16, weight_seed=0).eval()
+    x = torch.rand(2, 1, 3, 16, 16)
+    with torch.no_grad():
+        plain = model(x)
+        with Counter(model):
+            first, second = model(x), model(x)
+    assert torch.equal(plain, first) and torch.equal(plain, second)
+
+
+def test_what_cannot_be_counted_says_why() -> None:
+    with pytest.raises(BenchError, match="no batch was counted"):
+        count_operations(nn.Linear(2, 2), [])
+    with pytest.raises(BenchError, match="every batch should have 3 timesteps"):
+        count_operations(nn.Linear(2, 2), [torch.rand(3, 1, 2), torch.rand(4, 1, 2)])
+    with pytest.raises(BenchError, match="cannot find 3 samples"):
+        images(Model(lambda m, x: m.fc(x[:2]), fc=nn.Linear(5, 2)), torch.rand(3, 5))

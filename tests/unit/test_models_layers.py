@@ -1,0 +1,110 @@
+"""Layers over sequences against torch's own, called once per timestep."""
+
+import pytest
+import torch
+from torch import nn
+
+from bench.models import layers
+
+
+def sequence(*shape, seed=0):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def channels_last(x):
+    return x.flatten(0, 1).contiguous(memory_format=torch.channels_last).unflatten(0, x.shape[:2])
+
+
+def step_by_step(layer, torch_class, x):
+    return torch.stack([torch_class.forward(layer, frame) for frame in x])
+
+
+LAYERS = [
+    (layers.Conv2d(3, 4, 3, stride=2, padding=1), nn.Conv2d),
+    (layers.MaxPool2d(2), nn.MaxPool2d),
+    (layers.AvgPool2d(3), nn.AvgPool2d),
+    (layers.AdaptiveAvgPool2d((7, 7)), nn.AdaptiveAvgPool2d),
+    (layers.Flatten(), nn.Flatten),
+    (layers.BatchNorm2d(3).eval(), nn.BatchNorm2d),
+    (layers.BatchNorm2d(3, statistics="per-step").eval(), nn.BatchNorm2d),
+]
+
+
+@pytest.mark.parametrize(("layer", "torch_class"), LAYERS, ids=lambda value: type(value).__name__)
+def test_folded_equals_step_by_step(layer, torch_class):
+    layer = layer.double()
+    x = sequence(4, 2, 3, 8, 6)
+    assert isinstance(layer, torch_class)
+    for given in (x, channels_last(x), x[:1].expand(4, -1, -1, -1, -1), channels_last(x)[:1].expand(4, -1, -1, -1, -1)):
+        torch.testing.assert_close(layer(given), step_by_step(layer, torch_class, given), rtol=1e-12, atol=1e-12)
+
+
+def test_linear():
+    layer, x = layers.Linear(5, 3).double(), sequence(4, 2, 5)
+    torch.testing.assert_close(layer(x), x @ layer.weight.T + layer.bias)
+
+
+def test_channels_last_is_kept_without_a_copy():
+    x = channels_last(sequence(4, 2, 3, 8, 6))
+    assert layers.fold(x).data_ptr() == x.data_ptr()
+    assert layers.fold(x).is_contiguous(memory_format=torch.channels_last)
+    repeated = x[:1].expand(4, -1, -1, -1, -1)
+    assert layers.fold(repeated).is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(layers.fold(repeated), repeated.flatten(0, 1))
+
+
+def test_a_repeated_frame_is_convolved_once(monkeypatch):
+    batches = []
+    convolve = nn.Conv2d._conv_forward
+    monkeypatch.setattr(nn.Conv2d, "_conv_forward", lambda s, x, w, b: batches.append(len(x)) or convolve(s, x, w, b))
+    layer, frame = layers.Conv2d(3, 4, 3).double(), sequence(2, 3, 8, 8)
+    once = layer(frame.expand(6, *frame.shape))
+    every = layer(frame.repeat(6, 1, 1, 1, 1))
+    assert batches == [2, 12] and once.stride(0) == 0
+    torch.testing.assert_close(once, every)
+    (gradient,) = torch.autograd.grad(once.square().sum(), layer.weight)
+    (expected,) = torch.autograd.grad(every.square().sum(), layer.weight)
+    torch.testing.assert_close(gradient, expected)
+
+
+def test_one_timestep_is_not_a_repetition():
+    assert not layers.is_repeated(sequence(1, 2, 3).expand(1, 2, 3))
+    assert not layers.is_repeated(sequence(4, 2, 3))
+    assert layers.is_repeated(sequence(1, 2, 3).expand(4, 2, 3))
+
+
+@pytest.mark.parametrize("layout", [lambda x: x, channels_last])
+def test_per_step_batch_norm_is_torchs_called_once_per_timestep(layout):
+    ours, theirs = layers.BatchNorm2d(3, statistics="per-step").double(), nn.BatchNorm2d(3).double()
+    x = layout(sequence(4, 5, 3, 6, 6) * 2 + 1)
+    out = ours(x)
+    assert torch.equal(out, torch.stack([theirs(frame) for frame in x])) and out.stride() == x.stride()
+    assert all(torch.equal(a, b) for a, b in zip(ours.buffers(), theirs.buffers(), strict=True))
+    assert ours.num_batches_tracked.item() == 4
+
+
+def test_folded_batch_norm_takes_statistics_over_time_and_samples():
+    layer, x = layers.BatchNorm2d(3).double(), sequence(4, 5, 3, 6, 6) * 2 + 1
+    out = layer(x)
+    assert out.mean((0, 1, 3, 4)).abs().max().item() < 1e-12
+    assert not torch.allclose(out.mean((1, 3, 4)), torch.zeros(4, 3, dtype=torch.float64), atol=1e-3)
+    assert layer.num_batches_tracked.item() == 1
+    torch.testing.assert_close(layer.running_mean, 0.1 * x.mean((0, 1, 3, 4)))
+
+
+def test_batch_norm_rejects_other_statistics():
+    with pytest.raises(ValueError, match="folded, per-step"):
+        layers.BatchNorm2d(3, statistics="per_step")
+
+
+def test_dropout_keeps_its_mask_over_time_and_draws_nothing_at_zero():
+    torch.manual_seed(0)
+    out = layers.Dropout(0.25)(torch.ones(5, 8, 4, 6, 6))
+    assert all(torch.equal(frame, out[0]) for frame in out)
+    assert set(out.unique().tolist()) == {0.0, torch.tensor(4 / 3).item()}
+    assert (out[0] == 0).float().mean().item() == pytest.approx(0.25, abs=0.05)
+    assert not torch.equal(out[0, 0], out[0, 1])
+    before = torch.get_rng_state()
+    x = torch.ones(2, 3)
+    assert layers.Dropout(0.0)(x) is x and layers.Dropout(0.5).eval()(x) is x
+    assert torch.equal(torch.get_rng_state(), before)

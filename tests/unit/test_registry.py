@@ -1,0 +1,98 @@
+"""Plug-ins are found by name and described from their source."""
+
+import sys
+
+import pytest
+
+from bench import registry
+from bench.errors import ParameterError, UnknownNameError
+
+OUTSIDE = '''
+"""A laboratory's own neuron."""
+import torch
+from bench.neurons.base import Neuron
+
+
+class Half(Neuron):
+    """Fires at half the threshold: s = [x >= threshold / 2]."""
+
+    def __init__(self, *, threshold: float = 1.0, note: str | None = None, surrogate: str = "rectangle") -> None:
+        super().__init__(surrogate=surrogate)
+        self.threshold = threshold
+
+    def initial_state(self, x):
+        return ()
+
+    def step(self, x, state):
+        return self.fire(x - self.threshold / 2), state
+'''
+
+
+@pytest.fixture
+def laboratory(tmp_path, monkeypatch):
+    (tmp_path / "mylab.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("mylab", None)
+
+
+def test_every_built_in_is_found():
+    assert {"relu", "if", "lif", "plif", "clif"} <= set(registry.plugins("neuron"))
+    assert {"direct", "rate", "latency"} <= set(registry.plugins("encoder"))
+    assert {"convnet", "resnet18", "resnet34", "resnet50", "vgg11", "vgg13", "vgg16", "vgg19"} <= set(
+        registry.plugins("model")
+    )
+    assert {"digits", "cifar10", "cifar100", "fashion-mnist", "tiny-imagenet"} <= set(registry.plugins("dataset"))
+
+
+@pytest.mark.parametrize("kind", registry.FOLDERS)
+def test_what_the_source_says_is_what_the_class_is(kind):
+    for name, info in registry.plugins(kind).items():
+        cls = info.load()
+        assert cls.name == name
+        assert info.summary
+
+
+def test_the_schema_of_a_neuron_is_its_constructor():
+    parameters = {parameter.name: parameter for parameter in registry.find("neuron", "lif").parameters}
+    assert parameters["tau"].default == 2.0 and parameters["tau"].types == ("float",)
+    assert "atan" in parameters["surrogate"].choices
+
+
+def test_wrong_parameters_are_told_apart():
+    info = registry.find("neuron", "lif")
+    assert info.problems({"tau": 2}) == {}
+    assert "did you mean 'tau'" in info.problems({"tua": 2.0})["tua"]
+    assert "should be float, not str" in info.problems({"tau": "2"})["tau"]
+    assert "should be float, not bool" in info.problems({"tau": True})["tau"]
+    assert "did you mean 'atan'" in info.problems({"surrogate": "atam"})["surrogate"]
+
+
+def test_a_value_that_the_constructor_refuses_is_a_parameter_error():
+    with pytest.raises(ParameterError, match=r"neuron 'lif'.*tau"):
+        registry.create("neuron", "lif", tau=0.5)
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"unknown neuron 'clief'; did you mean 'clif'"):
+        registry.find("neuron", "clief")
+
+
+def test_code_from_outside_runs_only_when_it_is_trusted(laboratory, monkeypatch):
+    monkeypatch.delenv(registry.TRUST_VARIABLE, raising=False)
+    with pytest.raises(ParameterError, match=r"would import 'mylab'.*SPIKEBENCH_TRUST=mylab"):
+        registry.find("neuron", "mylab:Half")
+    assert "mylab" not in sys.modules
+    monkeypatch.setenv(registry.TRUST_VARIABLE, "other, mylab")
+    neuron = registry.create("neuron", "mylab:Half", threshold=0.5)
+    assert neuron.threshold == 0.5
+    parameters = {parameter.name: parameter for parameter in registry.find("neuron", "mylab:Half").parameters}
+    assert parameters["note"].types == ("str", "None") and parameters["note"].default is None
+    with pytest.raises(ParameterError, match=r"no class 'Hlaf' in mylab; did you mean 'Half'"):
+        registry.find("neuron", "mylab:Hlaf")
+
+
+def test_a_module_that_does_not_exist_is_named(monkeypatch):
+    monkeypatch.setenv(registry.TRUST_VARIABLE, "nowhere")
+    with pytest.raises(ParameterError, match=r"cannot import 'nowhere'"):
+        registry.find("neuron", "nowhere:Neuron")
