@@ -1,4 +1,4 @@
-"""Where a record comes from: the code's digest, the commit, the versions. No torch."""
+"""Where a record comes from: parameters with defaults, the code's digest, the commit, the versions. No torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,22 @@ import platform
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench import registry
-from bench.spec import RunSpec
+from bench.spec import PluginSpec, RunSpec
 
 _ROOT = Path(__file__).parent
 _PACKAGES = ("spikebench", "torch", "torchvision", "tonic", "numpy", "fvcore")
+
+
+def resolve_parameters(spec: RunSpec) -> dict[str, dict[str, Any]]:
+    """Return every plug-in's parameters with the constructor's defaults filled in, by kind."""
+    return {kind: registry.find(kind, part.name).resolve(part.params) for kind, part in _plugins(spec).items()}
+
+
+def _plugins(spec: RunSpec) -> dict[str, PluginSpec]:
+    return {"dataset": spec.dataset, "model": spec.model, "neuron": spec.neuron, "encoder": spec.encoder}
 
 
 def code_digest(spec: RunSpec) -> str:
@@ -24,13 +34,8 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the report or the energy model do not enter: changing them leaves the record current.
     """
     files = set(_closure(_ROOT / "run.py"))
-    for kind, name in (
-        ("dataset", spec.dataset.name),
-        ("model", spec.model.name),
-        ("neuron", spec.neuron.name),
-        ("encoder", spec.encoder.name),
-    ):
-        files |= _closure(registry.find(kind, name).path)
+    for kind, part in _plugins(spec).items():
+        files |= _closure(registry.find(kind, part.name).path)
     digest = hashlib.sha256()
     for path in sorted(files, key=lambda file: (file.name, str(file))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -50,7 +55,7 @@ def _closure(start: Path) -> frozenset[Path]:
 
 def _imports(path: Path) -> Iterator[Path]:
     package = _dotted(path)
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in _executed(ast.parse(path.read_text("utf-8"))):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -64,6 +69,15 @@ def _imports(path: Path) -> Iterator[Path]:
             found = _source(name)
             if found is not None:
                 yield found
+
+
+def _executed(node: ast.AST) -> Iterator[ast.AST]:
+    """Walk the tree without what stands under `if TYPE_CHECKING:`, which never runs."""
+    if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _executed(child)
 
 
 def _dotted(path: Path) -> list[str]:

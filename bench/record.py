@@ -221,7 +221,7 @@ class RunRecord(_Part):
 
 
 def canonical_json(value: Any) -> str:
-    """Return `value` as JSON with sorted keys and no spaces, 2.0 written as 2, so that equal values give equal bytes."""
+    """Return `value` as JSON with sorted keys and no spaces, 2.0 written as 2, so equal values give equal bytes."""
     return json.dumps(_integers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 

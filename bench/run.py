@@ -17,15 +17,13 @@ from bench import provenance, registry
 from bench.data.base import Arrays, Dataset, hold_out
 from bench.data.loader import DeviceLoader
 from bench.encoders.base import Encoder
-from bench.errors import BenchError, SuiteError
 from bench.measure.evaluate import Counter, evaluate, pack_correct
 from bench.models import build_model, weights_digest
 from bench.neurons.base import Neuron
 from bench.record import Digests, EpochRow, RunRecord
 from bench.seeding import seed_for
-from bench.spec import MeasureSpec, RunSpec
+from bench.spec import MeasureSpec, PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
-from bench.suite import PlannedRun, Suite, resolve_parameters
 from bench.train import AUTOCAST, History, Progress, fit
 
 EVALUATION_BATCH = 200
@@ -41,22 +39,6 @@ class Place:
     data: Path
     offline: bool = False
     device: str = "cpu"
-
-
-def verify(suite: Suite) -> None:
-    """Construct every plug-in of a suite, so that a wrong value shows before anything is trained.
-
-    Raises SuiteError listing every problem.
-    """
-    problems: dict[str, None] = {}
-    for run in suite.runs:
-        try:
-            with torch.device("meta"):
-                assemble(run.spec)
-        except BenchError as error:
-            problems[f"{suite.path}: entry '{run.label}': {error}"] = None
-    if problems:
-        raise SuiteError(list(problems))
 
 
 def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
@@ -211,7 +193,7 @@ def _measure(
         label=run.label,
         seed=run.seed,
         spec=run.spec.to_json(),
-        resolved=resolve_parameters(run.spec),
+        resolved=provenance.resolve_parameters(run.spec),
         status="done",
         accuracy_fraction=result.accuracy_fraction,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -148,6 +149,18 @@ class RunSpec(_Model):
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON-ready data."""
         return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that a suite asks for: an entry with a seed, and the key under which it is stored."""
+
+    suite: str
+    label: str
+    seed: int
+    spec: RunSpec
+    key: str
+    measure_key: str
 
 
 def digest(value: Any) -> str:

@@ -12,12 +12,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from bench import provenance
 from bench.errors import RecordError, StoreError
 from bench.record import RunRecord, canonical_json
-from bench.suite import PlannedRun, Suite, resolve_parameters
+from bench.spec import PlannedRun
+
+if TYPE_CHECKING:
+    from bench.suite import Suite
 
 RUNS = Path("runs")
 REPORTS = Path("reports")
@@ -144,7 +147,7 @@ def failed_record(run: PlannedRun, error: str) -> RunRecord:
         label=run.label,
         seed=run.seed,
         spec=run.spec.to_json(),
-        resolved=resolve_parameters(run.spec),
+        resolved=provenance.resolve_parameters(run.spec),
         status="failed",
         error=error,
     )

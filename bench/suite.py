@@ -15,22 +15,10 @@ from pydantic import BaseModel, ValidationError
 from bench import registry
 from bench.energy.model import load_table
 from bench.errors import BenchError, SuiteError, nearest
-from bench.spec import DatasetSpec, EntrySpec, ModelSpec, PluginSpec, RunSpec, SuiteSpec, TrainSpec
+from bench.spec import DatasetSpec, EntrySpec, ModelSpec, PlannedRun, PluginSpec, RunSpec, SuiteSpec, TrainSpec
 
 MAX_BYTES = 1_000_000
 _OVERRIDABLE: Mapping[str, type[BaseModel]] = {"dataset": DatasetSpec, "model": ModelSpec, "train": TrainSpec}
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """One run that a suite asks for: an entry with a seed, and the key under which it is stored."""
-
-    suite: str
-    label: str
-    seed: int
-    spec: RunSpec
-    key: str
-    measure_key: str
 
 
 @dataclass(frozen=True)
@@ -75,17 +63,6 @@ def load_suite(path: str | Path) -> Suite:
     if twins:
         raise SuiteError([f"{path}: {problem}" for problem in twins])
     return Suite(spec, path, runs)
-
-
-def resolve_parameters(spec: RunSpec) -> dict[str, dict[str, Any]]:
-    """Return every plug-in's parameters with the constructor's defaults filled in, by kind."""
-    parts: dict[str, PluginSpec] = {
-        "dataset": spec.dataset,
-        "model": spec.model,
-        "neuron": spec.neuron,
-        "encoder": spec.encoder,
-    }
-    return {kind: registry.find(kind, part.name).resolve(part.params) for kind, part in parts.items()}
 
 
 def _read(path: Path) -> dict[str, Any]:

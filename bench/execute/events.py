@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.spec import MeasureSpec, RunSpec
-from bench.suite import PlannedRun
+from bench.spec import MeasureSpec, PlannedRun, RunSpec
 
 
 class Job(BaseModel):

@@ -19,8 +19,9 @@ from bench import registry
 from bench.errors import BenchError, SuiteError
 from bench.execute.events import Event, Job
 from bench.record import RunRecord
+from bench.spec import PlannedRun
 from bench.store import REPORTS, RUNS, RunFolder, State, Store, write_failure
-from bench.suite import PlannedRun, Suite
+from bench.suite import Suite
 
 LOG_TAIL_LINES = 60
 STOP_GRACE_S = 60.0  # a step of a large network on a CPU takes seconds, and the checkpoint some more
@@ -102,17 +103,24 @@ def run_suite(suite: Suite, runs: str | Path = RUNS, data: str | Path = "data", 
 
 
 def check_values(suites: Iterable[Suite]) -> None:
-    """Construct every plug-in once. Raises SuiteError listing the values that a constructor refuses."""
-    from bench.run import verify
+    """Construct every plug-in once, so that a wrong value shows before anything is trained.
 
-    problems: list[str] = []
+    Raises SuiteError listing the values that a constructor refuses.
+    """
+    import torch
+
+    from bench.run import assemble
+
+    problems: dict[str, None] = {}
     for suite in {suite.path: suite for suite in suites}.values():
-        try:
-            verify(suite)
-        except SuiteError as error:
-            problems += error.problems
+        for run in suite.runs:
+            try:
+                with torch.device("meta"):
+                    assemble(run.spec)
+            except BenchError as error:
+                problems[f"{suite.path}: entry '{run.label}': {error}"] = None
     if problems:
-        raise SuiteError(problems)
+        raise SuiteError(list(problems))
 
 
 def _prepare_data(todos: Sequence[Todo], settings: Settings) -> None:

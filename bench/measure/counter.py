@@ -136,7 +136,7 @@ class Counter:
             value.consumers.add("output")
         nodes = self._foreign_neurons(tape.canonical_nodes())
         norms, bad_norms = other.norm_ops(self._norms, self._outputs, self._batch)
-        ops, unknown = other.node_ops(nodes, self._batch, self.timesteps)
+        ops, unknown = other.node_ops(nodes, self._batch)
         readout = [] if self.time_axis is None else other.readout_ops(tuple(result.shape), self._batch, self.timesteps)
         self._other = norms + ops + readout
         self._not_counted = sorted(set(bad_norms + unknown))

@@ -63,7 +63,7 @@ def norm_ops(
     return ops, unknown
 
 
-def node_ops(nodes: Iterable[Node], samples: int, timesteps: int) -> tuple[list[OtherOps], list[str]]:
+def node_ops(nodes: Iterable[Node], samples: int) -> tuple[list[OtherOps], list[str]]:
     """Return what operations outside counted modules cost per sample, and those whose cost is not known, by name."""
     totals: dict[tuple[str, Column], Multiset[str]] = {}
     unknown = []
@@ -76,7 +76,7 @@ def node_ops(nodes: Iterable[Node], samples: int, timesteps: int) -> tuple[list[
             continue
         column = _column(node)
         cost = dict(node.cost)
-        if node.op == "mean" and (column == "pooling" or timesteps == 1):
+        if node.op == "mean" and (column == "pooling" or not cost["add"]):
             cost.pop("mul")  # a constant divisor folds into the weights that follow; a mean of one value is that value
         totals.setdefault((where, column), Multiset()).update({word: count for word, count in cost.items() if count})
     ops = [

@@ -109,7 +109,7 @@ def operations(ops: dict[str, float]) -> str:
 def learned(counts: Sequence[NeuronCount]) -> str:
     """Return the learned parameters of one neuron layer as the mean over runs; the range where there are many."""
     parts = []
-    for name in dict.fromkeys(name for count in counts for name in count.parameters):
+    for name in sorted({name for count in counts for name in count.parameters}):
         runs = [count.parameters[name] for count in counts if name in count.parameters]
         if len({len(values) for values in runs}) != 1:
             continue

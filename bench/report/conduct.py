@@ -115,7 +115,7 @@ def _resolved(comparison: Comparison, part: str) -> dict[str, Any]:
     written: dict[str, Any] = getattr(comparison.suite.spec, part).model_dump(mode="json")
     plain = [entry for entry in comparison.entries if not getattr(entry.spec, part)]
     records = [slot.record for entry in plain for slot in entry.slots if slot.record is not None]
-    names = dict.fromkeys(name for record in records for name in record.resolved.get(part, {}))
+    names = sorted({name for record in records for name in record.resolved.get(part, {})})
     defaults = {
         name: _agreed([record.resolved[part][name] for record in records if name in record.resolved.get(part, {})])
         for name in names
@@ -126,7 +126,8 @@ def _resolved(comparison: Comparison, part: str) -> dict[str, Any]:
 
 def _plugin(entry: Entry, kind: str, written: Mapping[str, Any]) -> str:
     records = [slot.record for slot in entry.slots if slot.record is not None]
-    names = dict.fromkeys([*written, *(name for record in records for name in record.resolved.get(kind, {}))])
+    defaults = sorted({name for record in records for name in record.resolved.get(kind, {})})
+    names = dict.fromkeys([*written, *defaults])  # as written, then sorted: records come with their keys in any order
     parts = []
     for name in names:
         if name == "name":

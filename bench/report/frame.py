@@ -10,8 +10,8 @@ import pandas as pd
 
 from bench.record import RunRecord
 from bench.report.statistics import PairedDifference, Summary, holm, paired_difference, summarise
-from bench.spec import EntrySpec
-from bench.suite import PlannedRun, Suite
+from bench.spec import EntrySpec, PlannedRun
+from bench.suite import Suite
 
 NOT_RUN = "not run"
 OTHERWISE_MEASURED = "measured otherwise than the suite asks now; run the suite to measure it again"

@@ -69,13 +69,22 @@ def energy_sentence(comparison: Comparison, priced: Priced, entry: Entry) -> str
     synapse_skipping = priced.ratio(entry, "synapse", ZERO_SKIPPING)
     only = f"synapses alone: {_times(synapse)} and {_times(synapse_skipping)}"
     if dense is None or skipping is None:
-        return (
-            f"{where} its total energy against {base} is n/a, because not every operation has a price there ({only})."
-        )
+        return f"{where} its total energy against {base} is n/a: {_why_no_total(priced, entry)} ({only})."
     return (
         f"{where} it is estimated to take {_more_or_less(dense, skipping, base)}: {_times(dense)} the energy per "
         f"sample of {base} computed densely, {_times(skipping)} with zeros skipped on both sides ({only})."
     )
+
+
+def _why_no_total(priced: Priced, entry: Entry) -> str:
+    reasons = []
+    for label in (entry.label, priced.baseline.label):
+        breakdowns = priced.breakdowns[label]
+        if any(breakdown.unpriced for breakdown in breakdowns):
+            reasons.append(f"not every operation of {escape(label)} has a price there")
+        if any(breakdown.not_counted for breakdown in breakdowns) or not breakdowns:
+            reasons.append(f"not all work of {escape(label)} was counted")
+    return " and ".join(reasons)
 
 
 def sigmoid_sentence(comparison: Comparison, priced: Priced, entry: Entry) -> list[str]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.record import Digests, EpochRow, LayerCount, NeuronCount, OtherOps, RunRecord
-from bench.spec import RunSpec, SuiteSpec
-from bench.suite import PlannedRun, Suite
+from bench.spec import PlannedRun, RunSpec, SuiteSpec
+from bench.suite import Suite
 
 SAMPLES = 10  # counted
 TEST_SAMPLES = 20

@@ -84,7 +84,7 @@ def test_a_silent_layer_is_called_broken(suite, records):
 def test_missing_and_failed_runs_are_listed_with_their_reason(suite, records):
     kept = [*records[:4], failed(suite.runs[4], "the loss is nan in epoch 1 | <b>\nTraceback ..."), *records[6:]]
     report = render_report(suite, kept)
-    header, *rows = cells(section(report, "Missing and failed runs"))
+    _, *rows = cells(section(report, "Missing and failed runs"))
     assert rows == [
         ["LIF", "1", suite.runs[4].key, "failed", "the loss is nan in epoch 1 &#124; &lt;b&gt;"],
         ["LIF", "2", suite.runs[5].key, "missing", "not run"],
@@ -111,7 +111,7 @@ def test_matched_is_said_only_when_digests_agree(suite, records):
     other = records[7].digests.model_copy(update={"sample_order": "another"})
     changed = [*records[:7], records[7].model_copy(update={"digests": other}), records[8]]
     text = section(render_report(suite, changed), "Match")
-    assert "**not matched**" in text and "CLIF (seed 1)." in text and "LIF (seed" not in text
+    assert "**not matched**" in text and "CLIF (seed 1)." in text and " LIF (seed" not in text
     assert "Its initial weights or sample order are not the baseline's" in verdict_of(suite, changed, "CLIF")
     assert "sample order are not" not in verdict_of(suite, changed, "LIF")
 
@@ -135,7 +135,7 @@ def test_declared_differences_are_listed():
     suite = make_suite(entries=entries)
     report = render_report(suite, make_records(suite))
     assert "It is not matched by declaration: train.epochs." in report
-    assert cells(section(report, "Settings").split("\n\n")[2])[2][4] == "train.epochs = 3"
+    assert cells(section(report, "Settings").strip().split("\n\n")[1])[2][4] == "train.epochs = 3"
 
 
 def test_every_setting_is_there_defaults_too(suite, records):
@@ -145,7 +145,7 @@ def test_every_setting_is_there_defaults_too(suite, records):
     assert rows["train.schedule.name"] == "constant" and rows["train.precision"] == "fp32"
     assert rows["model.width"] == "8" and rows["model.stages"] == "2"
     assert rows["measure.samples"] == "the whole test split"
-    assert "lif(tau = 2, surrogate = rectangle)" in text
+    assert "lif(surrogate = rectangle, tau = 2)" in text
 
 
 def test_accuracy_after_each_timestep(suite, records):
@@ -222,7 +222,7 @@ def test_what_was_not_counted_is_named(suite, records):
     changed = [records[0].model_copy(update={"not_counted": ["attention: MultiHead"]}), *records[1:]]
     report = render_report(suite, changed)
     assert cells(section(report, "Not counted"))[1] == ["ANN", "attention: MultiHead"]
-    assert "n/a: not every operation has a price" in verdict_of(suite, changed, "LIF")
+    assert "n/a: not all work of ANN was counted (synapses alone: 0.671 times" in verdict_of(suite, changed, "LIF")
 
 
 def test_provenance_names_the_runs_that_differ(suite, records):

@@ -2,12 +2,12 @@ import csv
 import io
 
 import pytest
-from report_fixtures import cells, failed, make_record, make_records, make_suite
+from report_fixtures import cells, failed, make_record, make_records, make_suite, section
 
 from bench.errors import BenchError, UnknownNameError
-from bench.report.frame import layers_frame, neurons_frame, runs_frame, select
 from bench.report.frame import compare as compare_runs
-from bench.report.markdown import main_table, render_table
+from bench.report.frame import layers_frame, neurons_frame, runs_frame, select
+from bench.report.markdown import main_table, render_report, render_table
 from bench.report.pricing import DENSE, ZERO_SKIPPING, price
 
 # horowitz-fp32: MAC 4.6, AC 0.9, add 0.9 pJ. The sums per sample, in pJ:
@@ -138,15 +138,19 @@ def test_what_has_no_price_is_not_available_rather_than_cheap(tmp_path, suite, r
         'title = "Chip"\nsource = "made up"\nnode_nm = 14\nprecision = "int8"\nscope = "synops"\n'
         "[operation_pj]\nac = 2.0\nadd = 0.0\ncompare = 0.0\nmul = 0.0\nsub = 0.0\nsigmoid = 0.0\n"
     )
-    header, *rows = cells(main_table(suite, records, tables=[str(path)]))
+    rows = cells(main_table(suite, records, tables=[str(path)]))[1:]
     assert [row[9:] for row in rows] == [["n/a", "n/a"]] * 3
+    text = section(render_report(suite, records, [str(path)]), "Energy")
+    assert "stem: mac" in text
+    # LIF's spiking layer alone: 60 synops x 2 pJ.
+    assert cells(text.split("\n\n| entry   | no price for")[1].split("\n\n")[0])[2][-2:] == ["fc", "120"]
 
 
 def test_runs_frame_keeps_missing_and_failed_runs_without_numbers(suite, records):
     kept = [records[0], failed(suite.runs[1], "out of memory\nlong traceback"), *records[3:]]
     frame = runs_frame(compare_runs(suite, kept))
     assert list(frame["status"]) == ["done", "failed", "missing"] + ["done"] * 6
-    assert list(frame["reason"][:3]) == [None, "out of memory", "not run"]
+    assert list(frame["reason"][1:3]) == ["out of memory", "not run"] and frame["reason"].isna()[0]
     numbers = frame.loc[1:2, "accuracy_percent":]
     assert numbers.isna().all(axis=None)
     assert frame["accuracy_percent"][3] == pytest.approx(89.0)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BenchError, SuiteError
-from bench.suite import load_suite, resolve_parameters
+from bench.provenance import resolve_parameters
+from bench.suite import load_suite
 
 SUITES = sorted((Path(__file__).parents[2] / "suites").glob("*.toml"))
 TEXT = """
