@@ -18,6 +18,7 @@ from bench.data.base import Arrays, Dataset, hold_out
 from bench.data.loader import DeviceLoader
 from bench.encoders.base import Encoder
 from bench.measure.evaluate import Counter, evaluate, pack_correct
+from bench.measure.other import encoder_ops
 from bench.models import build_model, weights_digest
 from bench.neurons.base import Neuron
 from bench.record import Digests, EpochRow, RunRecord
@@ -167,7 +168,8 @@ def _compile(model: nn.Module, spec: RunSpec, device: torch.device) -> tuple[str
     except RuntimeError as error:  # no compiler here, or one that fails
         for neuron in neurons:
             neuron.use_compiled(False)
-        return "plain", f"the neurons' loop could not be compiled: {str(error).splitlines()[0]}"
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return "plain", f"the neurons' loop could not be compiled: {reason}"
     finally:
         model.zero_grad(set_to_none=True)
     return "compiled", None
@@ -186,6 +188,8 @@ def _measure(
     with Counter(model, input_kind=arrays.input_kind if encoder.analog else None, samples=measure.samples) as counter:
         result = evaluate(model, batches)
     counts = counter.counts()
+    image = arrays.test.images[:1].float()
+    encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
     rows = [EpochRow.model_validate(row) for row in history.rows]
     return RunRecord(
         key=run.key,
@@ -204,8 +208,8 @@ def _measure(
         samples_counted=counts.samples,
         layers=counts.layers,
         neurons=counts.neurons,
-        other_ops=counts.other_ops,
-        not_counted=counts.not_counted,
+        other_ops=[*encoding, *counts.other_ops],
+        not_counted=[*unknown, *counts.not_counted],
         parameters=sum(parameter.numel() for parameter in model.parameters()),
         digests=Digests(
             initial_weights=initial_weights,

@@ -181,13 +181,11 @@ def _clock(name: str) -> Callable[[RunRecord], float | None]:
 
 def provenance(comparison: Comparison) -> str:
     """Return the distinct commits, devices, versions and code digests, and which runs had which where they differ."""
-    done = [slot for entry in comparison.entries for slot in entry.slots if slot.done is not None]
+    done = [(slot, slot.done) for entry in comparison.entries for slot in entry.slots if slot.done is not None]
     if not done:
         return "No finished run."
     found: dict[str, dict[str, list[Slot]]] = {}
-    for slot in done:
-        record = slot.done
-        assert record is not None
+    for slot, record in done:
         code = {"code digest": record.digests.code} if record.digests else {}
         for key, value in sorted(_flat(record.provenance | code)):
             found.setdefault(key, {}).setdefault(_words(value), []).append(slot)

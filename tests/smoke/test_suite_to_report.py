@@ -107,6 +107,9 @@ def test_runs_are_matched_and_measured(finished):
     kinds = {label: [layer.input_kind for layer in record.layers] for label, record in found.items()}
     assert kinds["LIF"] == ["analog", "binary", "binary"] and kinds["CLIF"] == ["binary"] * 3
     assert found["LIF"].layers[0].static_input and not found["CLIF"].layers[0].static_input
+    encoding = {label: [ops for ops in record.other_ops if ops.column == "encoder"] for label, record in found.items()}
+    assert encoding["ANN"] == encoding["LIF"] == []
+    assert encoding["CLIF"][0].ops_per_sample == {"random": 2 * 64, "compare": 2 * 64}
     dense = {label: record.counts.dense_macs_per_sample for label, record in found.items()}
     assert dense["LIF"] == dense["CLIF"] == 2 * dense["ANN"] == 2 * (8 * 9 * 64 + 16 * 8 * 9 * 16 + 64 * 10)
 
