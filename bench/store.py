@@ -171,7 +171,7 @@ def _failure(run: PlannedRun, folder: RunFolder) -> RunRecord | None:
 def read_records(path: Path) -> list[RunRecord]:
     """Read a records file, none when it does not exist. Raises RecordError naming file and line."""
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8").split("\n")  # JSON text may hold other line separators
     except FileNotFoundError:
         return []
     except (OSError, UnicodeDecodeError) as error:

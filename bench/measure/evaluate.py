@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from bench.errors import DataError, RunFailedError
 from bench.measure.counter import Counter
-from bench.measure.packing import pack_correct, unpack_correct
 from bench.measure.tape import first_tensor
 from bench.record import Counts, InputKind
 
-__all__ = ["Counter", "Evaluation", "count_operations", "evaluate", "measuring", "pack_correct", "unpack_correct"]
+__all__ = ["Counter", "Evaluation", "count_operations", "evaluate", "measuring"]
 
 
 @dataclass(frozen=True)

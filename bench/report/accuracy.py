@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.packing import unpack_correct
 from bench.report.frame import Comparison, Entry
 from bench.report.statistics import (
     McNemar,
@@ -11,7 +12,6 @@ from bench.report.statistics import (
     judge,
     mcnemar,
     summarise,
-    unpack_correct,
 )
 from bench.report.text import NOT_AVAILABLE, escape, fixed, p_value, table
 

@@ -80,7 +80,7 @@ def load_side(source: str) -> list[RunRecord]:
         raise RecordError(f"{source}: this revision has no reports/<suite>/records.jsonl")
     found = []
     for file in files:
-        lines = _git(source, "show", f"{source}:./{file.as_posix()}").splitlines()
+        lines = _git(source, "show", f"{source}:./{file.as_posix()}").split("\n")
         found += _named(parse_records(lines, f"{source}:{file}"), file)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -11,8 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-
-from bench.errors import RecordError
 
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 3  # for "better" or "worse"
@@ -130,14 +127,3 @@ def mcnemar(baseline: NDArray[np.bool_], entry: NDArray[np.bool_]) -> McNemar:
     discordant = only_baseline + only_entry
     p = float(stats.binomtest(only_entry, discordant, 0.5).pvalue) if discordant else 1.0
     return McNemar(only_baseline, only_entry, p)
-
-
-def unpack_correct(packed: str, samples: int) -> NDArray[np.bool_]:
-    """Return one bool per test sample from base64 of `numpy.packbits`. Raises RecordError when the length is wrong."""
-    try:
-        raw = base64.b64decode(packed, validate=True)
-    except ValueError:
-        raise RecordError("'correct' is not base64; run the suite again") from None
-    if len(raw) != (samples + 7) // 8:
-        raise RecordError(f"'correct' holds {len(raw)} bytes for {samples} test samples; run the suite again")
-    return np.unpackbits(np.frombuffer(raw, dtype=np.uint8), count=samples).astype(np.bool_)

@@ -1,17 +1,13 @@
-"""Accuracy, and the packing of its bits."""
+"""Accuracy, counted or not."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
-from bench.errors import DataError, RecordError, RunFailedError
+from bench.errors import DataError, RunFailedError
 from bench.measure.evaluate import Counter, count_operations, evaluate
-from bench.measure.packing import pack_correct, unpack_correct
 
 
 class Pass(nn.Module):
@@ -82,17 +78,3 @@ def test_counting_stops_at_the_stated_number_of_samples(limit: int) -> None:
     first = min(limit, 4)
     assert result.samples == 4
     assert counter.counts() == count_operations(model, [x[:, :first]])
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=40))
-def test_packing_round_trips(bits: list[bool]) -> None:
-    correct = np.array(bits)
-    assert unpack_correct(pack_correct(correct), len(bits)).tolist() == bits
-
-
-def test_packed_bits_are_numpys_order_and_wrong_lengths_are_errors() -> None:
-    assert pack_correct(np.array([True] + [False] * 7)) == "gA=="
-    with pytest.raises(RecordError, match="1 bytes do not hold 9 samples"):
-        unpack_correct("gA==", 9)
-    with pytest.raises(RecordError, match="not base64"):
-        unpack_correct("g!", 9)

@@ -1,4 +1,3 @@
-import base64
 import math
 
 import numpy as np
@@ -7,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.errors import RecordError
 from bench.report.statistics import (
     PairedDifference,
     half_width_in_sd,
@@ -16,7 +14,6 @@ from bench.report.statistics import (
     mcnemar,
     paired_difference,
     summarise,
-    unpack_correct,
 )
 
 PERCENT = st.integers(0, 10_000).map(lambda right: right / 100)
@@ -140,19 +137,3 @@ def test_mcnemar_by_hand():
     assert (found.only_baseline, found.only_entry) == (4, 1)
     assert found.p == pytest.approx(2 * (1 + 5) / 2**5)  # P(0 or 1 of 5 heads), both tails
     assert mcnemar(baseline, baseline).p == 1.0
-
-
-@given(st.lists(st.booleans(), max_size=40))
-def test_correct_bits_come_back_in_order(bits):
-    packed = base64.b64encode(np.packbits(np.array(bits, dtype=bool)).tobytes()).decode()
-    assert unpack_correct(packed, len(bits)).tolist() == bits
-
-
-def test_first_sample_is_the_highest_bit():
-    assert unpack_correct(base64.b64encode(b"\x80\x01").decode(), 16).nonzero()[0].tolist() == [0, 15]
-
-
-@pytest.mark.parametrize("packed", ["AAA=", "no base64!", "AA=="])
-def test_correct_bits_of_a_wrong_length_or_kind_are_an_error(packed):
-    with pytest.raises(RecordError, match="run the suite again"):
-        unpack_correct(packed, 20)

@@ -85,6 +85,12 @@ def test_a_record_survives_the_way_to_json_and_back():
     assert RunRecord.from_json(original.to_json()).to_json() == original.to_json()
 
 
+def test_a_line_separator_inside_a_message_does_not_end_the_record(tmp_path):
+    original = record(status="failed", error="one\u2028two\u0085three")
+    (tmp_path / "records.jsonl").write_text(original.to_json() + "\n", encoding="utf-8")
+    assert read_records(tmp_path / "records.jsonl") == [original]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

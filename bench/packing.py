@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,8 @@ def unpack_correct(text: str, samples: int) -> NDArray[np.bool_]:
     """Return the boolean array [samples] that `pack_correct` packed. Raises RecordError for text of another length."""
     try:
         packed = np.frombuffer(base64.b64decode(text, validate=True), dtype=np.uint8)
-    except binascii.Error as error:
-        raise RecordError(f"correct: not base64 ({error})") from None
+    except ValueError as error:
+        raise RecordError(f"'correct' is not base64 ({error}); run the suite again") from None
     if packed.size != -(-samples // 8):
-        raise RecordError(f"correct: {packed.size} bytes do not hold {samples} samples")
+        raise RecordError(f"'correct' holds {packed.size} bytes for {samples} test samples; run the suite again")
     return np.unpackbits(packed, count=samples).astype(bool)
