@@ -9,7 +9,7 @@ BENCH   = $(VENV)/bin/python -m bench
 help:          ## Show this list
 	@grep -hE '^[a-z%-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-setup: $(VENV)/.ready  ## Set up $(VENV) when it is missing
+setup: $(VENV)/.ready  ## Set up .venv when it is missing
 
 $(VENV)/.ready:
 	$(PYTHON) -m venv $(VENV)

@@ -101,7 +101,7 @@ def report(
     format: Annotated[TableFormat, typer.Option(help="How to print the main table.")] = TableFormat.md,
 ) -> None:
     """Write reports/<suite>/ from the records and print the main table."""
-    from bench.report.markdown import render_table
+    from bench.report.markdown import main_table, render_table
     from bench.report.write import check_report, write_report
     from bench.store import REPORTS, Store
 
@@ -115,7 +115,8 @@ def report(
             continue
         records = Store().collect(suite)
         write_report(suite, records, folder)
-        out.print(render_table(suite, records, format.value))
+        narrow = out.is_terminal and format is TableFormat.md  # the full table is for a page, not for a screen
+        out.print(main_table(suite, records, compact=True) if narrow else render_table(suite, records, format.value))
         typer.echo(f"{folder / 'report.md'}", err=True)
     if differences:
         raise typer.Exit(1)
@@ -191,12 +192,19 @@ def _runs(count: int) -> str:
     return f"{count} run{'' if count == 1 else 's'}"
 
 
+def _problems(count: int) -> str:
+    return f"{count} problem{'' if count == 1 else 's'}"
+
+
 def _suite_rows() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for path in sorted(Path("suites").glob("*.toml")):
-        suite = load_suite(path)
-        labels = ", ".join(entry.label for entry in suite.spec.entries)
-        rows.append((str(path), f"{suite.spec.title} ({labels}; {len(suite.runs)} runs)"))
+        try:
+            suite = load_suite(path)
+        except SuiteError as error:  # one broken file must not hide the others
+            rows.append((str(path), f"cannot be used: {_problems(len(error.problems))}; see `spikebench check {path}`"))
+        else:
+            rows.append((str(path), f"{suite.spec.title} ({_runs(len(suite.runs))})"))
     if not rows:
         raise BenchError("suites/: no suite files here; run this in the folder that holds suites/")
     return rows

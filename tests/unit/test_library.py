@@ -1,0 +1,51 @@
+"""The library's calls, on this package's networks and on other modules."""
+
+import pytest
+import torch
+from torch import nn
+
+import bench
+from bench.neurons import CLIF, LIF
+
+
+def test_a_neuron_is_a_module_over_sequences():
+    x = torch.randn(4, 2, 3, 5, 5)
+    spikes = CLIF(tau=2.0)(x)
+    assert isinstance(CLIF(), nn.Module) and spikes.shape == x.shape
+    assert set(spikes.unique().tolist()) <= {0.0, 1.0}
+
+
+def test_a_network_maps_a_sequence_to_logits():
+    model = bench.build_model("resnet18", neuron="clif", in_channels=3, classes=10).eval()
+    with torch.no_grad():
+        assert model(torch.randn(2, 1, 3, 32, 32)).shape == (2, 1, 10)
+
+
+def test_any_module_is_counted_and_priced():
+    model = nn.Sequential(nn.Linear(4, 8), LIF(), nn.Linear(8, 2))
+    counts = bench.count_operations(model, [torch.ones(3, 5, 4)], input_kind="analog")
+    assert (counts.samples, counts.timesteps) == (5, 3)
+    first, second = counts.layers
+    assert (first.input_kind, first.dense_macs_per_sample) == ("analog", 3 * 4 * 8)
+    assert second.input_kind == "binary"
+    assert second.effective_synops_per_sample == counts.neurons[0].spikes_per_sample * 2
+    energy = bench.estimate_energy(counts, table="horowitz-fp32")
+    synapse = 4.6 * 3 * 4 * 8 + 0.9 * second.effective_synops_per_sample
+    assert energy.synapse_pj_per_sample == pytest.approx(synapse, rel=1e-12)
+    neuron = 3 * 8 * (2 * 3.7 + 3 * 0.9)  # 2 mul, add, sub, compare
+    assert energy.neuron_pj_per_sample == pytest.approx(neuron, rel=1e-12)
+    bias = 0.9 * 3 * (8 + 2)
+    readout = 2 * (2 * 0.9 + 3.7)  # the mean over T = 3 of two outputs
+    assert energy.total_pj_per_sample == pytest.approx(synapse + neuron + bias + readout, rel=1e-12)
+
+
+def test_a_suites_problems_are_one_exception(tmp_path):
+    (tmp_path / "suite.toml").write_text("name = 1\nseeds = 2\n")
+    with pytest.raises(bench.BenchError) as caught:
+        bench.load_suite(tmp_path / "suite.toml")
+    assert len(caught.value.problems) >= 8
+
+
+def test_an_unknown_attribute_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'buid_model'"):
+        _ = bench.buid_model
