@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,6 +49,8 @@ class Parameter:
                 return None
             return f"'{value}' is not a choice; {nearest(str(value), [str(choice) for choice in self.choices])}"
         accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"should be a finite number, not {value}"
         if isinstance(value, accepted) and (not isinstance(value, bool) or "bool" in self.types):
             return None
         return f"should be {' or '.join(self.types)}, not {type(value).__name__}"

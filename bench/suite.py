@@ -18,6 +18,10 @@ from bench.errors import BenchError, SuiteError, nearest
 from bench.spec import DatasetSpec, EntrySpec, ModelSpec, PlannedRun, PluginSpec, RunSpec, SuiteSpec, TrainSpec
 
 MAX_BYTES = 1_000_000
+_CHARACTERS = {
+    "name": "should be lower-case letters, digits and hyphens",
+    "label": "should hold no control characters and none of | < > `",
+}
 _OVERRIDABLE: Mapping[str, type[BaseModel]] = {"dataset": DatasetSpec, "model": ModelSpec, "train": TrainSpec}
 
 
@@ -98,8 +102,12 @@ def _explain(item: Any, data: Mapping[str, Any], prefix: Sequence[str | int] = (
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", str(item["ctx"]["expected"]))
         return f"{where}: '{item['input']}' is not a choice; {nearest(str(item['input']), words)}"
+    if kind in ("model_type", "dict_type"):
+        return f"{where}: should be a table of keys and values, not {item['input']!r:.60}"
+    if kind == "string_pattern_mismatch":
+        return f"{where}: {_CHARACTERS['name' if where == 'name' else 'label']}, not {item['input']!r:.60}"
     message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "should", 1)
-    if kind in ("value_error", "model_type", "dict_type"):
+    if kind == "value_error":
         return f"{where}: {message}"
     return f"{where}: {message}, not {item['input']!r:.60}"
 

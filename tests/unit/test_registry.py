@@ -64,6 +64,7 @@ def test_wrong_parameters_are_told_apart():
     assert info.problems({"tau": 2}) == {}
     assert "did you mean 'tau'" in info.problems({"tua": 2.0})["tua"]
     assert "should be float, not str" in info.problems({"tau": "2"})["tau"]
+    assert "should be a finite number, not inf" in info.problems({"tau": float("inf")})["tau"]
     assert "should be float, not bool" in info.problems({"tau": True})["tau"]
     assert "did you mean 'atan'" in info.problems({"surrogate": "atam"})["surrogate"]
 

@@ -148,7 +148,14 @@ def test_resolved_parameters_hold_the_constructors_defaults(write):
             "learning_rate = nan",
             "train.optimizer.learning_rate: should be a finite number, not nan",
         ),
-        ('name = "tiny"', 'name = "../tiny"', "name: String should match pattern"),
+        ('name = "tiny"', 'name = "../tiny"', "name: should be lower-case letters, digits and hyphens, not '../tiny'"),
+        ('label = "LIF"', 'label = "L|F"', "entries[1] (L|F).label: should hold no control characters and none of |"),
+        (
+            '{ name = "lif", tau = 2.0 }',
+            '"lif"',
+            "entries[1] (LIF).neuron: should be a table of keys and values, not 'lif'",
+        ),
+        ("tau = 2.0", "tau = inf", "entries[1] (LIF).neuron.tau: should be a finite number, not inf"),
         ("timesteps = 4", "timesteps = 4\nencoder = { name = 'direkt' }", "encoder.name: unknown encoder 'direkt'"),
     ],
 )

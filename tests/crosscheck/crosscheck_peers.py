@@ -1,0 +1,95 @@
+"""The field's own counters on this project's networks: NeuroBench's and SpikingJelly's answer to one forward pass.
+
+Both are optional (extra `crosscheck`); a test that asks for one that is not installed is skipped and says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from bench.measure.synops import SYNAPTIC
+from bench.neurons.base import Neuron
+from bench.record import Counts
+
+NEUROBENCH, SPIKINGJELLY = "2.3.0", "2.0.0"
+
+
+def require(module: str, version: str) -> Any:
+    """Import a peer at `version` or newer, or skip the test that asks for it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what a peer warns about at import is its own affair
+        return pytest.importorskip(module, minversion=version, reason=f"{module} {version}: extra 'crosscheck'")
+
+
+@dataclass(frozen=True)
+class NeuroBench:
+    """Synaptic operations per sample by NeuroBench, summed over timesteps."""
+
+    effective_acs: float
+    effective_macs: float
+    dense: float
+
+
+def by_neurobench(model: nn.Module, x: Tensor) -> NeuroBench:
+    """Run NeuroBench's own benchmark on one batch x [T, N, ...]; its loaders are samples first."""
+    require("neurobench", NEUROBENCH)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from neurobench.benchmarks import Benchmark
+        from neurobench.metrics.workload import SynapticOperations
+        from neurobench.models import TorchModel
+
+    batches = DataLoader(TensorDataset(x.movedim(0, 1), torch.zeros(x.shape[1])), batch_size=x.shape[1])
+    to_sequence: Callable[[Any], Any] = lambda data: (data[0].movedim(1, 0).contiguous(), data[1])  # noqa: E731
+    said = io.StringIO()
+    with torch.no_grad(), contextlib.redirect_stdout(said):
+        found = Benchmark(TorchModel(model), batches, [to_sequence], [], [[], [SynapticOperations]]).run(verbose=False)
+    # It prints an error and goes on with 0.
+    assert "Error" not in said.getvalue(), said.getvalue()
+    synops = found["SynapticOperations"]
+    return NeuroBench(synops["Effective_ACs"], synops["Effective_MACs"], synops["Dense"])
+
+
+@dataclass(frozen=True)
+class SpikingJelly:
+    """Operations of one forward pass by SpikingJelly, per synaptic layer, summed over samples and timesteps."""
+
+    synops: dict[str, int]
+    macs: dict[str, int]
+
+
+def by_spikingjelly(model: nn.Module, x: Tensor) -> SpikingJelly:
+    """Run SpikingJelly's SynOpCounter and MACCounter on one batch x, the synaptic layers alone."""
+    require("spikingjelly", SPIKINGJELLY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from spikingjelly.activation_based.op_counter import DispatchCounterMode, MACCounter, SynOpCounter
+
+    synops, macs = SynOpCounter(), MACCounter(extra_ignore_modules=[nn.modules.batchnorm._BatchNorm, Neuron])
+    model.eval()
+    with torch.no_grad(), DispatchCounterMode([synops, macs]):
+        model(x)
+    layers = {name: f"{type(model).__name__}.{name}" for name, m in model.named_modules() if isinstance(m, SYNAPTIC)}
+
+    def per_layer(counter: Any) -> dict[str, int]:
+        records = counter.get_counts()
+        found = {name: sum(records.get(scope, {}).values()) for name, scope in layers.items()}
+        assert sum(found.values()) == counter.get_total()
+        return found
+
+    return SpikingJelly(per_layer(synops), per_layer(macs))
+
+
+def per_sample(counts: Counts, total: Callable[[Any], int], kinds: str) -> float:
+    """Sum `total(layer)` over the layers whose input is of one of `kinds`, then divide by the samples."""
+    return sum(total(layer) for layer in counts.layers if layer.input_kind in kinds.split()) / counts.samples
