@@ -101,12 +101,14 @@ def sigmoid_sentence(comparison: Comparison, priced: Priced, entry: Entry) -> li
 
 
 def _more_or_less(dense: float, skipping: float, base: str) -> str:
-    if dense < 1 and skipping < 1:
-        return f"less energy than {base}"
-    if dense >= 1 and skipping >= 1:
-        return f"no less energy than {base}"
-    first, second = ("less", "no less") if dense < 1 else ("no less", "less")
-    return f"{first} energy than {base} computed densely, but {second} than {base} with zeros skipped"
+    first, second = (_compared(ratio) for ratio in (dense, skipping))
+    if first == second:
+        return f"{first} {base}"
+    return f"{first} {base} computed densely, but {second} {base} with zeros skipped"
+
+
+def _compared(ratio: float) -> str:
+    return "as much energy as" if ratio == 1 else f"{'less' if ratio < 1 else 'more'} energy than"
 
 
 def _caveats(comparison: Comparison, entry: Entry) -> list[str]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
 import pytest
@@ -21,14 +22,21 @@ from bench.measure.synops import SYNAPTIC
 from bench.neurons.base import Neuron
 from bench.record import Counts
 
-NEUROBENCH, SPIKINGJELLY = "2.3.0", "2.0.0"
+VERSIONS = {"neurobench": "2.3.0", "spikingjelly": "2.0.0"}
 
 
-def require(module: str, version: str) -> Any:
-    """Import a peer at `version` or newer, or skip the test that asks for it."""
+@contextlib.contextmanager
+def peer(module: str) -> Iterator[None]:
+    """Import from a peer in this block, or skip the test that asks for it; rules are stated for one version each."""
+    try:
+        found = metadata.version(module)
+    except metadata.PackageNotFoundError:
+        found = "none"
+    if found != VERSIONS[module]:
+        pytest.skip(f"{module} {VERSIONS[module]} is needed (extra 'crosscheck'); installed: {found}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a peer warns about at import is its own affair
-        return pytest.importorskip(module, minversion=version, reason=f"{module} {version}: extra 'crosscheck'")
+        yield
 
 
 @dataclass(frozen=True)
@@ -42,9 +50,7 @@ class NeuroBench:
 
 def by_neurobench(model: nn.Module, x: Tensor) -> NeuroBench:
     """Run NeuroBench's own benchmark on one batch x [T, N, ...]; its loaders are samples first."""
-    require("neurobench", NEUROBENCH)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with peer("neurobench"):
         from neurobench.benchmarks import Benchmark
         from neurobench.metrics.workload import SynapticOperations
         from neurobench.models import TorchModel
@@ -70,9 +76,7 @@ class SpikingJelly:
 
 def by_spikingjelly(model: nn.Module, x: Tensor) -> SpikingJelly:
     """Run SpikingJelly's SynOpCounter and MACCounter on one batch x, the synaptic layers alone."""
-    require("spikingjelly", SPIKINGJELLY)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with peer("spikingjelly"):
         from spikingjelly.activation_based.op_counter import DispatchCounterMode, MACCounter, SynOpCounter
 
     synops, macs = SynOpCounter(), MACCounter(extra_ignore_modules=[nn.modules.batchnorm._BatchNorm, Neuron])
