@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from enum import StrEnum
@@ -23,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(soft_wrap=True, highlight=False, markup=False)
+out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files, as suites/digits.toml.")]
@@ -64,7 +63,7 @@ def run(
     stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
-    from bench.execute.local import Settings, execute, plan
+    from bench.execute.local import Settings, execute, plan, resources
     from bench.store import State, Store
 
     loaded, store = _load(suites), Store()
@@ -83,10 +82,11 @@ def run(
     from bench.progress import Board
 
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline)
-    with Board(out, todos, jobs or os.cpu_count() or 1) as board:
+    with Board(out, todos, resources(settings)[1]) as board:
         outcome = execute(todos, store, settings, board)
     if outcome.interrupted:
-        out.print(f"interrupted: {outcome.done} of {_runs(len(todos))} done, the rest saved; the same command goes on")
+        rest = f"{outcome.killed} killed before saving" if outcome.killed else "the rest saved"
+        out.print(f"interrupted: {outcome.done} of {_runs(len(todos))} done, {rest}; the same command goes on")
         raise typer.Exit(INTERRUPTED)
     for line in outcome.failed:
         typer.echo(f"failed: {line}", err=True)
@@ -99,6 +99,9 @@ def report(
     suites: Suites,
     check: Annotated[bool, typer.Option("--check", help="Fail when a report is not what its records give.")] = False,
     format: Annotated[TableFormat, typer.Option(help="How to print the main table.")] = TableFormat.md,
+    table: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="One more cost table, by name or path; may be repeated.")
+    ] = None,
 ) -> None:
     """Write reports/<suite>/ from the records and print the main table."""
     from bench.report.markdown import main_table, render_table
@@ -108,15 +111,17 @@ def report(
     differences = 0
     for suite in _load(suites):
         folder = REPORTS / suite.name
+        tables = [*suite.spec.energy, *(name for name in table or () if name not in suite.spec.energy)]
         if check:
-            found = check_report(suite, folder)
+            found = check_report(suite, folder, tables)
             differences += len(found)
             out.print("\n".join(found) if found else f"{folder}: agrees with its records")
             continue
         records = Store().collect(suite)
-        write_report(suite, records, folder)
+        write_report(suite, records, folder, tables)
         narrow = out.is_terminal and format is TableFormat.md  # the full table is for a page, not for a screen
-        out.print(main_table(suite, records, compact=True) if narrow else render_table(suite, records, format.value))
+        full = render_table(suite, records, format.value, tables)
+        out.print(main_table(suite, records, compact=True) if narrow else full)
         typer.echo(f"{folder / 'report.md'}", err=True)
     if differences:
         raise typer.Exit(1)
@@ -138,6 +143,26 @@ def status(suites: Suites) -> None:
         for planned, state in states:
             table.add_row(planned.label, str(planned.seed), planned.key, state)
         out.print(table)
+
+
+@app.command()
+def count(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
+    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The seed (default: the first that is done).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Print what was counted, layer by layer, on a trained run."""
+    from bench.report.counts import count_tables
+    from bench.store import Store
+
+    [loaded] = _load([suite])
+    wanted = {planned.key for planned in loaded.select(only, seed)}
+    done = [record for record in Store().collect(loaded) if record.key in wanted and record.counts is not None]
+    if not done:
+        raise BenchError(f"{suite}: no finished run of '{only}'; train it with: spikebench run {suite} --only '{only}'")
+    first = min(done, key=lambda record: record.seed)
+    out.print(first.counts.model_dump_json(indent=2) if json and first.counts else count_tables(first))
 
 
 @app.command()

@@ -31,8 +31,7 @@ class Estimate:
 
     def update(self, todo: Todo, event: Event) -> None:
         """Take in what a run says."""
-        if event.kind == "progress" or todo.run.key in self.latest:
-            self.latest[todo.run.key] = event if event.kind == "progress" else event.model_copy(update={"epoch": -1})
+        self.latest[todo.run.key] = event
 
     def remaining_s(self) -> float | None:
         """Return the seconds left for all runs, or None before the first report."""
@@ -76,9 +75,9 @@ class Board:
     def __enter__(self) -> Board:
         if self.console.is_terminal:
             self.live = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
-                TextColumn("{task.fields[detail]}"),
+                TextColumn("{task.fields[detail]}", markup=False),
                 console=self.console,
                 transient=True,
             )

@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import RecordError
 
@@ -182,6 +182,12 @@ class RunRecord(_Part):
     provenance: dict[str, Any] = {}
     wall_clock: dict[str, Any] = {}  # seconds, images/s, peak memory: the only block that differs between twins
 
+    @model_validator(mode="after")
+    def _spec_has_timesteps(self) -> RunRecord:
+        if not isinstance(self.spec.get("timesteps"), int):
+            raise ValueError("spec.timesteps: missing")
+        return self
+
     @property
     def counts(self) -> Counts | None:
         """What was counted, as `bench.estimate_energy` takes it; None for a failed run."""
@@ -204,9 +210,9 @@ class RunRecord(_Part):
     def from_json(cls, text: str, where: str = "record") -> RunRecord:
         """Read a record. Raises RecordError, naming `where`, when it is not one or comes from a newer version."""
         try:
-            data = json.loads(text)
-        except ValueError as error:
-            raise RecordError(f"{where}: not JSON ({error}); delete the line and run the suite again") from None
+            data = json.loads(text, parse_constant=_refuse)
+        except (ValueError, RecursionError) as error:
+            raise RecordError(f"{where}: not JSON ({error}); delete it and run the suite again") from None
         version = data.get("schema") if isinstance(data, dict) else None
         if isinstance(version, int) and version > SCHEMA_VERSION:
             raise RecordError(
@@ -218,6 +224,10 @@ class RunRecord(_Part):
             first = error.errors()[0]
             path = ".".join(str(part) for part in first["loc"])
             raise RecordError(f"{where}: not a run record: {path}: {first['msg']}") from None
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not a number that a record may hold")
 
 
 def canonical_json(value: Any) -> str:

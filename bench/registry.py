@@ -22,6 +22,7 @@ from bench.errors import ParameterError, UnknownNameError, nearest
 PACKAGE = Path(__file__).parent
 FOLDERS = {"neuron": "neurons", "encoder": "encoders", "model": "models", "dataset": "data"}
 TRUST_VARIABLE = "SPIKEBENCH_TRUST"
+MOST, MOST_INTEGER = 1e9, 1_000_000  # beyond these a number is a slip, and a tensor of that size an overflow
 _REQUIRED = object()
 _TYPES: Mapping[str, tuple[type, ...]] = {"float": (float, int), "int": (int,), "bool": (bool,), "str": (str,)}
 
@@ -51,6 +52,9 @@ class Parameter:
         accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
         if isinstance(value, float) and not math.isfinite(value):
             return f"should be a finite number, not {value}"
+        most = MOST_INTEGER if "int" in self.types else MOST
+        if isinstance(value, int | float) and abs(value) > most:
+            return f"is out of range; at most {most:g}"
         if isinstance(value, accepted) and (not isinstance(value, bool) or "bool" in self.types):
             return None
         return f"should be {' or '.join(self.types)}, not {type(value).__name__}"
@@ -139,7 +143,7 @@ def _scan(kind: str) -> dict[str, PluginInfo]:
 
 
 def _describe(kind: str, module: str, path: Path) -> list[PluginInfo]:
-    classes = {node.name: node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)}
+    classes = _classes(path)
     return [
         _info(kind, name, module, node, classes, path)
         for node in classes.values()
@@ -147,11 +151,19 @@ def _describe(kind: str, module: str, path: Path) -> list[PluginInfo]:
     ]
 
 
+def _classes(path: Path) -> dict[str, ast.ClassDef]:
+    try:
+        tree = ast.parse(path.read_text("utf-8"))
+    except (SyntaxError, UnicodeDecodeError) as error:
+        raise ParameterError(f"{path}: not a Python file that can be read: {error}") from None
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
 def _info(
     kind: str, name: str, module: str, node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
 ) -> PluginInfo:
     doc = ast.get_docstring(node) or ""
-    return PluginInfo(kind, name, module, node.name, path, doc.partition("\n")[0], _parameters(node, classes))
+    return PluginInfo(kind, name, module, node.name, path, doc.partition("\n")[0], _parameters(node, classes, path))
 
 
 def _class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
@@ -165,26 +177,44 @@ def _class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
     return None
 
 
-def _parameters(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> tuple[Parameter, ...]:
+def _parameters(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path) -> tuple[Parameter, ...]:
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             arguments = statement.args
             return tuple(
-                _parameter(argument, default)
+                _parameter(argument, default, path)
                 for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
                 if not argument.arg.startswith("_")
             )
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in classes:
-            return _parameters(classes[base.id], classes)
+            return _parameters(classes[base.id], classes, path)
+        if isinstance(base, ast.Name) and (source := _imported_from(base.id, path)) is not None:
+            inherited = _classes(source)
+            if base.id in inherited:
+                return _parameters(inherited[base.id], inherited, source)
     return ()
 
 
-def _parameter(argument: ast.arg, default: ast.expr | None) -> Parameter:
+def _imported_from(name: str, path: Path) -> Path | None:
+    """Return the file of this package from which `path` imports the class `name`."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) == name == a.name for a in node.names):
+            parts = (node.module or "").split(".")
+            source = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
+            if parts[0] == PACKAGE.name and source.is_file():
+                return source
+    return None
+
+
+def _parameter(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
     types: list[str] = []
     choices: list[Any] = []
     _annotation(argument.annotation, types, choices)
-    value = _REQUIRED if default is None else ast.literal_eval(default)
+    try:
+        value = _REQUIRED if default is None else ast.literal_eval(default)
+    except ValueError:
+        raise ParameterError(f"{path}:{argument.lineno}: the default of '{argument.arg}' should be a literal") from None
     return Parameter(argument.arg, tuple(types), tuple(choices), value)
 
 
@@ -217,7 +247,7 @@ def _outside(kind: str, name: str) -> PluginInfo:
         path = Path(str(importlib.import_module(module).__file__))
     except ImportError as error:
         raise ParameterError(f"{kind} '{name}': cannot import '{module}': {error}") from error
-    classes = {node.name: node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.ClassDef)}
+    classes = _classes(path)
     if cls not in classes:
         raise ParameterError(f"{kind} '{name}': no class '{cls}' in {module}; {nearest(cls, sorted(classes))}")
     return _info(kind, name, module, classes[cls], classes, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import resource
 import sys
 import time
@@ -17,8 +18,9 @@ from bench import provenance, registry
 from bench.data.base import Arrays, Dataset, hold_out
 from bench.data.loader import DeviceLoader
 from bench.encoders.base import Encoder
-from bench.measure.evaluate import Counter, evaluate
+from bench.measure.evaluate import Counter, evaluate, measuring
 from bench.measure.other import encoder_ops
+from bench.measure.power import measure_energy, open_meter
 from bench.models import build_model, weights_digest
 from bench.neurons.base import Neuron
 from bench.packing import pack_correct
@@ -26,7 +28,7 @@ from bench.record import Digests, EpochRow, RunRecord
 from bench.seeding import seed_for
 from bench.spec import MeasureSpec, PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
-from bench.train import AUTOCAST, History, Progress, fit
+from bench.train import AUTOCAST, History, Progress, build_optimizer, fit, train_step
 
 EVALUATION_BATCH = 50  # on one CPU thread 1.5 times as fast as 200, whose activations leave the caches
 # Compiling a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
@@ -112,12 +114,14 @@ def run_one(
             "validation_accuracy_fraction": held_out,
         }
 
+    train_loader = loader(arrays.train, spec.train.batch_size, list(spec.train.augment))
     history = fit(
         model,
         encode,
-        loader(arrays.train, spec.train.batch_size, list(spec.train.augment)),
+        train_loader,
         spec.train,
         device=device,
+        code=provenance.code_digest(spec),
         checkpoint=place.folder.checkpoint,
         test=test,
         watch=watch,
@@ -126,6 +130,7 @@ def run_one(
     measured = time.monotonic()
     record = _measure(run, measure, model, encoder, arrays, sequences(test_loader), history, initial_weights)
     finished = time.monotonic()
+    joules = _measure_power(model, spec, train_loader, encode, device) if measure.power else None
     record = record.model_copy(
         update={
             "provenance": record.provenance
@@ -137,7 +142,8 @@ def run_one(
                 "measure_s": round(finished - measured, 3),
                 "process_s": round(finished - began, 3),
                 "peak_memory_bytes": peak_memory_bytes(device),
-            },
+            }
+            | ({"measured_energy": joules} if joules else {}),
         }
     )
     atomic_write(place.folder.record, record.to_json() + "\n")
@@ -215,10 +221,39 @@ def _measure(
         digests=Digests(
             initial_weights=initial_weights,
             sample_order=history.order,
-            code=provenance.code_digest(run.spec),
+            code=history.code,
         ),
         provenance={"commit": provenance.commit(), "versions": provenance.versions()},
     )
+
+
+def _measure_power(
+    model: nn.Module,
+    spec: RunSpec,
+    training: DeviceLoader,
+    encode: Callable[[Tensor, int, int], Tensor],
+    device: torch.device,
+) -> dict[str, Any] | None:
+    """Measure what training and inference take on this machine per sample; None where no counter can be read."""
+    with open_meter(device) as meter:
+        if meter is None:
+            return None
+        learner = copy.deepcopy(model).train()
+        optimizer = build_optimizer(learner, spec.train.optimizer, device)
+        scaler = torch.amp.GradScaler(device.type, enabled=spec.train.precision == "fp16")
+        _, images, labels = next(training.batches(0))
+
+        def train() -> int:
+            train_step(learner, encode(images, 0, 0), labels, optimizer, scaler, spec.train, device)
+            return len(images)
+
+        def infer() -> int:
+            with measuring(model):
+                model(encode(images, 0, 0))
+            return len(images)
+
+        synchronise = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+        return measure_energy(meter, {"training": train, "inference": infer}, synchronise)
 
 
 def describe_device(device: torch.device) -> str:

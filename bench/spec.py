@@ -84,6 +84,8 @@ class ScheduleSpec(_Model):
             raise ValueError("milestones belong to the step schedule, and it needs them")
         if self.name == "one-cycle" and self.warmup_epochs:
             raise ValueError("one-cycle has its own rise (warmup_fraction); leave warmup_epochs out")
+        if self.name != "one-cycle" and self.warmup_fraction != 0.3:
+            raise ValueError("warmup_fraction belongs to one-cycle; use warmup_epochs")
         return self
 
 
@@ -98,6 +100,14 @@ class LossSpec(_Model):
     label_smoothing: Fraction = 0.0
     mse_weight: Annotated[float, Field(ge=0.0, le=1.0)] = 0.05
     mse_target: float = 1.0
+
+    @model_validator(mode="after")
+    def _nothing_is_ignored(self) -> LossSpec:
+        if self.name == "mse" and self.label_smoothing:
+            raise ValueError("label_smoothing belongs to ce and tet")
+        if self.name != "tet" and (self.mse_weight, self.mse_target) != (0.05, 1.0):
+            raise ValueError("mse_weight and mse_target belong to tet")
+        return self
 
 
 Augmentation = Literal[
@@ -118,11 +128,19 @@ class TrainSpec(_Model):
     gradient_clip_norm: Positive | None = None
     augment: list[Augmentation] = []
 
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> TrainSpec:
+        last = max([self.schedule.warmup_epochs, *self.schedule.milestones])
+        if last >= self.epochs and last > 0:
+            raise ValueError(f"the schedule still changes in epoch {last}, and training ends at {self.epochs}")
+        return self
+
 
 class MeasureSpec(_Model):
     """What is measured on the trained network; a key of its own, so that changing it retrains nothing."""
 
     samples: Count | None = None  # test samples to count operations on; None: the whole test split
+    power: bool = False  # joules that the simulation takes, where a counter can be read; some minutes a run
 
 
 class RunSpec(_Model):
@@ -143,8 +161,12 @@ class RunSpec(_Model):
         return digest(self.to_json())
 
     def measure_key(self, measure: MeasureSpec) -> str:
-        """The key of this run measured as `measure` says."""
-        return digest({"run": self.key, "measure": measure.model_dump(mode="json")})
+        """The key of this run measured as `measure` says.
+
+        Options enter when they are not at their default, so that a new option measures nothing again.
+        """
+        options = {"samples": measure.samples} | measure.model_dump(mode="json", exclude_defaults=True)
+        return digest({"run": self.key, "measure": options})
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON-ready data."""

@@ -66,6 +66,13 @@ class RunFolder:
         """What the run's process printed."""
         return self.path / "log.txt"
 
+    def make(self) -> None:
+        """Make the directory. Raises StoreError when that is impossible."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be made: {error.strerror}") from None
+
     @contextlib.contextmanager
     def lock(self, patience_s: float = 0.0) -> Iterator[None]:
         """Hold the run for this process; the system frees it when the process ends, however it ends.
@@ -73,8 +80,8 @@ class RunFolder:
         Waits at most `patience_s` seconds for another process. Raises BusyError when that keeps it, StoreError when the
         folder cannot be written.
         """
+        self.make()
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             handle = (self.path / "lock").open("w")
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be written: {error.strerror}") from None
@@ -124,7 +131,7 @@ class Store:
     def _record(self, folder: RunFolder) -> RunRecord | None:
         try:
             text = folder.record.read_text("utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise RecordError(f"{folder.record}: cannot be read: {error}; delete it to run again") from None
@@ -160,12 +167,12 @@ def write_failure(folder: RunFolder, error: str, traceback: str) -> None:
 
 def _failure(run: PlannedRun, folder: RunFolder) -> RunRecord | None:
     try:
-        reason = json.loads(folder.failure.read_text("utf-8"))
-    except FileNotFoundError:
+        reason = json.loads(folder.failure.read_text("utf-8"))["error"]
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError) as error:
         raise RecordError(f"{folder.failure}: cannot be read: {error}; delete it to run again") from None
-    return failed_record(run, str(reason["error"]))
+    return failed_record(run, str(reason))
 
 
 def read_records(path: Path) -> list[RunRecord]:

@@ -58,8 +58,8 @@ def load_suite(path: str | Path) -> Suite:
         spec = SuiteSpec.model_validate(data)
     except ValidationError as error:
         problems = [_explain(item, data) for item in error.errors()]
-        raise SuiteError([f"{path}: {problem}" for problem in problems + _plugin_problems(data)]) from None
-    problems = _plugin_problems(data) + list(_consistency_problems(spec, data)) + list(_table_problems(spec, path))
+        raise SuiteError([f"{path}: {problem}" for problem in problems + _raw_problems(data, path)]) from None
+    problems = _raw_problems(data, path) + list(_match_problems(spec, data))
     if problems:
         raise SuiteError([f"{path}: {problem}" for problem in problems])
     runs = tuple(_expand(spec, data))
@@ -84,7 +84,7 @@ def _read(path: Path) -> dict[str, Any]:
         data = tomllib.loads(raw.decode("utf-8"))
     except UnicodeDecodeError:
         raise SuiteError([f"{path}: not a text file; a suite is TOML in UTF-8"]) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
         raise SuiteError([f"{path}: not valid TOML: {error}"]) from None
     if not data:
         required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
@@ -132,13 +132,14 @@ def _holds(here: Any, part: str | int) -> bool:
 
 
 def _known_keys(location: Sequence[str | int]) -> list[str]:
-    model: type[BaseModel] = SuiteSpec
+    model: type[BaseModel] | None = SuiteSpec
+    if len(location) > 2 and location[0] == "entries" and location[2] in _OVERRIDABLE:
+        model, location = _OVERRIDABLE[str(location[2])], location[3:]
     for part in location:
         if isinstance(part, str):
-            if part not in model.model_fields:
-                return []
-            model = next(_models(model.model_fields[part].annotation))
-    return list(model.model_fields)
+            field = model.model_fields.get(part) if model else None
+            model = next(_models(field.annotation), None) if field else None
+    return list(model.model_fields) if model else []
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
@@ -178,22 +179,44 @@ def _one_plugin(kind: str, table: Any, where: str, own_keys: Sequence[str]) -> l
     ]
 
 
-def _table_problems(spec: SuiteSpec, path: Path) -> Iterator[str]:
-    for index, name in enumerate(spec.energy):
-        try:
-            load_table(name)
-        except BenchError as error:
-            yield f"energy[{index}]: {error}"
+def _raw_problems(data: Mapping[str, Any], path: Path) -> list[str]:
+    """Check what the schema alone cannot say, in the raw data, so that it shows beside schema errors."""
+    return [*_plugin_problems(data), *_label_problems(data), *_list_problems(data, path)]
 
 
-def _consistency_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
-    labels = [entry.label for entry in spec.entries]
+def _label_problems(data: Mapping[str, Any]) -> Iterator[str]:
+    entries = data.get("entries")
+    labels = (
+        [e["label"] for e in entries if isinstance(e, dict) and isinstance(e.get("label"), str)]
+        if (isinstance(entries, list))
+        else []
+    )
     for label in sorted({label for label in labels if labels.count(label) > 1}):
         yield f"entries: {labels.count(label)} entries are labelled '{label}'; give each its own label"
-    if spec.baseline not in labels:
-        yield f"baseline: no entry '{spec.baseline}'; {nearest(spec.baseline, labels)}"
-    if len(set(spec.seeds)) != len(spec.seeds):
-        yield f"seeds: a seed stands twice in {spec.seeds}"
+    baseline = data.get("baseline")
+    if isinstance(baseline, str) and labels and baseline not in labels:
+        yield f"baseline: no entry '{baseline}'; {nearest(baseline, labels)}"
+
+
+def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:
+    for key, what in (("seeds", "seed"), ("energy", "table")):
+        values = data.get(key)
+        if isinstance(values, list) and any(values.count(value) > 1 for value in values):
+            yield f"{key}: a {what} stands twice in {values}"
+    tables = data.get("energy")
+    for index, name in enumerate(tables if isinstance(tables, list) else []):
+        try:
+            if isinstance(name, str):
+                load_table(name)
+        except BenchError as error:
+            yield f"energy[{index}]: {error}"
+    smaller = data.get("smaller")
+    if isinstance(smaller, str) and not (path.parent / f"{smaller}.toml").is_file():
+        beside = sorted(other.stem for other in path.parent.glob("*.toml"))
+        yield f"smaller: no suite '{smaller}' beside this one; {nearest(smaller, beside)}"
+
+
+def _match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
     for index, entry in enumerate(spec.entries):
         where = _path(("entries", index), data)
         changed = [path for part in _OVERRIDABLE for path in _leaves(getattr(entry, part), part)]

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +22,7 @@ from bench.spec import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 CHECK_EVERY_STEPS = 50  # between looks at the loss: each look waits for the device
 SAVE_EVERY_S = 300.0  # within an epoch; every epoch's end is saved anyway
+SAVE_BEFORE_TEST_S = 5.0  # since the last save; a test on a CPU can take longer than whoever asks to stop will wait
 
 
 class Interrupted(Exception):
@@ -57,6 +59,7 @@ class History:
 
     rows: list[dict[str, Any]] = field(default_factory=list)  # record.EpochRow as JSON
     order: str = ""  # chained digest of the sample indices as they were fed
+    code: str = ""  # digest of the code that training began with
     train_s: float = 0.0
     images: int = 0
 
@@ -68,6 +71,7 @@ def fit(
     spec: TrainSpec,
     *,
     device: torch.device,
+    code: str,
     checkpoint: Path,
     test: Callable[[], dict[str, float | None]],
     watch: Callable[[Progress], None],
@@ -81,9 +85,9 @@ def fit(
     optimizer = build_optimizer(model, spec.optimizer, device)
     factor = schedule_factor(spec.schedule, spec.epochs, data.steps)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    scaler = torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16" and device.type == "cuda")
-    history, sums = History(), torch.zeros(3, dtype=torch.float64, device=device)
-    state = _Resumable(model, optimizer, schedule, scaler, history, sums)
+    scaler = torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16")
+    history, sums = History(code=code), torch.zeros(3, dtype=torch.float64, device=device)
+    state = _Resumable(model, optimizer, schedule, scaler, history, sums, device)
     start_epoch, start_step = state.load(checkpoint) if checkpoint.exists() else (0, 0)
     saved = began = time.monotonic()
     pace = _Pace()
@@ -107,20 +111,24 @@ def fit(
                         f"the loss is {loss} in epoch {epoch + 1}, step {step}; "
                         "lower the learning rate, or set train.gradient_clip_norm"
                     )
-                if rate := pace.images_per_s:
-                    left = ((spec.epochs - epoch) * data.steps - step) * spec.batch_size / rate
-                    watch(Progress(epoch + 1, spec.epochs, step, data.steps, loss, accuracy, rate, left))
+                if pace.images_per_s:
+                    left = ((spec.epochs - epoch) * data.steps - step) * spec.batch_size / pace.images_per_s
+                    watch(Progress(epoch + 1, spec.epochs, step, data.steps, loss, accuracy, pace.images_per_s, left))
             if stop() or now - saved > SAVE_EVERY_S:
                 state.save(checkpoint, epoch, step, now - began)
                 began = saved = now
                 if stop():
                     raise Interrupted
         start_step = 0
-        loss, accuracy = _means(sums)
-        row = {"epoch": epoch + 1, "learning_rate": optimizer.param_groups[0]["lr"], "train_loss": loss}
-        row["train_accuracy_fraction"] = accuracy
         now = time.monotonic()
-        state.history.train_s += now - began
+        if now - saved > SAVE_BEFORE_TEST_S:
+            state.save(checkpoint, epoch, data.steps, now - began)
+            began = now
+        loss, accuracy = _means(sums)
+        rate = spec.optimizer.learning_rate * factor((epoch + 1) * data.steps - 1)
+        row = {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss, "train_accuracy_fraction": accuracy}
+        now = time.monotonic()
+        history.train_s += now - began
         history.rows.append(row | test())
         began = saved = time.monotonic()
         pace.skip(began)
@@ -255,16 +263,18 @@ class _Resumable:
         scaler: torch.amp.GradScaler,
         history: History,
         sums: Tensor,
+        device: torch.device,
     ) -> None:
         self.parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
-        self.history, self.sums = history, sums
+        self.history, self.sums, self.device = history, sums, device
 
     def save(self, path: Path, epoch: int, step: int, seconds: float) -> None:
         self.history.train_s += seconds
         state: dict[str, Any] = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {"epoch": epoch, "step": step, "sums": self.sums, "history": vars(self.history)}
         state["cpu_rng"] = torch.get_rng_state()
-        state["cuda_rng"] = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        if self.device.type == "cuda":
+            state["cuda_rng"] = torch.cuda.get_rng_state(self.device)
         partial = path.with_suffix(".part")
         try:
             with partial.open("wb") as handle:
@@ -272,17 +282,23 @@ class _Resumable:
                 handle.flush()
                 os.fsync(handle.fileno())
             os.replace(partial, path)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError of its zip writer
             partial.unlink(missing_ok=True)
-            raise StoreError(f"{path}: cannot be written: {error.strerror}; the older checkpoint is kept") from None
+            reason = str(error).partition("\n")[0]
+            raise StoreError(f"{path}: cannot be written: {reason}; the older checkpoint is kept") from error
 
     def load(self, path: Path) -> tuple[int, int]:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
-        self.sums.copy_(state["sums"])
-        vars(self.history).update(state["history"])
-        torch.set_rng_state(state["cpu_rng"])
-        if state["cuda_rng"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
-        return state["epoch"], state["step"]
+        try:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            for name, part in self.parts.items():
+                part.load_state_dict(state[name])
+            self.sums.copy_(state["sums"])
+            vars(self.history).update(state["history"])
+            torch.set_rng_state(state["cpu_rng"])
+            if "cuda_rng" in state and self.device.type == "cuda":
+                torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+            return state["epoch"], state["step"]
+        except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, UnpicklingError) as error:
+            raise StoreError(
+                f"{path}: damaged, or not a checkpoint of this run; delete it, or use --force, to train from the start"
+            ) from error

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from bench.energy.memory import Memory
 from bench.errors import TableError, UnknownNameError, nearest
 
 TABLES = Path(__file__).parent / "tables"
@@ -31,6 +32,9 @@ OPERATIONS = (
     "random",
 )
 
+# What else of a table may rest on an assumption.
+TOPICS = ("source", "memory", "addressing", "neuron_update", "spike", "included", "bits")
+
 Price = Annotated[float, Field(ge=0.0)]
 
 
@@ -38,7 +42,10 @@ class CostTable(BaseModel):
     """One file of `tables/`, or a user's own.
 
     node_nm: process node, nanometre.  scope: what the prices cover.  operation_pj: picojoule per operation; one that
-    is missing has no price.  assumptions: operation -> how its price was made where the source gives none.
+    is missing has no price.  assumptions: operation or topic -> how its price was made where the source gives none.
+    bits: width of the operands.  memory: the price of accesses; without it they are outside the scope.
+    neuron_update_pj: of one update of one state word of a spiking neuron, whatever it computes.  spike_pj: of sending
+    one spike.  included: columns whose work the price of an accumulate or of an update already contains.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -51,19 +58,33 @@ class CostTable(BaseModel):
     scope: str
     operation_pj: dict[str, Price]
     assumptions: dict[str, str] = {}
+    bits: Annotated[int, Field(gt=0)] | None = None
+    memory: Memory | None = None
+    neuron_update_pj: Price | None = None
+    spike_pj: Price | None = None
+    included: list[Literal["neuron", "bias"]] = []
 
-    @field_validator("operation_pj", "assumptions")
+    @field_validator("operation_pj")
     @classmethod
     def _known_operations(cls, value: dict[str, Any]) -> dict[str, Any]:
-        for operation in value:
-            if operation not in OPERATIONS:
-                raise ValueError(f"unknown operation '{operation}'; {nearest(operation, OPERATIONS)}")
-        return value
+        return _known(value, OPERATIONS, "operation")
+
+    @field_validator("assumptions")
+    @classmethod
+    def _known_topics(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return _known(value, (*OPERATIONS, *TOPICS), "operation")
 
     def scaled(self, operation: str, factor: float) -> CostTable:
         """Return the table with the price of one operation multiplied; a missing price stays missing."""
         prices = {name: price * (factor if name == operation else 1.0) for name, price in self.operation_pj.items()}
         return self.model_copy(update={"operation_pj": prices})
+
+
+def _known(value: dict[str, Any], names: tuple[str, ...], what: str) -> dict[str, Any]:
+    for name in value:
+        if name not in names:
+            raise ValueError(f"unknown {what} '{name}'; {nearest(name, names)}")
+    return value
 
 
 def table_names() -> list[str]:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from bench import registry
 from bench.errors import BenchError, SuiteError
 from bench.execute.events import Event, Job
@@ -44,6 +46,7 @@ class Todo:
     suite: Suite
     run: PlannedRun
     state: State
+    afresh: bool = False  # train from the start, whatever is there
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Outcome:
     done: int = 0
     failed: tuple[str, ...] = ()  # "LABEL seed N: why"
     interrupted: bool = False
+    killed: int = 0  # of the interrupted runs, those that did not end in time and keep an older checkpoint
 
 
 Watcher = Callable[[Todo, Event], None]
@@ -68,9 +72,24 @@ def plan(
     stale: bool = False,
 ) -> tuple[list[Todo], list[Todo]]:
     """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all."""
-    selected = [Todo(suite, run, store.state(run)) for suite in suites for run in suite.select(label, seed)]
+    runs = {(run.suite, run.key): (suite, run) for suite in suites for run in suite.select(label, seed)}
+    states = {key: store.state(run) for key, (_, run) in runs.items()}
+    selected = [
+        Todo(suite, run, states[key], afresh=force or states[key] in (State.DONE, State.STALE))
+        for key, (suite, run) in runs.items()
+    ]
     settled = set() if force else {State.DONE} if stale else {State.DONE, State.STALE}
     return selected, [todo for todo in selected if todo.state not in settled]
+
+
+def resources(settings: Settings) -> tuple[list[str], int]:
+    """Return the devices to use and how many runs to execute at once: one per GPU, or one per core that is ours.
+
+    Raises BenchError for a device that is not there.
+    """
+    devices = _devices(settings.device)
+    at_once = len(devices) if devices[0] != "cpu" else len(os.sched_getaffinity(0))
+    return devices, settings.jobs or at_once
 
 
 def execute(
@@ -83,11 +102,10 @@ def execute(
     """
     if not todos:
         return Outcome()
-    devices = _devices(settings.device)
+    devices, jobs = resources(settings)
     check_values(todo.suite for todo in todos)
     _prepare_data(todos, settings)
-    jobs = settings.jobs or (len(devices) if devices[0] != "cpu" else os.cpu_count() or 1)
-    pool = _Pool(store, settings, devices, max(1, jobs), watch)
+    pool = _Pool(store, settings, devices, jobs, watch)
     return pool.execute(todos)
 
 
@@ -113,7 +131,7 @@ def check_values(suites: Iterable[Suite]) -> None:
 
     problems: dict[str, None] = {}
     for suite in {suite.path: suite for suite in suites}.values():
-        for run in suite.runs:
+        for run in suite.select(seed=suite.spec.seeds[0]):
             try:
                 with torch.device("meta"):
                     assemble(run.spec)
@@ -174,16 +192,15 @@ class _Pool:
                 else:
                     failed.append(self._explain(final))
         except KeyboardInterrupt:
-            self._stop_all()
-            return Outcome(done, tuple(failed), interrupted=True)
+            return Outcome(done, tuple(failed), interrupted=True, killed=self._stop_all())
         return Outcome(done, tuple(failed))
 
     def _start(self, todo: Todo) -> _Running:
         folder, run = self.store.folder(todo.run), todo.run
         device = min(self.devices, key=lambda name: sum(other.device == name for other in self.running))
-        if todo.state in (State.DONE, State.STALE):
+        folder.make()
+        if todo.afresh:
             _set_aside(folder)
-        folder.path.mkdir(parents=True, exist_ok=True)
         job = Job(
             suite=run.suite,
             label=run.label,
@@ -218,7 +235,11 @@ class _Pool:
     def _read(self, running: _Running) -> None:
         assert running.process.stdout
         for line in running.process.stdout:
-            self.events.put((running, Event.model_validate_json(line)))
+            try:
+                event = Event.model_validate_json(line)
+            except ValidationError:  # printed by a library before the worker could redirect it
+                continue
+            self.events.put((running, event))
         running.process.wait()
         running.process.stdout.close()
         if running.process.stdin:
@@ -246,8 +267,9 @@ class _Pool:
         run = ended.todo.run
         return f"{run.label} seed {run.seed}: {ended.last.error or ended.last.kind}"
 
-    def _stop_all(self) -> None:
-        """Ask every worker to save and end; end by force those that do not."""
+    def _stop_all(self) -> int:
+        """Ask every worker to save and end; end by force those that do not, and return how many those were."""
+        killed = 0
         for running in self.running:
             running.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + STOP_GRACE_S
@@ -257,6 +279,8 @@ class _Pool:
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
                 running.process.kill()
                 running.process.wait()
+                killed += 1
+        return killed
 
 
 def _set_aside(folder: RunFolder) -> None:

@@ -30,14 +30,14 @@ def main() -> int:
     """Execute the job on standard input."""
     job = Job.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
 
     import torch  # seconds; the thread above already watches
 
     from bench.run import Place, run_one
     from bench.train import Interrupted, Progress
 
-    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
     stop = _StopFlag()
     torch.set_num_threads(1)  # processes of one thread each beat one process of several
     last = 0.0

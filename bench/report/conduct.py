@@ -175,6 +175,30 @@ def simulation_cost(comparison: Comparison) -> str:
     return table(["entry", "n", "training, s", "images per s", "peak memory, MB"], rows)
 
 
+def measured_energy(comparison: Comparison) -> str:
+    """Return the joules that simulating took, where a counter was read; empty where none was."""
+    rows = [
+        [
+            escape(entry.label),
+            str(record.seed),
+            *(_joules(found, kind) for kind in ("training", "inference")),
+            number(found["idle_w"]),
+            escape(", ".join(str(found[name]) for name in ("source", "device", "driver") if name in found)),
+            f"{found['sm_clock_mhz']} / {found['memory_clock_mhz']}" if "sm_clock_mhz" in found else "n/a",
+        ]
+        for entry in comparison.entries
+        for record in entry.done
+        if (found := record.wall_clock.get("measured_energy"))
+    ]
+    header = ["entry", "seed", "training, mJ per sample", "inference, mJ per sample", "idle, W", "read from"]
+    return table([*header, "SM / memory clock, MHz"], rows) if rows else ""
+
+
+def _joules(found: Mapping[str, Any], kind: str) -> str:
+    mean, sd = (found[kind][name] for name in ("j_per_sample", "sd_j_per_sample"))
+    return f"{number(1e3 * mean)} ± {number(1e3 * sd)} ({found['repeats']} windows of {number(found['window_s'])} s)"
+
+
 def _clock(name: str) -> Callable[[RunRecord], float | None]:
     return lambda record: record.wall_clock.get(name)
 

@@ -9,7 +9,7 @@ from bench.record import RunRecord
 from bench.report import main_table as main
 from bench.report.accuracy import by_timestep, paired_tests, sample_by_sample
 from bench.report.activity import layers, neurons, not_counted, other_operations
-from bench.report.conduct import matched, provenance, reproduce, settings, simulation_cost, unfinished
+from bench.report.conduct import matched, measured_energy, provenance, reproduce, settings, simulation_cost, unfinished
 from bench.report.energy import energy
 from bench.report.figure_data import figure_data
 from bench.report.frame import Comparison, compare
@@ -56,7 +56,7 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
         ("Sample by sample", _sample_section(comparison)),
         ("Training curves", [figure("training_curves")]),
         ("Settings", [settings(comparison)]),
-        ("Cost of the simulation", [COST_NOTE, simulation_cost(comparison)] if _any_done(comparison) else []),
+        ("Cost of the simulation", _cost_section(comparison)),
         ("Provenance", [provenance(comparison)]),
         ("Reproduce", [reproduce(comparison)]),
     ]
@@ -76,10 +76,12 @@ def main_table(
     return main.markdown(comparison, price(comparison, tables or suite.spec.energy), compact)
 
 
-def render_table(suite: Suite, records: Sequence[RunRecord], format: str = "md") -> str:
+def render_table(
+    suite: Suite, records: Sequence[RunRecord], format: str = "md", tables: Sequence[str] | None = None
+) -> str:
     """Return the main table as `md`, `csv` (full precision) or `latex` (narrow). Raises BenchError for others."""
     comparison = compare(suite, records)
-    priced = price(comparison, suite.spec.energy)
+    priced = price(comparison, tables or suite.spec.energy)
     if format == "md":
         return main.markdown(comparison, priced)
     if format == "csv":
@@ -96,7 +98,18 @@ LAYER_NOTE = (
 )
 NEURON_NOTE = "Firing rate: spikes per neuron per timestep. Mean over finished runs, learned parameters too."
 COST_NOTE = "What training took on the machine that simulated the networks; it says nothing about their energy."
+JOULES_NOTE = (
+    "Measured energy of the simulation, idle power subtracted, mean ± sd over windows. It is what this machine spent "
+    "on computing the networks step by step; the energy estimated above is that of other hardware."
+)
 SAMPLE_NOTE = "McNemar's exact test within a seed: descriptive, it knows nothing of the spread between seeds."
+
+
+def _cost_section(comparison: Comparison) -> list[str]:
+    if not _any_done(comparison):
+        return []
+    joules = measured_energy(comparison)
+    return [COST_NOTE, simulation_cost(comparison), *([JOULES_NOTE, joules] if joules else [])]
 
 
 def _opening(comparison: Comparison) -> str:

@@ -37,7 +37,7 @@ def records_text(suite: Suite, records: Sequence[RunRecord]) -> str:
     return "".join(record.to_json() + "\n" for record in kept)
 
 
-def check_report(suite: Suite, folder: Path) -> list[str]:
+def check_report(suite: Suite, folder: Path, tables: Sequence[str] | None = None) -> list[str]:
     """Return what in `folder` is not what its records give, file by file; empty when all agrees.
 
     Figures are checked by the data that they draw. Raises RecordError when the records cannot be read.
@@ -47,8 +47,8 @@ def check_report(suite: Suite, folder: Path) -> list[str]:
     records = read_records(folder / RECORDS)
     expected = {
         folder / RECORDS: records_text(suite, records),
-        folder / PAGE: render_report(suite, records),
-        folder / FIGURES / DATA: canonical_json(figure_data(suite, records)) + "\n",
+        folder / PAGE: render_report(suite, records, tables),
+        folder / FIGURES / DATA: canonical_json(figure_data(suite, records, tables)) + "\n",
     }
     found: list[str] = []
     for path, text in expected.items():

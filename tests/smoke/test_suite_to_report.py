@@ -222,3 +222,29 @@ def test_the_report_is_made_again_to_the_byte_and_checked(copy):
 def test_other_table_formats(copy, format, expected):
     code, stdout, stderr = spikebench("report", "small.toml", "--format", format, cwd=copy)
     assert code == 0 and expected in stdout, stderr
+
+
+def test_another_cost_table_needs_no_run_and_may_be_the_users_own(copy):
+    text = (ROOT / "bench" / "energy" / "tables" / "horowitz-fp32.toml").read_text()
+    (copy / "mine.toml").write_text(text.replace("mac = 4.6", "mac = 46.0").replace("Horowitz 2014", "My chip"))
+    tables = ("--table", "mine.toml", "--table", "horowitz-fp16")
+    code, stdout, stderr = spikebench("report", "small.toml", *tables, cwd=copy)
+    assert code == 0 and "mine" in stdout and "horowitz-fp16" in stdout, stderr
+    assert "My chip" in (copy / "reports" / "small" / "report.md").read_text()
+    assert spikebench("report", "small.toml", "--check", *tables, cwd=copy)[0] == 0
+    assert spikebench("report", "small.toml", "--check", cwd=copy)[0] == 1
+    code, _, stderr = spikebench("report", "small.toml", "--table", "horowitz-fp33", cwd=copy)
+    assert code == 2 and "did you mean 'horowitz-fp32'" in stderr
+
+
+def test_the_counts_of_a_run_are_printed_exactly(copy):
+    record = records(copy)["LIF"]
+    code, stdout, stderr = spikebench("count", "small.toml", "--only", "LIF", cwd=copy)
+    assert code == 0, stderr
+    assert all(f"{layer.effective_synops_total:,}" in stdout for layer in record.layers)
+    assert all(f"{neuron.spikes_total:,}" in stdout for neuron in record.neurons)
+    code, stdout, _ = spikebench("count", "small.toml", "--only", "LIF", "--json", cwd=copy)
+    assert code == 0 and json.loads(stdout) == json.loads(record.counts.model_dump_json())
+    shutil.rmtree(copy / "runs")
+    code, _, stderr = spikebench("count", "small.toml", "--only", "LIF", cwd=copy)
+    assert code == 2 and "no finished run of 'LIF'" in stderr

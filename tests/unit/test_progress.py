@@ -60,6 +60,25 @@ def test_a_run_that_ended_has_nothing_left():
     assert estimate.remaining_s() is None
 
 
+def test_runs_that_end_at_once_do_not_hold_up_the_estimate(monkeypatch):
+    shown, text = board(jobs=2)
+    monkeypatch.setattr(bench.progress, "FIRST_ESTIMATE_AFTER_S", 0.0)
+    with shown:
+        shown(TODOS[0], Event(kind="failed", error="no"))
+        shown(TODOS[1], progress(1e6, 3.0))
+    assert "estimate: about" in text.getvalue()
+
+
+def test_labels_are_not_markup_on_a_terminal():
+    text = io.StringIO()
+    run = TODOS[0].run
+    odd = Todo(SUITE, type(run)(run.suite, "LIF [/b] :fire:", 0, run.spec, run.key, run.measure_key), State.MISSING)
+    with Board(Console(file=text, width=200, force_terminal=True), [odd], 1) as shown:
+        shown(odd, progress(10.0, 20.0))
+        shown.live.refresh()
+    assert "LIF [/b] :fire:" in text.getvalue()
+
+
 def board(jobs=1):
     text = io.StringIO()
     return Board(Console(file=text, width=200), TODOS, jobs), text

@@ -97,3 +97,45 @@ def test_a_module_that_does_not_exist_is_named(monkeypatch):
     monkeypatch.setenv(registry.TRUST_VARIABLE, "nowhere")
     with pytest.raises(ParameterError, match=r"cannot import 'nowhere'"):
         registry.find("neuron", "nowhere:Neuron")
+
+
+INHERITED = """
+from bench.neurons.lif import LIF
+
+
+class Mine(LIF):
+    \"\"\"As LIF.\"\"\"
+"""
+
+
+def test_a_neuron_that_inherits_its_constructor_has_its_parameters(tmp_path, monkeypatch):
+    (tmp_path / "heirs.py").write_text(INHERITED)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(registry.TRUST_VARIABLE, "heirs")
+    info = registry.find("neuron", "heirs:Mine")
+    assert info.parameters == registry.find("neuron", "lif").parameters
+    assert registry.create("neuron", "heirs:Mine", tau=3.0).tau == 3.0
+    sys.modules.pop("heirs")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("class Broken(", "not a Python file that can be read"),
+        (
+            INHERITED.replace('"""As LIF."""', "def __init__(self, *, tau: float = 1 + 1.5): ..."),
+            ":6: the default of 'tau'",
+        ),
+    ],
+)
+def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, monkeypatch, source, expected):
+    (tmp_path / "neurons").mkdir()
+    (tmp_path / "neurons" / "broken.py").write_text(source + '\n    name = "mine"\n')
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
+    registry._scan.cache_clear()
+    try:
+        with pytest.raises(ParameterError) as caught:
+            registry.find("neuron", "lif")
+        assert str(tmp_path / "neurons" / "broken.py") in str(caught.value) and expected in str(caught.value)
+    finally:
+        registry._scan.cache_clear()

@@ -265,3 +265,29 @@ def test_odd_labels_break_no_table_and_start_no_html(labels):
     assert "<" not in report.replace("< 0.001", "") and ">" not in report.replace("&gt;", "")
     headings = [line for line in report.splitlines() if line.startswith("## ")]
     assert set(line for line in plain.splitlines() if line.startswith("## ")) <= set(headings)
+
+
+def test_measured_energy_stands_apart_and_only_where_a_counter_was_read():
+    suite = make_suite()
+    records = make_records(suite)
+    assert "Measured energy of the simulation" not in render_report(suite, records)
+    joules = {
+        "source": "NVML total energy counter",
+        "device": "Some GPU",
+        "driver": "580.1",
+        "sm_clock_mhz": 1980,
+        "memory_clock_mhz": 3201,
+        "idle_w": 75.0,
+        "window_s": 5.0,
+        "repeats": 3,
+        "training": {"j_per_sample": 0.004, "sd_j_per_sample": 0.0001, "mean_w": 400.0},
+        "inference": {"j_per_sample": 0.001, "sd_j_per_sample": 0.00002, "mean_w": 300.0},
+    }
+    first = records[0].model_copy(update={"wall_clock": records[0].wall_clock | {"measured_energy": joules}})
+    text = render_report(suite, [first, *records[1:]])
+    section = text.partition("Measured energy of the simulation")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ANN")]
+    assert len(rows) == 1
+    cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
+    assert cells[2].startswith("4 ± 0.1") and cells[3].startswith("1 ± 0.02") and cells[4] == "75"
+    assert cells[5] == "NVML total energy counter, Some GPU, 580.1" and cells[6] == "1980 / 3201"

@@ -96,6 +96,7 @@ def test_a_line_separator_inside_a_message_does_not_end_the_record(tmp_path):
     [
         ("{", "x:1: not JSON"),
         ("[]", "x:1: not a run record"),
+        ('{"accuracy_fraction": NaN}', "x:1: not JSON (NaN is not a number"),
         ('{"schema": 99}', "x:1: schema 99 is newer"),
         ('{"key": 1}', "x:1: not a run record: key"),
     ],
@@ -114,6 +115,23 @@ def test_a_broken_record_in_the_store_is_named_and_not_taken_for_missing(store):
     folder.record.write_bytes(b"\xff\xfe")
     with pytest.raises(RecordError, match=str(folder.record)):
         store.state(RUN)
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", "{"])
+def test_a_broken_failure_file_is_named(store, tmp_path, text):
+    folder = store.folder(RUN)
+    folder.path.mkdir(parents=True)
+    folder.failure.write_text(text)
+    with pytest.raises(RecordError, match=r"failure\.json: cannot be read"):
+        store.collect(SUITE, tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_one_message(tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    store = Store(tmp_path / "runs")
+    assert store.state(RUN) is State.MISSING
+    with pytest.raises(StoreError, match="cannot be made"):
+        store.folder(RUN).make()
 
 
 def hold(path, ready, release):

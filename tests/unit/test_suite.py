@@ -178,6 +178,64 @@ def test_all_problems_come_at_once(write):
     assert "train.epochs: missing" in found
 
 
+def test_problems_of_every_kind_come_at_once(write):
+    found = problems(
+        write(
+            a=("timesteps = 4", "timesteps = 0"),
+            b=('baseline = "ANN"', 'baseline = "XNN"'),
+            c=("horowitz-fp32", "horowitz-fp23"),
+            d=('name = "lif"', 'name = "lift"'),
+            e=('title = "Tiny"', 'title = "Tiny"\nsmaller = "nonsense"'),
+        )
+    )
+    assert [line.split(":")[0] for line in found] == [
+        "entries[1] (LIF).timesteps",
+        "entries[1] (LIF).neuron.name",
+        "baseline",
+        "energy[0]",
+        "smaller",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "unmatched", "expected"),
+    [
+        ("train = { epoch = 3 }", "train.epoch", "train.epoch: unknown key; did you mean 'epochs'?"),
+        (
+            "train = { optimizer = { lerning_rate = 1.0 } }",
+            "train.optimizer.lerning_rate",
+            "train.optimizer.lerning_rate: unknown key; did you mean 'learning_rate'?",
+        ),
+        ("model = { widht = 3 }", "model.widht", "model.widht: unknown key; did you mean 'width'?"),
+    ],
+)
+def test_a_misspelt_key_in_an_override_is_found(write, override, unmatched, expected):
+    change = ("timesteps = 4", f'timesteps = 4\n{override}\nunmatched = ["{unmatched}"]')
+    assert expected in problems(write(a=change))[0]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ('loss = { name = "mse", label_smoothing = 0.1 }', "label_smoothing belongs to ce and tet"),
+        ('loss = { name = "ce", mse_target = 0.5 }', "mse_weight and mse_target belong to tet"),
+        ('schedule = { name = "cosine", warmup_epochs = 2 }', "training ends at 2"),
+        ('schedule = { name = "step", milestones = [1, 5] }', "changes in epoch 5"),
+        ('schedule = { name = "cosine", warmup_fraction = 0.5 }', "belongs to one-cycle"),
+        ('schedule = { name = "step" }', "it needs them"),
+        ('schedule = { name = "one-cycle", warmup_epochs = 1 }', "leave warmup_epochs out"),
+    ],
+)
+def test_a_setting_that_would_be_ignored_is_refused(write, recipe, expected):
+    assert expected in problems(write(a=("batch_size = 64", f"batch_size = 64\n{recipe}")))[0]
+
+
+def test_numbers_beyond_reason_are_refused(write):
+    for old, new in (("tau = 2.0", f"tau = 1{'0' * 400}"), ("width = 8", f"width = 1{'0' * 12}")):
+        assert "is out of range" in problems(write(a=(old, new)))[0]
+    assert "not valid TOML" in problems(write(a=('title = "Tiny"', f'title = "Tiny"\nversion = {"9" * 5000}')))[0]
+
+
 def test_an_entry_may_break_the_match_only_by_declaring_it(write):
     change = ("timesteps = 4", "timesteps = 4\ntrain = { epochs = 5 }")
     assert 'unmatched = ["train.epochs"]' in problems(write(a=change))[0]

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bench.errors import RunFailedError
+import bench.train
+from bench.errors import RunFailedError, StoreError
 from bench.spec import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
 from bench.train import Interrupted, build_optimizer, compute_loss, fit, schedule_factor
 
@@ -124,7 +125,10 @@ class Net(nn.Module):
         return self.linear(self.dropout(x.flatten(2)))
 
 
-def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1):
+TESTED = {"test_accuracy_fraction": 0.5}
+
+
+def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
     """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
     spec = TrainSpec(
         epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
@@ -145,8 +149,9 @@ def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1):
         Data(),
         spec,
         device=CPU,
+        code="today's",
         checkpoint=checkpoint,
-        test=lambda: {"test_accuracy_fraction": 0.5},
+        test=test,
         watch=watch,
         stop=stop,
     )
@@ -173,6 +178,44 @@ def test_a_finished_training_is_not_trained_further(tmp_path):
     again, history = train(tmp_path / "checkpoint.pt", watch=seen.append)
     assert seen == [] and len(history.rows) == 3
     assert torch.equal(model.linear.weight, again.linear.weight)
+
+
+def test_the_history_holds_the_rate_that_each_epoch_used(tmp_path):
+    _, history = train(tmp_path / "checkpoint.pt")  # cosine over 3 epochs from 0.1
+    assert [row["learning_rate"] for row in history.rows] == pytest.approx([0.1, 0.075, 0.025])
+
+
+def test_a_training_that_goes_on_keeps_the_digest_of_the_code_that_began_it(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Interrupted):
+        train(path, 4)
+    state = torch.load(path, weights_only=True)
+    state["history"]["code"] = "yesterday's"
+    torch.save(state, path)
+    assert train(path)[1].code == "yesterday's"
+
+
+def test_the_epoch_is_on_disk_before_a_long_test(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.train, "SAVE_BEFORE_TEST_S", 0.0)
+    path, steps = tmp_path / "checkpoint.pt", []
+    _, expected = train(tmp_path / "whole.pt")
+    train(path, test=lambda: steps.append(torch.load(path, weights_only=True)["step"]) or TESTED)
+    assert steps == [6, 6, 6]
+    path.unlink()
+
+    def killed():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(path, test=killed)
+    assert train(path)[1].rows == expected.rows
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", b"PK\x03\x04 and no more"])
+def test_a_damaged_checkpoint_is_named(tmp_path, content):
+    (tmp_path / "checkpoint.pt").write_bytes(content)
+    with pytest.raises(StoreError, match=r"checkpoint\.pt: damaged.*--force"):
+        train(tmp_path / "checkpoint.pt")
 
 
 def test_progress_counts_steps_and_ends_with_nothing_left(tmp_path):
