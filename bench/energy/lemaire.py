@@ -65,9 +65,7 @@ def lemaire_neuron_work(neuron: NeuronCount, memory: Memory) -> Work:
     return Work(operations, accesses, per_spike={"ac": spikes})
 
 
-def _analog(
-    layer: LayerCount, zero_skipping: bool, kernel: int, outputs: int, bias: tuple[Access, ...]
-) -> Work:
+def _analog(layer: LayerCount, zero_skipping: bool, kernel: int, outputs: int, bias: tuple[Access, ...]) -> Work:
     linear, inputs = layer.kind == "linear", math.prod(layer.input_shape)
     macs = layer.effective_synops_per_sample if zero_skipping else layer.dense_macs_per_sample
     read = macs

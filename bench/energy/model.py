@@ -1,22 +1,30 @@
 """Estimated energy: counts times the prices of a cost table, as a pure function, with what has no price left open.
 
-One rule for every synaptic layer, by the kind of its input:
-
-    binary, ternary   one AC per effective synop
-    graded            as many ACs per synop as its input has levels
-    analog            one MAC per dense MAC (an ordinary accelerator does not skip); zero-skipping: per effective synop
-
-None means not available, 0.0 that there is no such work.
+What a network has to do follows one rule for every layer, by the kind of its input (`bench.energy.work`), or the
+published formulas that a table asks for (`bench.energy.lemaire`). None means not available, 0.0 that there is no such
+work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.energy.costs import (
+    Cost,
+    LayerCosts,
+    add_up,
+    charged_work,
+    layer_costs,
+    neuron_pj,
+    price,
+    prices_addressing,
+    rest_costs,
+    times,
+)
 from bench.energy.table import CostTable, load_table, table_names
-from bench.record import Column, Counts, LayerCount
+from bench.record import Counts, LayerCount
 
 __all__ = [
     "CostTable",
@@ -42,6 +50,8 @@ class LayerEnergy:
     zero_skipping_pj_per_sample: float | None  # one MAC per effective synop where analog; spiking layers as above
     effective_mac_pj_per_sample: float | None  # one MAC per effective synop, whatever the kind
     cached_pj_per_sample: float | None  # `pj_per_sample`, computed once where the input is the same at every timestep
+    memory_pj_per_sample: float | None  # of its accesses; None where the table does not price memory
+    addressing_pj_per_sample: float | None  # None where the table does not price addressing
 
 
 @dataclass(frozen=True)
@@ -60,7 +70,9 @@ class EnergyBreakdown:
     `synapse_pj_per_sample` and every total follow the rule that was chosen, dense by default, for analog layers; the
     `_dense_` and `_zero_skipping_` figures are there under either. A total is None where an operation has no price
     (`unpriced` names it) or where work was not counted (`not_counted` names it). Memory and addressing are None
-    where they are outside the table's scope; a total then leaves them out, as `table.scope` says.
+    where they are outside the table's scope; a total then leaves them out, as `table.scope` says. Neurons and bias
+    are None where the price of an accumulate or an update contains them (`table.included`). The routing of spikes is
+    addressing.
     """
 
     table: CostTable
@@ -77,6 +89,7 @@ class EnergyBreakdown:
     neuron_pj_per_sample: float | None
     memory_pj_per_sample: float | None
     addressing_pj_per_sample: float | None
+    per_spike_pj_per_sample: float | None  # the part of a total that is taken to grow with the firing rate
     total_pj_per_sample: float | None
     total_dense_pj_per_sample: float | None
     total_zero_skipping_pj_per_sample: float | None
@@ -97,114 +110,101 @@ def estimate_energy(counts: Counts, table: CostTable | str | Path, *, zero_skipp
     """
     if not isinstance(table, CostTable):
         table = load_table(table)
-    layers = tuple(_layer_energy(layer, table, zero_skipping) for layer in counts.layers)
-    neurons = tuple(
-        NeuronEnergy(n.name, n.neuron, _price(n.ops_per_update, table, n.units * n.timesteps)) for n in counts.neurons
-    )
-    columns: dict[Column, float | None] = {
-        column: _column(counts, column, table)
-        for column in ("bias", "norm", "pooling", "residual", "encoder", "readout")
-    }
-    neuron = _sum(n.pj_per_sample for n in neurons)
-    rest = _sum([*columns.values(), neuron])
-    if counts.not_counted:
-        rest = None
-    dense = _sum(layer.dense_pj_per_sample for layer in layers)
-    skipping = _sum(layer.zero_skipping_pj_per_sample for layer in layers)
-    synapse = skipping if zero_skipping else dense
-    cached_bias = _cached_bias(counts, table)
-    cached = _sum([_sum(layer.cached_pj_per_sample for layer in layers), rest, cached_bias])
+    layers = [layer_costs(layer, table) for layer in counts.layers]
+    rest = rest_costs(counts, table)
+    chosen = [costs.under(zero_skipping) for costs in layers]
+    network = None if counts.not_counted else rest.total
+
+    def total(parts: Iterable[Cost], others: float | None) -> float | None:
+        return add_up([*(part.total for part in parts), others])
 
     def total_at(factor: float) -> float | None:
-        other = table.scaled("sigmoid", factor)
-        moved = [_price(n.ops_per_update, other, n.units * n.timesteps) for n in counts.neurons]
-        moved += [_price(o.ops_per_sample, other) for o in counts.other_ops]
-        return None if counts.not_counted else _sum([synapse, *moved])
+        others = rest_costs(counts, table.scaled("sigmoid", factor)).total
+        return None if counts.not_counted else total(chosen, others)
 
+    memory = add_up([*(cost.memory for cost in chosen), rest.memory])
+    addressing = add_up([*(cost.addressing for cost in chosen), rest.routing])
+    has_addressing = table.spike_pj is not None or prices_addressing(table)
     return EnergyBreakdown(
         table=table,
         zero_skipping=zero_skipping,
-        synapse_pj_per_sample=synapse,
-        synapse_dense_pj_per_sample=dense,
-        synapse_zero_skipping_pj_per_sample=skipping,
-        bias_pj_per_sample=columns["bias"],
-        norm_pj_per_sample=columns["norm"],
-        pooling_pj_per_sample=columns["pooling"],
-        residual_pj_per_sample=columns["residual"],
-        encoder_pj_per_sample=columns["encoder"],
-        readout_pj_per_sample=columns["readout"],
-        neuron_pj_per_sample=neuron,
-        memory_pj_per_sample=None,
-        addressing_pj_per_sample=None,
-        total_pj_per_sample=_sum([synapse, rest]),
-        total_dense_pj_per_sample=_sum([dense, rest]),
-        total_zero_skipping_pj_per_sample=_sum([skipping, rest]),
-        total_cached_pj_per_sample=cached,
+        synapse_pj_per_sample=add_up(cost.synapse for cost in chosen),
+        synapse_dense_pj_per_sample=add_up(costs.dense.synapse for costs in layers),
+        synapse_zero_skipping_pj_per_sample=add_up(costs.skipping.synapse for costs in layers),
+        bias_pj_per_sample=rest.columns["bias"],
+        norm_pj_per_sample=rest.columns["norm"],
+        pooling_pj_per_sample=rest.columns["pooling"],
+        residual_pj_per_sample=rest.columns["residual"],
+        encoder_pj_per_sample=rest.columns["encoder"],
+        readout_pj_per_sample=rest.columns["readout"],
+        neuron_pj_per_sample=rest.neuron,
+        memory_pj_per_sample=memory if table.memory else None,
+        addressing_pj_per_sample=addressing if has_addressing else None,
+        per_spike_pj_per_sample=add_up([*(costs.dense.per_spike for costs in layers), rest.per_spike]),
+        total_pj_per_sample=total(chosen, network),
+        total_dense_pj_per_sample=total((costs.dense for costs in layers), network),
+        total_zero_skipping_pj_per_sample=total((costs.skipping for costs in layers), network),
+        total_cached_pj_per_sample=add_up(
+            [
+                *(_once(cost, layer) for cost, layer in zip(chosen, counts.layers, strict=True)),
+                network,
+                _cached_bias(counts, table),
+            ]
+        ),
         total_sigmoid_free_pj_per_sample=total_at(0.0),
         total_sigmoid_tenfold_pj_per_sample=total_at(10.0),
-        layers=layers,
-        neurons=neurons,
-        unpriced=_unpriced(counts, table, layers),
+        layers=tuple(_layer_energy(*pair, table, zero_skipping) for pair in zip(counts.layers, layers, strict=True)),
+        neurons=tuple(NeuronEnergy(n.name, n.neuron, neuron_pj(n, table)) for n in counts.neurons),
+        unpriced=_unpriced(counts, table, layers, zero_skipping),
         not_counted=tuple(counts.not_counted),
     )
 
 
-def _layer_energy(layer: LayerCount, table: CostTable, zero_skipping: bool) -> LayerEnergy:
-    mac, ac = table.operation_pj.get("mac"), table.operation_pj.get("ac")
-    effective = layer.effective_synops_per_sample
-    effective_mac = _times(effective, mac)
-    if layer.input_kind == "analog":
-        operation, operations = "mac", effective if zero_skipping else layer.dense_macs_per_sample
-        dense, skipping = _times(layer.dense_macs_per_sample, mac), effective_mac
-    else:
-        acs = effective if layer.graded_acs_total is None else layer.graded_acs_total / layer.samples
-        operation, operations = "ac", acs
-        dense = skipping = _times(acs, ac)
-    chosen = skipping if zero_skipping else dense
-    cached = chosen / layer.timesteps if chosen is not None and layer.static_input else chosen
+def _layer_energy(layer: LayerCount, costs: LayerCosts, table: CostTable, zero_skipping: bool) -> LayerEnergy:
+    chosen = costs.under(zero_skipping)
+    ((operation, operations),) = chosen.operations.items()
+    cached = chosen.synapse
+    if cached is not None and layer.static_input:
+        cached /= layer.timesteps
     return LayerEnergy(
-        layer.name, layer.input_kind, operation, operations, chosen, dense, skipping, effective_mac, cached
+        layer.name,
+        layer.input_kind,
+        operation,
+        operations,
+        chosen.synapse,
+        costs.dense.synapse,
+        costs.skipping.synapse,
+        times(layer.effective_synops_per_sample, table.operation_pj.get("mac")),
+        cached,
+        chosen.memory if table.memory else None,
+        chosen.addressing if prices_addressing(table) else None,
     )
+
+
+def _once(cost: Cost, layer: LayerCount) -> float | None:
+    """Return the cost of a layer, computed once where its input is the same at every timestep."""
+    if cost.total is None or not layer.static_input:
+        return cost.total
+    return (cost.total - cost.load) / layer.timesteps + cost.load
 
 
 def _cached_bias(counts: Counts, table: CostTable) -> float | None:
     """Return what is saved, as a negative number, when layers with a static input add their bias once."""
     saved = 0.0
-    for layer in counts.layers:
+    for layer in counts.layers if "bias" not in table.included else ():
         if layer.static_input and layer.has_bias:
             bias = [o for o in counts.other_ops if o.column == "bias" and o.name == layer.name]
-            price = _sum(_price(o.ops_per_sample, table) for o in bias)
-            if price is None:
+            each_time = add_up(price(o.ops_per_sample, table) for o in bias)
+            if each_time is None:
                 return None
-            saved += price * (1.0 - 1.0 / layer.timesteps)
+            saved += each_time * (1.0 - 1.0 / layer.timesteps)
     return -saved
 
 
-def _column(counts: Counts, column: Column, table: CostTable) -> float | None:
-    return _sum(_price(o.ops_per_sample, table) for o in counts.other_ops if o.column == column)
-
-
-def _unpriced(counts: Counts, table: CostTable, layers: Iterable[LayerEnergy]) -> tuple[str, ...]:
-    found = [f"{layer.name}: {layer.operation}" for layer in layers if layer.pj_per_sample is None]
-    work = [(n.name, n.ops_per_update) for n in counts.neurons] + [(o.name, o.ops_per_sample) for o in counts.other_ops]
-    found += [f"{name}: {op}" for name, ops in work for op, n in ops.items() if n and op not in table.operation_pj]
+def _unpriced(counts: Counts, table: CostTable, layers: Iterable[LayerCosts], zero_skipping: bool) -> tuple[str, ...]:
+    costs = [costs.under(zero_skipping) for costs in layers]
+    work = [(layer.name, cost.operations) for layer, cost in zip(counts.layers, costs, strict=True)]
+    work += [(n.name, charged_work(n, table).operations) for n in counts.neurons]
+    work += [(other.name, other.ops_per_sample) for other in counts.other_ops if other.column not in table.included]
+    found = [f"{name}: {op}" for name, ops in work for op, n in ops.items() if n and op not in table.operation_pj]
     return tuple(dict.fromkeys(found))
-
-
-def _price(operations: Mapping[str, float], table: CostTable, times: float = 1.0) -> float | None:
-    return _sum(_times(count * times, table.operation_pj.get(operation)) for operation, count in operations.items())
-
-
-def _times(count: float, price: float | None) -> float | None:
-    if count == 0:
-        return 0.0
-    return None if price is None else count * price
-
-
-def _sum(parts: Iterable[float | None]) -> float | None:
-    total = 0.0
-    for part in parts:
-        if part is None:
-            return None
-        total += part
-    return total

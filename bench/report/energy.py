@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from bench.energy.memory import AccessPrice
 from bench.energy.model import CostTable, EnergyBreakdown
+from bench.report.breakeven import bit_matched, break_even, published_bounds, rate_cell
 from bench.report.frame import Comparison, Entry
 from bench.report.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.statistics import summarise
-from bench.report.text import NOT_AVAILABLE, bullets, energy_unit, escape, fixed, joined, number, ratio, table, times
+from bench.report.text import bullets, energy_unit, escape, joined, ratio, table, times
 
 COLUMNS = ("bias", "norm", "pooling", "residual", "encoder", "readout", "neuron", "memory", "addressing")
-# Dampfhoffer et al. 2023, "Are SNNs Really More Energy-Efficient Than ANNs? An In-Depth Hardware-Aware Study".
-SPIKES_PER_SYNAPSE_BAND = (0.15, 1.38)
-YAN_BOUND_PERCENT = 6.4  # Yan et al. 2024, "Reconsidering the energy efficiency of spiking neural networks"
 
 
 def energy(comparison: Comparison, priced: Sequence[Priced]) -> str:
     """Return one subsection per cost table, and what does not depend on a table."""
     parts = [_one_table(comparison, each) for each in priced]
-    return "\n\n".join([part for part in [_preface(comparison), *parts, _per_synapse(comparison)] if part])
+    after = [break_even(comparison, priced), bit_matched(comparison, priced), published_bounds(comparison)]
+    return "\n\n".join([part for part in [_preface(comparison), *parts, *after] if part])
 
 
 def _preface(comparison: Comparison) -> str:
@@ -48,9 +48,33 @@ def _about(costs: CostTable) -> str:
         f"Source: {escape(costs.source.rstrip('.'))}.",
         f"Scope: {escape(costs.scope.rstrip('.'))}.",
         f"Prices, pJ: {escape(prices)}.",
+        *_about_memory(costs),
     ]
     assumed = "; ".join(f"{name} {why}" for name, why in costs.assumptions.items())
     return bullets([*lines, f"Assumed, not in the source: {escape(assumed)}."] if assumed else lines)
+
+
+def _about_memory(costs: CostTable) -> list[str]:
+    lines = []
+    if costs.memory is not None:
+        prices = [*([("any access", costs.memory.price)] if costs.memory.price else []), *costs.memory.prices.items()]
+        found = "; ".join(f"{name}: {_access_price(price)}" for name, price in prices)
+        lines.append(f"Memory, pJ per {costs.memory.word_bits}-bit word: {found}.")
+    if costs.neuron_update_pj is not None:
+        lines.append(f"A neuron update, pJ per state word: {costs.neuron_update_pj:g}.")
+    if costs.spike_pj is not None:
+        lines.append(f"A routed spike, pJ (in the column addressing): {costs.spike_pj:g}.")
+    if costs.included:
+        lines.append(f"Contained in these prices, not priced apart: {', '.join(costs.included)}.")
+    return lines
+
+
+def _access_price(price: AccessPrice) -> str:
+    points = [f"{pj:g} at {size:,.0f} bytes" for size, pj in zip(price.sizes_bytes, price.pj, strict=True)]
+    parts = [f"{price.base_pj:g}"] if price.base_pj else []
+    parts += [f"{price.pj_per_bit:g} per bit of the memory"] if price.pj_per_bit else []
+    parts += [", ".join(points)] if points else []
+    return " + ".join(parts) or "0"
 
 
 def _totals(priced: Priced, entries: Sequence[Entry]) -> str:
@@ -74,14 +98,7 @@ def _totals(priced: Priced, entries: Sequence[Entry]) -> str:
 
 
 def _break_even(priced: Priced, entry: Entry, mode: str) -> str:
-    if entry is priced.baseline:
-        return ""
-    rate = priced.break_even_rate(entry, mode)
-    if rate is None:
-        return NOT_AVAILABLE
-    if rate < 0:
-        return "none: more even without a spike"
-    return "any: less even at 1" if rate > 1 else fixed(rate, 4)
+    return "" if entry is priced.baseline else rate_cell(priced.break_even_rate(entry, mode))
 
 
 def _split(priced: Priced, entries: Sequence[Entry]) -> str:
@@ -150,28 +167,3 @@ def _unpriced(priced: Priced, entries: Sequence[Entry]) -> str:
     cells = [[escape(label), escape(missing), escape(names), unit.of(pj)] for label, missing, pj, names in rows]
     header = ["entry", "no price for", "spiking layers", f"spiking layers alone, {unit.name} per sample"]
     return table(header, cells, text_columns=3) if rows else ""
-
-
-def _per_synapse(comparison: Comparison) -> str:
-    rows = []
-    for entry in comparison.entries:
-        values = []
-        for record in entry.done:
-            spiking = [layer for layer in record.layers if layer.input_kind != "analog"]
-            once = sum(layer.dense_macs_per_sample / layer.timesteps for layer in spiking)
-            if once:
-                values.append(sum(layer.effective_synops_per_sample for layer in spiking) / once)
-        if values:
-            rate = entry.summary(lambda record: record.counts.firing_rate if record.counts else None).mean
-            percent = None if rate is None else 100 * rate
-            rows.append([escape(entry.label), number(summarise(values).mean), fixed(percent)])
-    if not rows:
-        return ""
-    low, high = SPIKES_PER_SYNAPSE_BAND
-    note = (
-        "### Against published bounds\n\nSpikes per synapse and inference, over the layers whose input is not analog: "
-        f"effective synops / (dense MACs / T). Dampfhoffer et al. (2023) find that a spiking network has to stay below "
-        f"{low} to {high}, depending on the hardware; Yan et al. (2024) that its firing rate has to stay below "
-        f"{YAN_BOUND_PERCENT} % for T of 5 to 10."
-    )
-    return f"{note}\n\n{table(['entry', 'spikes per synapse and inference', 'firing rate, %'], rows)}"

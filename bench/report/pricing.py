@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.energy.model import CostTable, EnergyBreakdown, estimate_energy, load_table
+from bench.energy.quantised import estimate_quantised
 from bench.report.frame import Comparison, Entry
 from bench.report.statistics import Summary, summarise
 from bench.report.text import ratio
@@ -51,21 +52,40 @@ class Priced:
         return ratio(self.mean(entry, what, mode), self.mean(self.baseline, what, mode))
 
     def spiking_pj(self, entry: Entry) -> float | None:
-        """Return the synaptic energy that grows with the firing rate: of all layers whose input is not analog."""
+        """Return the synaptic energy of all layers whose input is not analog."""
         return self.of(entry, lambda breakdown: _sum_of_spiking(breakdown)).mean
 
     def break_even_rate(self, entry: Entry, mode: str) -> float | None:
         """Return the firing rate at which the entry's total equals the baseline's.
 
-        The energy of spiking layers is taken to be proportional to the rate, and everything else to be constant.
-        Negative: the entry costs more than the baseline even if it never spiked. None where something has no price,
-        or nothing spikes.
+        What spikes cause (synapses and memory of spiking layers, resets, routing) is taken to be proportional to the
+        rate, and everything else to be constant. Negative: the entry costs more than the baseline even if it never
+        spiked. None where something has no price, or nothing spikes.
         """
         total, base = self.mean(entry, "total", mode), self.mean(self.baseline, "total", mode)
-        spiking, rate = self.spiking_pj(entry), entry.summary(lambda r: r.counts.firing_rate if r.counts else None).mean
-        if total is None or base is None or not spiking or rate is None:
+        driven = self.of(entry, lambda breakdown: breakdown.per_spike_pj_per_sample).mean
+        rate = firing_rate(entry)
+        if total is None or base is None or not driven or rate is None:
             return None
-        return rate * (base - (total - spiking)) / spiking
+        return rate * (base - (total - driven)) / driven
+
+    def quantised_baseline(self, timesteps: int, mode: str) -> float | None:
+        """Return the mean total of the baseline with ceil(log2(T + 1))-bit activations, in pJ per sample.
+
+        None where the baseline spikes, or the table cannot price narrower activations.
+        """
+        found = [
+            estimate_quantised(counts, self.table, timesteps)
+            for record in self.baseline.done
+            if (counts := record.counts) is not None
+        ]
+        values = [None if breakdown is None else _figure(breakdown, "total", mode) for breakdown in found]
+        return summarise([] if None in values else [value for value in values if value is not None]).mean
+
+
+def firing_rate(entry: Entry) -> float | None:
+    """Return the mean of spikes per spiking neuron and timestep over finished runs; None where nothing spikes."""
+    return entry.summary(lambda record: record.counts.firing_rate if record.counts else None).mean
 
 
 def price(comparison: Comparison, tables: Sequence[str]) -> list[Priced]:

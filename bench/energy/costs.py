@@ -1,0 +1,161 @@
+"""What the work of a network costs under one table, in picojoule per sample; None where something has no price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from bench.energy.lemaire import lemaire_layer_work, lemaire_neuron_work
+from bench.energy.table import CostTable
+from bench.energy.work import Access, Work, layer_work, neuron_work
+from bench.record import Column, Counts, LayerCount, NeuronCount
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Picojoule per sample of one layer. `load` is paid once per sample, however many timesteps there are."""
+
+    operations: Mapping[str, float]
+    synapse: float | None
+    memory: float
+    load: float
+    addressing: float | None
+    per_spike: float | None
+
+    @property
+    def total(self) -> float | None:
+        """Synapse, memory and addressing together."""
+        return add_up([self.synapse, self.memory, self.addressing])
+
+
+@dataclass(frozen=True)
+class LayerCosts:
+    """A layer under both rules for analog input; the two are the same where the input is spikes."""
+
+    dense: Cost
+    skipping: Cost
+
+    def under(self, zero_skipping: bool) -> Cost:
+        """Return the cost under one rule."""
+        return self.skipping if zero_skipping else self.dense
+
+
+@dataclass(frozen=True)
+class RestCosts:
+    """Picojoule per sample of all that is not a synaptic layer; `total` skips what other prices contain."""
+
+    columns: Mapping[Column, float | None]
+    neuron: float | None
+    memory: float
+    routing: float
+    per_spike: float | None
+    total: float | None
+
+
+def layer_costs(layer: LayerCount, table: CostTable) -> LayerCosts:
+    """Price one synaptic layer, dense and zero-skipping."""
+    return LayerCosts(_cost(_layer_work(layer, table, False), table), _cost(_layer_work(layer, table, True), table))
+
+
+def _layer_work(layer: LayerCount, table: CostTable, zero_skipping: bool) -> Work:
+    if table.memory is not None and table.memory.accesses == "lemaire":
+        return lemaire_layer_work(layer, zero_skipping, table.memory)
+    return layer_work(layer, zero_skipping)
+
+
+def charged_work(neuron: NeuronCount, table: CostTable) -> Work:
+    """Return the work of a neuron layer that the table prices operation by operation."""
+    if table.memory is not None and table.memory.accesses == "lemaire":
+        return lemaire_neuron_work(neuron, table.memory)
+    work = neuron_work(neuron)
+    if neuron.spiking and ("neuron" in table.included or table.neuron_update_pj is not None):
+        return Work({}, work.accesses)
+    return work
+
+
+def prices_addressing(table: CostTable) -> bool:
+    """Whether the table's rule says how addresses are computed."""
+    return table.memory is not None and table.memory.accesses == "lemaire"
+
+
+def _cost(work: Work, table: CostTable) -> Cost:
+    addressing = price(work.addressing, table)
+    driven = addressing if work.per_spike else 0.0  # where spikes come in, it is they that are addressed
+    return Cost(
+        work.operations,
+        price(work.operations, table),
+        _accesses(work.accesses, table),
+        _accesses((access for access in work.accesses if access.purpose == "load"), table),
+        addressing,
+        add_up([price(work.per_spike, table), driven, _accesses(filter(_per_spike, work.accesses), table)]),
+    )
+
+
+def _per_spike(access: Access) -> bool:
+    return access.per_spike
+
+
+def _accesses(accesses: Iterable[Access], table: CostTable) -> float:
+    if table.memory is None:
+        return 0.0
+    found = ((access.per_sample, table.memory.access_pj(access.purpose, access.words)) for access in accesses)
+    return sum((count * pj for count, pj in found if pj is not None), 0.0)
+
+
+def rest_costs(counts: Counts, table: CostTable) -> RestCosts:
+    """Price neurons, bias, batch norm, pooling, sums, encoder and readout, and the routing of spikes."""
+    columns: dict[Column, float | None] = {
+        column: None if column in table.included else _column(counts, column, table)
+        for column in ("bias", "norm", "pooling", "residual", "encoder", "readout")
+    }
+    inside = "neuron" in table.included
+    works = [charged_work(n, table) for n in counts.neurons]
+    neurons = add_up(neuron_pj(n, table) for n in counts.neurons if not (inside and n.spiking))
+    memory = sum(_accesses(work.accesses, table) for work in works)
+    routing = sum(n.spikes_per_sample * (table.spike_pj or 0.0) for n in counts.neurons if n.spiking)
+    driven = [add_up([price(w.per_spike, table), _accesses(filter(_per_spike, w.accesses), table)]) for w in works]
+    priced = [value for column, value in columns.items() if column not in table.included]
+    return RestCosts(
+        columns,
+        None if inside and any(n.spiking for n in counts.neurons) else neurons,
+        memory,
+        routing,
+        add_up([*driven, routing]),
+        add_up([*priced, neurons, memory, routing]),
+    )
+
+
+def neuron_pj(neuron: NeuronCount, table: CostTable) -> float | None:
+    """Return the price of a neuron layer's updates, None where it is part of another price or there is none."""
+    if neuron.spiking and "neuron" in table.included:
+        return None
+    if neuron.spiking and table.neuron_update_pj is not None:
+        return neuron.units * neuron.timesteps * max(1, neuron.state_words) * table.neuron_update_pj
+    found = price(charged_work(neuron, table).operations, table)
+    return None if found is None else max(0.0, found)  # a neuron that does less than published terms contain
+
+
+def _column(counts: Counts, column: Column, table: CostTable) -> float | None:
+    return add_up(price(o.ops_per_sample, table) for o in counts.other_ops if o.column == column)
+
+
+def price(operations: Mapping[str, float], table: CostTable) -> float | None:
+    """Return the price of some operations, None where one that occurs has none."""
+    return add_up(times(count, table.operation_pj.get(operation)) for operation, count in operations.items())
+
+
+def times(count: float, price: float | None) -> float | None:
+    """Return count x price; nothing costs nothing, with or without a price."""
+    if count == 0:
+        return 0.0
+    return None if price is None else count * price
+
+
+def add_up(parts: Iterable[float | None]) -> float | None:
+    """Return the sum, None where a part is missing."""
+    total = 0.0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total

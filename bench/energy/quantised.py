@@ -1,0 +1,44 @@
+"""A conventional network with as many activation levels as a spiking one has spike counts, priced analytically.
+
+T binary spikes tell T + 1 values, so a fair opponent has ceil(log2(T + 1))-bit activations (Yan et al. 2024,
+arXiv:2409.08290). Nothing is trained or counted anew: the counts are those of the network as it is, and in the table
+the multiplication of a MAC and the accesses to activations shrink in proportion to their bits. Weights, accumulates
+and everything else keep their price.
+"""
+
+from __future__ import annotations
+
+from bench.energy.model import EnergyBreakdown, estimate_energy
+from bench.energy.table import CostTable
+from bench.record import Counts
+
+
+def activation_bits(timesteps: int) -> int:
+    """Return ceil(log2(T + 1)), the bits that tell apart 0 to T spikes.
+
+    >>> [activation_bits(timesteps) for timesteps in (1, 3, 4, 6, 7, 8)]
+    [1, 2, 3, 3, 3, 4]
+    """
+    return timesteps.bit_length()
+
+
+def quantised_table(table: CostTable, bits: int) -> CostTable | None:
+    """Return `table` for activations of `bits`, None where it does not say its own width or has no MAC."""
+    mac, ac = table.operation_pj.get("mac"), table.operation_pj.get("ac")
+    if table.bits is None or mac is None or ac is None:
+        return None
+    factor = min(1.0, bits / table.bits)
+    prices = table.operation_pj | {"mac": ac + (mac - ac) * factor}
+    memory = table.memory and table.memory.scaled(("input", "output"), factor)
+    return table.model_copy(update={"operation_pj": prices, "memory": memory})
+
+
+def estimate_quantised(counts: Counts, table: CostTable, timesteps: int) -> EnergyBreakdown | None:
+    """Return the energy of a conventional network with activations to match `timesteps` spikes.
+
+    None where the counts are of a network with spikes, or the table cannot price one.
+    """
+    if any(layer.input_kind != "analog" for layer in counts.layers) or any(n.spiking for n in counts.neurons):
+        return None
+    narrow = quantised_table(table, activation_bits(timesteps))
+    return None if narrow is None else estimate_energy(counts, narrow)
