@@ -48,18 +48,29 @@ class NeuroBench:
     dense: float
 
 
-def by_neurobench(model: nn.Module, x: Tensor) -> NeuroBench:
-    """Run NeuroBench's own benchmark on one batch x [T, N, ...]; its loaders are samples first."""
+def by_neurobench(model: nn.Module, x: Tensor, time_axis: int | None = 0) -> NeuroBench:
+    """Run NeuroBench's own benchmark on one batch x [T, N, ...], or [N, ...] where time_axis is None."""
     with peer("neurobench"):
         from neurobench.benchmarks import Benchmark
         from neurobench.metrics.workload import SynapticOperations
         from neurobench.models import TorchModel
 
-    batches = DataLoader(TensorDataset(x.movedim(0, 1), torch.zeros(x.shape[1])), batch_size=x.shape[1])
-    to_sequence: Callable[[Any], Any] = lambda data: (data[0].movedim(1, 0).contiguous(), data[1])  # noqa: E731
+    def to_sequence(data: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        return data[0].movedim(1, 0).contiguous(), data[1]
+
+    # Its data loaders put samples first.
+    samples_first = x if time_axis is None else x.movedim(0, 1)
+    labelled = TensorDataset(samples_first, torch.zeros(len(samples_first)))
+    benchmark = Benchmark(
+        TorchModel(model),
+        DataLoader(labelled, batch_size=len(labelled)),
+        [] if time_axis is None else [to_sequence],
+        [],
+        [[], [SynapticOperations]],
+    )
     said = io.StringIO()
-    with torch.no_grad(), contextlib.redirect_stdout(said):
-        found = Benchmark(TorchModel(model), batches, [to_sequence], [], [[], [SynapticOperations]]).run(verbose=False)
+    with torch.no_grad(), contextlib.redirect_stdout(said), contextlib.redirect_stderr(io.StringIO()):
+        found = benchmark.run()
     # It prints an error and goes on with 0.
     assert "Error" not in said.getvalue(), said.getvalue()
     synops = found["SynapticOperations"]

@@ -62,6 +62,7 @@ def train_on_digits(neuron: str, folder: Path) -> tuple[nn.Module, Tensor]:
         DeviceLoader(arrays.train, arrays, batch_size=64, seed=0),
         spec.train,
         device=torch.device("cpu"),
+        code="",
         checkpoint=folder / "checkpoint.pt",
         test=accuracy,
         watch=lambda progress: None,
