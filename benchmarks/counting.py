@@ -2,9 +2,8 @@
 
 `python benchmarks/counting.py` prints a table. One CPU thread, whose processor time is taken, so that other work on the
 machine counts for little; the passes take turns (A B C D, A B C D ...), and a time factor is the median over the turns
-of pass / plain within a turn. Memory is what a pass adds to the resident
-memory of a fresh process that holds network and data (Linux; n/a elsewhere). NeuroBench and SpikingJelly take part
-where they are installed.
+of pass / plain within a turn. Memory is what a pass adds to the resident memory of a fresh process that holds network
+and data (Linux; n/a elsewhere). NeuroBench and SpikingJelly take part where they are installed.
 """
 
 from __future__ import annotations
