@@ -71,6 +71,7 @@ class PluginInfo:
     path: Path
     summary: str  # first line of the docstring
     parameters: tuple[Parameter, ...]
+    harness: tuple[str, ...] = ()  # arguments that start with an underscore: the harness gives them, no suite
 
     def load(self) -> type:
         """Import the module and return the class."""
@@ -117,14 +118,18 @@ def find(kind: str, name: str) -> PluginInfo:
     return known[name]
 
 
-def create(kind: str, name: str, /, **params: Any) -> Any:
-    """Construct a plug-in. Raises UnknownNameError or ParameterError for a name or value it does not take."""
+def create(kind: str, name: str, harness: Mapping[str, Any] | None = None, /, **params: Any) -> Any:
+    """Construct a plug-in from its parameters and those of the `harness` arguments that it takes.
+
+    Raises UnknownNameError or ParameterError for a name or value it does not take.
+    """
     info = find(kind, name)
     wrong = info.problems(params)
     if wrong:
         raise ParameterError("\n".join(f"{key}: {message}" for key, message in wrong.items()))
     try:
-        return info.load()(**params)
+        given = {key: value for key, value in (harness or {}).items() if key in info.harness}
+        return info.load()(**params, **given)
     except ValueError as error:
         raise ParameterError(f"{kind} '{name}': {error}") from error
 
@@ -163,7 +168,18 @@ def _info(
     kind: str, name: str, module: str, node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
 ) -> PluginInfo:
     doc = ast.get_docstring(node) or ""
-    return PluginInfo(kind, name, module, node.name, path, doc.partition("\n")[0], _parameters(node, classes, path))
+    summary = doc.partition("\n")[0]
+    constructor = _constructor(node, classes, path)
+    if constructor is None:
+        return PluginInfo(kind, name, module, node.name, path, summary, ())
+    arguments, source = constructor
+    parameters = tuple(
+        _parameter(argument, default, source)
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if not argument.arg.startswith("_")
+    )
+    harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
+    return PluginInfo(kind, name, module, node.name, path, summary, parameters, harness)
 
 
 def _class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
@@ -177,23 +193,21 @@ def _class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
     return None
 
 
-def _parameters(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path) -> tuple[Parameter, ...]:
+def _constructor(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> tuple[ast.arguments, Path] | None:
+    """Return the arguments of a class's constructor, its own or inherited, and the file they stand in."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            arguments = statement.args
-            return tuple(
-                _parameter(argument, default, path)
-                for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-                if not argument.arg.startswith("_")
-            )
+            return statement.args, path
     for base in node.bases:
         if isinstance(base, ast.Name) and base.id in classes:
-            return _parameters(classes[base.id], classes, path)
+            return _constructor(classes[base.id], classes, path)
         if isinstance(base, ast.Name) and (source := _imported_from(base.id, path)) is not None:
             inherited = _classes(source)
             if base.id in inherited:
-                return _parameters(inherited[base.id], inherited, source)
-    return ()
+                return _constructor(inherited[base.id], inherited, source)
+    return None
 
 
 def _imported_from(name: str, path: Path) -> Path | None:

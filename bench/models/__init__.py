@@ -1,9 +1,9 @@
 """Networks that take any neuron, one architecture family in one file, built by name.
 
 A model is a class with a `name` and a keyword-only constructor. Arguments that start with an underscore come from the
-harness (`_in_channels`, `_classes`, `_image_size` (height, width), `_neuron` (a function that makes one),
-`_batch_norm` ("folded" or "per-step")); the others are its parameters in a suite. It maps x [T, N, C, H, W] to logits
-[T, N, classes] and raises ValueError for values that do not fit together.
+harness (`_in_channels`, `_classes`, `_image_size` (height, width), `_neuron` (a function that makes one for so many
+channels), `_batch_norm` ("folded" or "per-step")); the others are its parameters in a suite. It maps
+x [T, N, C, H, W] to logits [T, N, classes] and raises ValueError for values that do not fit together.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def build_model(
         problems["neuron_params"] = "belong to a neuron given by name; put them into the function that makes it"
     if problems:
         raise ParameterError("\n".join(f"{key}: {message}" for key, message in problems.items()))
-    factory = make_factory(neuron, **(neuron_params or {})) if isinstance(neuron, str) else neuron
+    factory = make_factory(neuron, **(neuron_params or {})) if isinstance(neuron, str) else lambda channels: neuron()
     size = (image_size, image_size) if isinstance(image_size, int) else (image_size[0], image_size[1])
     # torch's layers draw initial weights when they are made; those draws must not reach the caller's generator. Layers
     # of a kind that `initialise` does not know keep them, so they come from the seed too.

@@ -28,7 +28,7 @@ class ConvNet(nn.Module):
         _in_channels: int,
         _classes: int,
         _image_size: tuple[int, int],
-        _neuron: Callable[[], nn.Module],
+        _neuron: Callable[[int], nn.Module],
         _batch_norm: str,
     ) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class ConvNet(nn.Module):
             parts: OrderedDict[str, nn.Module] = OrderedDict(
                 conv=Conv2d(previous, channels, 3, padding=1, bias=False),
                 bn=BatchNorm2d(channels, statistics=_batch_norm),
-                neuron=_neuron(),
+                neuron=_neuron(channels),
                 pool=MaxPool2d(2),
             )
             self.stages.append(nn.Sequential(parts))

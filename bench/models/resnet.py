@@ -24,15 +24,15 @@ class BasicBlock(nn.Module):
         channels: int,
         stride: int,
         dropout: float,
-        neuron: Callable[[], nn.Module],
+        neuron: Callable[[int], nn.Module],
         batch_norm: str,
     ) -> None:
         super().__init__()
         self.bn1 = BatchNorm2d(in_channels, statistics=batch_norm)
-        self.neuron1 = neuron()
+        self.neuron1 = neuron(in_channels)
         self.conv1 = Conv2d(in_channels, channels, 3, stride=stride, padding=1)
         self.bn2 = BatchNorm2d(channels, statistics=batch_norm)
-        self.neuron2 = neuron()
+        self.neuron2 = neuron(channels)
         self.dropout = Dropout(dropout)
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
         self.shortcut = _shortcut(in_channels, channels, stride)
@@ -59,18 +59,18 @@ class Bottleneck(nn.Module):
         channels: int,
         stride: int,
         dropout: float,
-        neuron: Callable[[], nn.Module],
+        neuron: Callable[[int], nn.Module],
         batch_norm: str,
     ) -> None:
         super().__init__()
         self.bn1 = BatchNorm2d(in_channels, statistics=batch_norm)
-        self.neuron1 = neuron()
+        self.neuron1 = neuron(in_channels)
         self.conv1 = Conv2d(in_channels, channels, 1, stride=stride)
         self.bn2 = BatchNorm2d(channels, statistics=batch_norm)
-        self.neuron2 = neuron()
+        self.neuron2 = neuron(channels)
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
         self.bn3 = BatchNorm2d(channels, statistics=batch_norm)
-        self.neuron3 = neuron()
+        self.neuron3 = neuron(channels)
         self.dropout = Dropout(dropout)
         self.conv3 = Conv2d(channels, 4 * channels, 1)
         self.shortcut = _shortcut(in_channels, 4 * channels, stride)
@@ -108,7 +108,7 @@ class ResNet18(nn.Module):
         _in_channels: int,
         _classes: int,
         _image_size: tuple[int, int],
-        _neuron: Callable[[], nn.Module],
+        _neuron: Callable[[int], nn.Module],
         _batch_norm: str,
     ) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class ResNet18(nn.Module):
                 channels = (64 << stage) * self.block.expansion
             self.add_module(f"layer{stage + 1}", blocks)
         self.bn1 = BatchNorm2d(channels, statistics=_batch_norm)
-        self.neuron = _neuron()
+        self.neuron = _neuron(channels)
         last_map = [-(-extent // 8) for extent in _image_size]
         window = (min(4, last_map[0]), min(4, last_map[1]))
         self.pool = AvgPool2d(window)

@@ -28,7 +28,7 @@ class VGG11(nn.Module):
         _in_channels: int,
         _classes: int,
         _image_size: tuple[int, int],
-        _neuron: Callable[[], nn.Module],
+        _neuron: Callable[[int], nn.Module],
         _batch_norm: str,
     ) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class VGG11(nn.Module):
             for _ in range(count):
                 parts.append(Conv2d(previous, channels, 3, padding=1))
                 parts.append(BatchNorm2d(channels, statistics=_batch_norm))
-                parts.append(_neuron())
+                parts.append(_neuron(channels))
                 parts.append(Dropout(dropout))
                 previous = channels
             self.add_module(f"layer{stage + 1}", nn.Sequential(*parts, AvgPool2d(2)))

@@ -26,7 +26,9 @@ class Neuron(nn.Module):
     """A population of neurons over a sequence: input current x [T, N, ...] -> spikes [T, N, ...].
 
     A neuron is `initial_state` and a pure `step`; nothing is kept between calls, so there is nothing to reset. Its
-    keyword arguments are its schema and the first line of its docstring is its row in the documentation.
+    keyword arguments are its schema and the first line of its docstring is its row in the documentation. A keyword
+    argument `_channels: int` is not part of the schema: whoever builds the network gives it the channels of the layer,
+    for learnable parameters of each channel.
 
     surrogate: derivative of the spike used in the backward pass; see `bench.neurons.surrogate`.
     Raises UnknownNameError for an unknown surrogate.
@@ -115,11 +117,15 @@ def _compiled_sequence(cls: str, dim: int, timesteps: int, dtype: torch.dtype) -
     return torch.compile(types.FunctionType(code, run_sequence.__globals__, name), fullgraph=True, dynamic=False)
 
 
-def make_factory(name: str, **params: Any) -> Callable[[], Neuron]:
-    """Return a function that constructs a fresh `name` neuron at each call.
+def make_factory(name: str, **params: Any) -> Callable[[int], Neuron]:
+    """Return a function that constructs a fresh `name` neuron for a layer of so many channels.
 
     Raises UnknownNameError or ParameterError here, not at the first call.
     """
-    factory = functools.partial(registry.create, "neuron", name, **params)
-    factory()
+
+    def factory(channels: int) -> Neuron:
+        made: Neuron = registry.create("neuron", name, {"_channels": channels}, **params)
+        return made
+
+    factory(1)
     return factory

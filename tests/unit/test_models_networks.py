@@ -99,7 +99,11 @@ def test_parameter_counts_for_one_channel(name, parameters):
     size = 28 if name == "convnet" else 32
     with torch.device("meta"):
         model = plugins("model")[name].load()(
-            _in_channels=1, _classes=10, _image_size=(size, size), _neuron=nn.ReLU, _batch_norm="folded"
+            _in_channels=1,
+            _classes=10,
+            _image_size=(size, size),
+            _neuron=lambda channels: nn.ReLU(),
+            _batch_norm="folded",
         )
     assert sizes(model) == parameters
 

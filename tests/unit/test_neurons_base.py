@@ -80,7 +80,7 @@ def test_unknown_surrogate_names_the_nearest():
 
 def test_factory_makes_fresh_neurons_and_checks_at_once():
     factory = make_factory("plif", tau=3.0)
-    first, second = factory(), factory()
+    first, second = factory(4), factory(4)
     assert first is not second and first.w is not second.w and first.w.item() == second.w.item()
     with pytest.raises(UnknownNameError, match="did you mean 'plif'"):
         make_factory("pliff")

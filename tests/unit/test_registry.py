@@ -139,3 +139,22 @@ def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, monkeypatch,
         assert str(tmp_path / "neurons" / "broken.py") in str(caught.value) and expected in str(caught.value)
     finally:
         registry._scan.cache_clear()
+
+
+def test_what_the_harness_gives_is_no_parameter_of_a_suite(tmp_path, monkeypatch):
+    (tmp_path / "percha.py").write_text(
+        "import bench.neurons.base as base\n"
+        "class PerChannel(base.Neuron):\n"
+        '    """u = g x; s = [u >= 1]."""\n'
+        "    def __init__(self, *, gain: float = 1.0, _channels: int) -> None:\n"
+        "        super().__init__()\n"
+        "        self.gains = [gain] * _channels\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SPIKEBENCH_TRUST", "percha")
+    info = registry.find("neuron", "percha:PerChannel")
+    assert [parameter.name for parameter in info.parameters] == ["gain"] and info.harness == ("_channels",)
+    made = registry.create("neuron", "percha:PerChannel", {"_channels": 3, "_other": 1}, gain=2.0)
+    assert made.gains == [2.0] * 3
+    with pytest.raises(ParameterError, match="unknown parameter"):
+        registry.create("neuron", "percha:PerChannel", _channels=3)
