@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from enum import StrEnum
@@ -13,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import BenchError, SuiteError
+from bench.registry import trust as trust_modules
 from bench.suite import Suite, load_suite
 
 app = typer.Typer(
@@ -26,6 +28,17 @@ out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files, as suites/digits.toml.")]
+
+
+Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
+
+
+class NeuronPathName(StrEnum):
+    """How neurons run through time in training."""
+
+    auto = "auto"
+    plain = "plain"
+    fused = "fused"
 
 
 class TableFormat(StrEnum):
@@ -61,12 +74,16 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
+    trust: Trust = False,
+    neurons: Annotated[
+        NeuronPathName, typer.Option(help="How neurons run through time; numbers agree to float rounding.")
+    ] = NeuronPathName.auto,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
     from bench.execute.local import Settings, execute, plan, resources
     from bench.store import State, Store
 
-    loaded, store = _load(suites), Store()
+    loaded, store = _load(suites, trust), Store()
     selected, todos = plan(loaded, store, label=only, seed=seed, force=force, stale=stale)
     states = Counter(todo.state for todo in selected if todo not in todos)
     before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED))
@@ -81,7 +98,7 @@ def run(
         return
     from bench.progress import Board
 
-    settings = Settings(device=device, jobs=jobs, data=data, offline=offline)
+    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, neurons=neurons.value)
     with Board(out, todos, resources(settings)[1]) as board:
         outcome = execute(todos, store, settings, board)
     if outcome.interrupted:
@@ -166,11 +183,11 @@ def count(
 
 
 @app.command()
-def check(suites: Suites) -> None:
+def check(suites: Suites, trust: Trust = False) -> None:
     """Validate suites without running them: every problem at once."""
     from bench.execute.local import check_values
 
-    loaded = _load(suites)
+    loaded = _load(suites, trust)
     check_values(loaded)
     for suite in loaded:
         out.print(f"{suite.path}: fine ({_runs(len(suite.runs))})")
@@ -200,7 +217,7 @@ def diff(
     out.print(compare(load_side(old), load_side(new)))
 
 
-def _load(paths: list[Path]) -> list[Suite]:
+def _load(paths: list[Path], trusted: bool = False) -> list[Suite]:
     suites: list[Suite] = []
     problems: list[str] = []
     for path in paths:
@@ -210,6 +227,8 @@ def _load(paths: list[Path]) -> list[Suite]:
             problems += error.problems
     if problems:
         raise SuiteError(problems)
+    if trusted:
+        trust_modules({module for suite in suites for module in suite.outside_modules})
     return suites
 
 
@@ -255,6 +274,8 @@ def _plugin_rows(kind: str) -> list[tuple[str, ...]]:
 
 def main() -> None:
     """Run the command; a BenchError becomes one message on standard error and its exit code."""
+    if not {"", os.getcwd()} & set(sys.path):  # as `python -m bench` has it; last, so that it hides nothing
+        sys.path.append(os.getcwd())
     try:
         app()
     except BenchError as error:

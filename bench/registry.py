@@ -2,7 +2,8 @@
 
 A plug-in is a public class with a class attribute `name = "..."` in a file of its kind's folder. Its keyword-only
 constructor arguments are its parameters: annotation and default are read from the source, so that a suite is checked
-without importing torch. A plug-in of another package is named `"package.module:Class"`.
+without importing torch. A plug-in of another package is named `"package.module:Class"`: its source is
+read too, and it is imported only when the user has said that it may.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import importlib.util
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,9 +76,26 @@ class PluginInfo:
     harness: tuple[str, ...] = ()  # arguments that start with an underscore: the harness gives them, no suite
 
     def load(self) -> type:
-        """Import the module and return the class."""
+        """Import the module and return the class.
+
+        Raises ParameterError when it is outside this package and not trusted, or when importing it fails.
+        """
+        if self.outside and not trusted(self.module):
+            raise ParameterError(
+                f"{self.kind} '{self.name}' would import '{self.module}' ({self.path}) from outside this package; "
+                f"if you trust that code, pass --trust or set {TRUST_VARIABLE}={self.module}"
+            )
+        try:
+            importlib.import_module(self.module)
+        except ImportError as error:
+            raise ParameterError(f"{self.kind} '{self.name}': cannot import '{self.module}': {error}") from error
         loaded: type = getattr(importlib.import_module(self.module), self.cls)
         return loaded
+
+    @property
+    def outside(self) -> bool:
+        """Whether the plug-in is code of another package."""
+        return ":" in self.name
 
     def problems(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Check `params` against the constructor: parameter name -> what is wrong with it."""
@@ -108,7 +127,8 @@ def plugins(kind: str) -> dict[str, PluginInfo]:
 def find(kind: str, name: str) -> PluginInfo:
     """Return the plug-in called `name`, or `package.module:Class` from outside.
 
-    Raises UnknownNameError when there is none, ParameterError when outside code is not trusted or has no such class.
+    Outside code is not imported here. Raises UnknownNameError when there is no such plug-in, ParameterError when there
+    is no such module or class.
     """
     if ":" in name:
         return _outside(kind, name)
@@ -251,17 +271,42 @@ def _annotation(node: ast.expr | None, types: list[str], choices: list[Any]) -> 
 
 def _outside(kind: str, name: str) -> PluginInfo:
     module, _, cls = name.partition(":")
-    trusted = [word.strip() for word in os.environ.get(TRUST_VARIABLE, "").split(",")]
-    if not any(word and (module == word or module.startswith(word + ".")) for word in trusted):
+    path = _source_of(module)
+    if path is None:
         raise ParameterError(
-            f"{kind} '{name}' would import '{module}' from outside this package; "
-            f"if you trust it, set {TRUST_VARIABLE}={module}"
+            f"{kind} '{name}': there is no module '{module}' on Python's path; install its package, or run this in the "
+            "folder that holds it"
         )
-    try:
-        path = Path(str(importlib.import_module(module).__file__))
-    except ImportError as error:
-        raise ParameterError(f"{kind} '{name}': cannot import '{module}': {error}") from error
     classes = _classes(path)
     if cls not in classes:
-        raise ParameterError(f"{kind} '{name}': no class '{cls}' in {module}; {nearest(cls, sorted(classes))}")
+        raise ParameterError(f"{kind} '{name}': no class '{cls}' in {path}; {nearest(cls, sorted(classes))}")
     return _info(kind, name, module, classes[cls], classes, path)
+
+
+def _source_of(module: str) -> Path | None:
+    """Find the source of a module without running any of its package."""
+    package, *inner = module.split(".")
+    try:
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except ValueError:  # a module that was put into sys.modules by hand
+        return None
+    if spec is None:
+        return None
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    sources = [Path(spec.origin)] if spec.origin else []
+    for name in inner:
+        sources = [source for folder in folders for source in (folder / name / "__init__.py", folder / f"{name}.py")]
+        folders = [folder / name for folder in folders]
+    return next((source for source in sources if source.suffix == ".py" and source.is_file()), None)
+
+
+def trusted(module: str) -> bool:
+    """Whether the user has said that code of this module, or of a package that holds it, may run."""
+    words = [word.strip() for word in os.environ.get(TRUST_VARIABLE, "").split(",")]
+    return any(word and (module == word or module.startswith(word + ".")) for word in words)
+
+
+def trust(modules: Iterable[str]) -> None:
+    """Let code of these modules run, in this process and in those that it starts."""
+    words = [*filter(None, os.environ.get(TRUST_VARIABLE, "").split(",")), *modules]
+    os.environ[TRUST_VARIABLE] = ",".join(dict.fromkeys(words))

@@ -26,13 +26,13 @@ from bench.neurons.base import Neuron
 from bench.packing import pack_correct
 from bench.record import Digests, EpochRow, RunRecord
 from bench.seeding import seed_for
-from bench.spec import MeasureSpec, PlannedRun, RunSpec
+from bench.spec import MeasureSpec, NeuronPath, PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
 from bench.train import AUTOCAST, History, Progress, build_optimizer, fit, train_step
 
 EVALUATION_BATCH = 50  # on one CPU thread 1.5 times as fast as 200, whose activations leave the caches
-# Compiling a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
-COMPILE_FROM_PIXELS = 3e8
+# Fusing a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
+FUSE_FROM_PIXELS = 3e8
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Place:
     data: Path
     offline: bool = False
     device: str = "cpu"
+    neurons: NeuronPath = "auto"
 
 
 def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
@@ -82,7 +83,8 @@ def run_one(
     arrays = _load(dataset, spec, place)
     layout = torch.channels_last if spec.train.channels_last else torch.contiguous_format
     model = model.to(device).to(memory_format=layout)
-    neurons, warning = ("plain", None) if not _compile_pays(spec, dataset) else _compile(model, spec, device)
+    fused = place.neurons == "fused" or (place.neurons == "auto" and _fusing_pays(spec, dataset))
+    path, warning = _fuse(model, spec, device, dataset) if fused else ("plain", None)
 
     def loader(split: Any, batch_size: int, augment: list[str]) -> DeviceLoader:
         return DeviceLoader(
@@ -134,7 +136,7 @@ def run_one(
     record = record.model_copy(
         update={
             "provenance": record.provenance
-            | {"device": describe_device(device), "neurons": neurons}
+            | {"device": describe_device(device), "neurons": path}
             | ({"warning": warning} if warning else {}),
             "wall_clock": {
                 "train_s": round(history.train_s, 3),
@@ -156,30 +158,46 @@ def _load(dataset: Dataset, spec: RunSpec, place: Place) -> Arrays:
     return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)
 
 
-def _compile_pays(spec: RunSpec, dataset: Dataset) -> bool:
-    """Whether to compile the neurons' time loop: a pure function of the spec, never of a timing."""
+def _fusing_pays(spec: RunSpec, dataset: Dataset) -> bool:
+    """Whether to fuse the neurons' time loop: a pure function of the spec, never of a timing."""
     height, width = dataset.image_size
     pixels = dataset.train_samples * spec.train.epochs * spec.timesteps * height * width
-    return spec.timesteps > 1 and pixels >= COMPILE_FROM_PIXELS
+    return spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS
 
 
-def _compile(model: nn.Module, spec: RunSpec, device: torch.device) -> tuple[str, str | None]:
-    """Switch the neurons to their compiled loop, or leave them plain where that fails: (path taken, why not)."""
+def _fuse(model: nn.Module, spec: RunSpec, device: torch.device, dataset: Dataset) -> tuple[str, str | None]:
+    """Switch the neurons to their fused loop, or leave them plain where that fails: (path taken, why not)."""
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
     dtype = AUTOCAST.get(spec.train.precision, torch.float32)
+    blank = torch.zeros(spec.timesteps, 2, dataset.in_channels, *dataset.image_size, device=device)
+    shapes = _input_shapes(model, neurons, blank)
     for neuron in neurons:
-        neuron.use_compiled(True)
+        neuron.use_fused(True)
     try:
         for neuron in {type(neuron): neuron for neuron in neurons}.values():
-            neuron(torch.zeros(spec.timesteps, 8, 64, dtype=dtype, device=device, requires_grad=True)).sum().backward()
+            neuron(torch.zeros(shapes[neuron], dtype=dtype, device=device, requires_grad=True)).sum().backward()
     except RuntimeError as error:  # no compiler here, or one that fails
         for neuron in neurons:
-            neuron.use_compiled(False)
+            neuron.use_fused(False)
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        return "plain", f"the neurons' loop could not be compiled: {reason}"
+        return "plain", f"the neurons' loop could not be fused: {reason}"
     finally:
         model.zero_grad(set_to_none=True)
-    return "compiled", None
+    return "fused", None
+
+
+def _input_shapes(model: nn.Module, neurons: list[Neuron], x: Tensor) -> dict[Neuron, torch.Size]:
+    shapes: dict[Neuron, torch.Size] = {}
+
+    def look(module: Any, args: Any) -> None:
+        shapes[module] = args[0].shape
+
+    hooks = [neuron.register_forward_pre_hook(look) for neuron in neurons]
+    with measuring(model):
+        model(x)
+    for hook in hooks:
+        hook.remove()
+    return shapes
 
 
 def _measure(

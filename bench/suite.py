@@ -38,6 +38,14 @@ class Suite:
         """The suite's name: its folder in `runs/` and `reports/`."""
         return self.spec.name
 
+    @property
+    def outside_modules(self) -> set[str]:
+        """The modules outside this package that the suite's runs would import."""
+        parts = [
+            part for run in self.runs for part in (run.spec.dataset, run.spec.model, run.spec.neuron, run.spec.encoder)
+        ]
+        return {part.name.partition(":")[0] for part in parts if ":" in part.name}
+
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
         labels = [entry.label for entry in self.spec.entries]

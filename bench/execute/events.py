@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.spec import MeasureSpec, PlannedRun, RunSpec
+from bench.spec import MeasureSpec, NeuronPath, PlannedRun, RunSpec
 
 
 class Job(BaseModel):
@@ -23,6 +23,7 @@ class Job(BaseModel):
     data: str
     offline: bool
     device: str
+    neurons: NeuronPath = "auto"
 
     def planned(self) -> PlannedRun:
         """Return the run as the suite planned it."""

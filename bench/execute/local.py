@@ -21,7 +21,7 @@ from bench import registry
 from bench.errors import BenchError, SuiteError
 from bench.execute.events import Event, Job
 from bench.record import RunRecord
-from bench.spec import PlannedRun
+from bench.spec import NeuronPath, PlannedRun
 from bench.store import REPORTS, RUNS, RunFolder, State, Store, write_failure
 from bench.suite import Suite
 
@@ -37,6 +37,7 @@ class Settings:
     jobs: int | None = None
     data: Path = Path("data")
     offline: bool = False
+    neurons: NeuronPath = "auto"  # how they run through time in training: numbers agree to float rounding
 
 
 @dataclass(frozen=True)
@@ -211,6 +212,7 @@ class _Pool:
             data=str(self.settings.data),
             offline=True,  # the data is there: _prepare_data saw to it
             device=device,
+            neurons=self.settings.neurons,
         )
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
         with folder.log.open("a") as log:

@@ -54,7 +54,7 @@ def main() -> int:
             say(Event(kind="progress", **vars(progress)))
 
     folder = RunFolder(Path(job.folder))
-    place = Place(folder, Path(job.data), job.offline, job.device)
+    place = Place(folder, Path(job.data), job.offline, job.device, job.neurons)
     try:
         with folder.lock(LOCK_PATIENCE_S):
             run_one(job.planned(), job.measure, place, watch, stop)

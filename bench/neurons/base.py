@@ -1,8 +1,9 @@
-"""The neuron contract and the one time loop, plain or compiled, that every neuron shares."""
+"""The neuron contract and the one time loop, plain or fused, that every neuron shares."""
 
 from __future__ import annotations
 
 import functools
+import re
 import types
 import warnings
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from bench import registry
 from bench.neurons import surrogate as surrogates
@@ -19,7 +21,7 @@ _HALF = (torch.bfloat16, torch.float16)
 
 
 class CompileError(RuntimeError):
-    """The compiled time loop could not be built here (no C compiler, no Triton ...); the plain one still works."""
+    """The fused time loop could not be built here (no C compiler, no Triton ...); the plain one still works."""
 
 
 class Neuron(nn.Module):
@@ -38,13 +40,15 @@ class Neuron(nn.Module):
     spiking: ClassVar[bool] = True
     # True promises that `step` treats every number alone (no per-channel parameters, no lateral terms). The loop then
     # hands it the neurons of a timestep as one row in memory order: one kernel serves every layer shape and layout.
-    elementwise: ClassVar[bool] = False
+    elementwise: bool = False
+    # False admits that `step` cuts gradients on purpose (a detached reset): they are then no derivative of the output.
+    exact_gradient: bool = True
 
     def __init__(self, *, surrogate: str = "rectangle") -> None:
         super().__init__()
         surrogates.check(surrogate)
         self.surrogate = surrogate
-        self._compiled = False
+        self._fused = False
 
     def initial_state(self, x: Tensor) -> State:
         """Return the state before the first timestep, given its input x [N, ...]; () for a neuron without state."""
@@ -58,13 +62,14 @@ class Neuron(nn.Module):
         """Return 1 where the membrane is at or above the threshold, else 0; the backward pass uses the surrogate."""
         return surrogates.spike(u_minus_threshold, self.surrogate)
 
-    def use_compiled(self, enabled: bool) -> None:
-        """Run training passes through `torch.compile`; evaluation stays plain. Numbers agree to float rounding.
+    def use_fused(self, enabled: bool) -> None:
+        """Run training passes fused: the whole time loop compiled from `step`, forward and backward.
 
-        The first training pass then compiles (seconds; later layers and shapes reuse it) and raises CompileError
-        where that fails.
+        Numbers agree with the plain loop to float rounding. What a layer holds for its backward pass is its input
+        alone: the states are computed again. Evaluation stays plain. The first training pass compiles (seconds; later
+        layers and shapes reuse it) and raises CompileError where that fails.
         """
-        self._compiled = enabled
+        self._fused = enabled
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the sequence x [T, N, ...] -> spikes [T, N, ...] in the dtype of x; states are float32 or float64."""
@@ -79,7 +84,7 @@ class Neuron(nn.Module):
             return rows.view(permuted.shape).permute([order.index(axis) for axis in range(x.dim())])
 
     def _run(self, x: Tensor) -> Tensor:
-        if not (self._compiled and self.training and torch.is_grad_enabled()):
+        if not (self._fused and self.training and torch.is_grad_enabled()):
             return run_sequence(self, x)
         # Imported here because it costs a second that a plain run need not wait for.
         from torch._dynamo import maybe_mark_dynamic
@@ -87,7 +92,8 @@ class Neuron(nn.Module):
 
         # The extent of a layer is symbolic, so that one graph serves all layers; tau and its like stay constants.
         maybe_mark_dynamic(x, list(range(1, x.dim())))
-        sequence = _compiled_sequence(type(self).__qualname__, x.dim(), x.shape[0], x.dtype)
+        sizes = tuple(tuple(parameter.shape) for parameter in self.parameters())
+        sequence = _fused_sequence(type(self).__qualname__, (x.dim(), x.shape[0], x.dtype, sizes))
         try:
             with warnings.catch_warnings():
                 # torch.compile looks at .grad of its inputs and warns about its own look.
@@ -108,13 +114,19 @@ def run_sequence(neuron: Neuron, x: Tensor) -> Tensor:
     return torch.stack(spikes).to(x.dtype)
 
 
+def _holding_the_input_alone(neuron: Neuron, x: Tensor) -> Tensor:
+    # `step` draws no random numbers, so there is no generator to wind back.
+    spikes: Tensor = checkpoint(run_sequence, neuron, x, use_reentrant=False, preserve_rng_state=False)
+    return spikes
+
+
 @functools.cache
-def _compiled_sequence(cls: str, dim: int, timesteps: int, dtype: torch.dtype) -> Callable[..., Tensor]:
+def _fused_sequence(cls: str, graph: tuple[Any, ...]) -> Callable[[Neuron, Tensor], Tensor]:
     # torch.compile counts recompilations per code object and gives up after eight. A code object of its own for every
     # combination that needs a graph of its own keeps the count low.
-    name = f"{cls}_{dim}d_{timesteps}_steps_{dtype}".replace(".", "_")
-    code = run_sequence.__code__.replace(co_name=name)
-    return torch.compile(types.FunctionType(code, run_sequence.__globals__, name), fullgraph=True, dynamic=False)
+    source, name = _holding_the_input_alone, re.sub(r"\W+", "_", f"{cls} {graph}")
+    function = types.FunctionType(source.__code__.replace(co_name=name), source.__globals__, name)
+    return torch.compile(function, fullgraph=True, dynamic=False)
 
 
 def make_factory(name: str, **params: Any) -> Callable[[int], Neuron]:

@@ -138,7 +138,7 @@ def test_states_are_float32_under_autocast(name):
 
 def test_copies_and_pickles(name):
     neuron, x = create("neuron", name), drive(*SHAPE)
-    neuron.use_compiled(True)
+    neuron.use_fused(True)
     for twin in (copy.deepcopy(neuron), pickle.loads(pickle.dumps(neuron))):
         assert torch.equal(twin.eval()(x), copy.deepcopy(neuron).eval()(x))
         assert list(twin.state_dict()) == list(create("neuron", name).state_dict())
@@ -154,7 +154,7 @@ def test_construction_draws_no_random_numbers(name):
 def test_compiled_equals_plain(name):
     plain, x, cotangent = create("neuron", name), drive(*SHAPE), drive(*SHAPE, seed=1)
     compiled = copy.deepcopy(plain)
-    compiled.use_compiled(True)
+    compiled.use_fused(True)
     results = []
     for neuron in (plain, compiled):
         inputs = x.clone().requires_grad_()

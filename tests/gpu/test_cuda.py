@@ -31,7 +31,7 @@ def test_neurons_give_the_cpus_spikes_and_gradients(name, compiled):
     x, cotangent = (torch.randn(6, 8, 16, 5, 5, generator=generator) for _ in range(2))
     expected = forward_backward(create("neuron", name), x, cotangent)
     neuron = create("neuron", name).cuda().train()
-    neuron.use_compiled(compiled)
+    neuron.use_fused(compiled)
     found = forward_backward(neuron, x.cuda(), cotangent.cuda())
     for ours, theirs in zip(found, expected, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-5)

@@ -14,11 +14,24 @@ ROOT = Path(__file__).parents[2]
 
 # Knobs belong in the suite: an option added here must not change an experimental setting.
 OPTIONS = {
-    "run": {"suites", "only", "seed", "jobs", "device", "data", "offline", "dry_run", "force", "stale"},
+    "run": {
+        "suites",
+        "only",
+        "seed",
+        "jobs",
+        "device",
+        "data",
+        "offline",
+        "dry_run",
+        "force",
+        "stale",
+        "trust",
+        "neurons",
+    },
     "report": {"suites", "check", "format", "table"},
     "count": {"suite", "only", "seed", "json"},
     "status": {"suites"},
-    "check": {"suites"},
+    "check": {"suites", "trust"},
     "list": {"kind"},
     "diff": {"old", "new"},
 }

@@ -119,15 +119,15 @@ def test_compiled_only_while_training(monkeypatch):
     def fail(*_):
         raise AssertionError("compiled")
 
-    monkeypatch.setattr(bench.neurons.base, "_compiled_sequence", fail)
+    monkeypatch.setattr(bench.neurons.base, "_fused_sequence", fail)
     neuron, x = LIF(), random(2, 3, 4)
-    neuron.use_compiled(True)
+    neuron.use_fused(True)
     with torch.no_grad():
         neuron(x)
     neuron.eval()(x)
     with pytest.raises(AssertionError, match="compiled"):
         neuron.train()(x)
-    neuron.use_compiled(False)
+    neuron.use_fused(False)
     neuron(x)
 
 
@@ -137,12 +137,12 @@ def test_compile_failure_has_a_kind(monkeypatch):
 
     original = torch.compile
     monkeypatch.setattr(torch, "compile", lambda f, **options: original(f, backend=broken, **options))
-    bench.neurons.base._compiled_sequence.cache_clear()
+    bench.neurons.base._fused_sequence.cache_clear()
     neuron = LIF()
-    neuron.use_compiled(True)
+    neuron.use_fused(True)
     with pytest.raises(CompileError, match="no compiler"):
         neuron(random(2, 3, 4).requires_grad_())
-    bench.neurons.base._compiled_sequence.cache_clear()
+    bench.neurons.base._fused_sequence.cache_clear()
 
 
 def test_compiled_equals_plain_over_layers_and_layouts():
@@ -152,11 +152,34 @@ def test_compiled_equals_plain_over_layers_and_layouts():
         x = channels_last(x) if len(shape) == 5 and index % 2 else x
         plain = LIF()
         compiled = pickle.loads(pickle.dumps(plain))
-        compiled.use_compiled(True)
+        compiled.use_fused(True)
         assert list(compiled.state_dict()) == list(plain.state_dict())
         (out, gradients), (expected, expected_gradients) = forward_backward(compiled, x), forward_backward(plain, x)
         assert torch.equal(out, expected) and out.stride() == expected.stride()
         torch.testing.assert_close(gradients, expected_gradients, rtol=1e-5, atol=1e-6)
+
+
+def held_for_backward(neuron, x):
+    """Bytes of the distinct tensors that a training pass keeps, as multiples of the input's own."""
+    held = {}
+
+    def pack(tensor):
+        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        out = neuron(x)
+    assert out.requires_grad
+    return sum(held.values()) / x.untyped_storage().nbytes()
+
+
+@pytest.mark.parametrize("name", ["lif", "clif"])
+def test_fused_holds_one_tensor_of_the_inputs_size(name):
+    neuron, x = make_factory(name)(3), random(6, 8, 3, 9, 9).requires_grad_()
+    assert held_for_backward(neuron, x) >= 1
+    neuron.use_fused(True)
+    neuron(x).sum().backward()
+    assert held_for_backward(neuron, x) <= 1
 
 
 @pytest.mark.slow
@@ -167,7 +190,7 @@ def test_compiled_equals_plain(make, dtype):
         plain = make()
         plain = plain.double() if dtype == torch.float64 else plain
         compiled = copy.deepcopy(plain)
-        compiled.use_compiled(True)
+        compiled.use_fused(True)
         x = channels_last(random(*shape, dtype=dtype))
         (out, gradients), (expected, expected_gradients) = forward_backward(compiled, x), forward_backward(plain, x)
         assert out.dtype == dtype and torch.equal(out, expected)

@@ -1,5 +1,6 @@
 """Plug-ins are found by name and described from their source."""
 
+import re
 import sys
 
 import pytest
@@ -79,24 +80,49 @@ def test_unknown_names_suggest_the_nearest():
         registry.find("neuron", "clief")
 
 
-def test_code_from_outside_runs_only_when_it_is_trusted(laboratory, monkeypatch):
+def test_code_from_outside_is_described_without_running_it(laboratory, monkeypatch):
     monkeypatch.delenv(registry.TRUST_VARIABLE, raising=False)
-    with pytest.raises(ParameterError, match=r"would import 'mylab'.*SPIKEBENCH_TRUST=mylab"):
-        registry.find("neuron", "mylab:Half")
-    assert "mylab" not in sys.modules
-    monkeypatch.setenv(registry.TRUST_VARIABLE, "other, mylab")
-    neuron = registry.create("neuron", "mylab:Half", threshold=0.5)
-    assert neuron.threshold == 0.5
     parameters = {parameter.name: parameter for parameter in registry.find("neuron", "mylab:Half").parameters}
     assert parameters["note"].types == ("str", "None") and parameters["note"].default is None
-    with pytest.raises(ParameterError, match=r"no class 'Hlaf' in mylab; did you mean 'Half'"):
+    with pytest.raises(ParameterError, match=r"no class 'Hlaf' in .*mylab.py; did you mean 'Half'"):
         registry.find("neuron", "mylab:Hlaf")
+    assert "mylab" not in sys.modules
 
 
-def test_a_module_that_does_not_exist_is_named(monkeypatch):
-    monkeypatch.setenv(registry.TRUST_VARIABLE, "nowhere")
-    with pytest.raises(ParameterError, match=r"cannot import 'nowhere'"):
-        registry.find("neuron", "nowhere:Neuron")
+def test_a_module_in_a_package_is_found_without_running_the_package(tmp_path, monkeypatch):
+    for folder in ("lab", "lab/space"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "lab" / "__init__.py").write_text("raise SystemError('ran')")
+    (tmp_path / "lab" / "space" / "neurons.py").write_text(OUTSIDE)  # its folder is a namespace
+    monkeypatch.syspath_prepend(tmp_path)
+    assert registry.find("neuron", "lab.space.neurons:Half").path == tmp_path / "lab" / "space" / "neurons.py"
+    assert "lab" not in sys.modules
+
+
+def test_code_from_outside_runs_only_when_it_is_trusted(laboratory, monkeypatch):
+    monkeypatch.delenv(registry.TRUST_VARIABLE, raising=False)
+    with pytest.raises(ParameterError, match=r"would import 'mylab' .*--trust or set SPIKEBENCH_TRUST=mylab"):
+        registry.create("neuron", "mylab:Half")
+    monkeypatch.setenv(registry.TRUST_VARIABLE, "mylabor, my")
+    with pytest.raises(ParameterError, match="would import 'mylab'"):
+        registry.create("neuron", "mylab:Half")
+    assert "mylab" not in sys.modules
+    registry.trust(["other", "mylab"])
+    assert registry.create("neuron", "mylab:Half", threshold=0.5).threshold == 0.5
+
+
+@pytest.mark.parametrize("module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b", "_io"])
+def test_a_module_that_does_not_exist_is_named(module):
+    with pytest.raises(ParameterError, match=f"no module '{re.escape(module)}' on Python's path"):
+        registry.find("neuron", f"{module}:Neuron")
+
+
+def test_a_module_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
+    (tmp_path / "halfway.py").write_text("import not_installed\n" + OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(registry.TRUST_VARIABLE, "halfway")
+    with pytest.raises(ParameterError, match="cannot import 'halfway': No module named 'not_installed'"):
+        registry.create("neuron", "halfway:Half")
 
 
 INHERITED = """

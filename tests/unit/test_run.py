@@ -5,8 +5,10 @@ import functools
 
 import pytest
 
+import bench.neurons.base
 import bench.run
 from bench.measure.power import measure_energy
+from bench.neurons.base import CompileError
 from bench.run import Place, run_one
 from bench.spec import MeasureSpec, PlannedRun
 from bench.store import RunFolder
@@ -23,9 +25,10 @@ def small_run(measure, label="LIF"):
 
 @pytest.fixture
 def execute(tmp_path):
-    def execute(measure):
-        (tmp_path / "run").mkdir(exist_ok=True)
-        return run_one(small_run(measure), measure, Place(RunFolder(tmp_path / "run"), tmp_path))
+    def execute(measure, neurons="auto", name="run"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        place = Place(RunFolder(tmp_path / name), tmp_path, neurons=neurons)
+        return run_one(small_run(measure), measure, place)
 
     return execute
 
@@ -65,3 +68,24 @@ def test_a_new_way_of_measuring_leaves_the_others_keys(execute):
     spec = small_run(MeasureSpec()).spec
     assert len({spec.measure_key(m) for m in (MeasureSpec(), MeasureSpec(power=True), MeasureSpec(samples=9))}) == 3
     assert spec.measure_key(MeasureSpec()) == spec.measure_key(MeasureSpec(power=False, samples=None))
+
+
+def test_the_path_of_the_neurons_is_recorded_and_moves_no_number_beyond_rounding(execute):
+    plain, fused = (execute(MeasureSpec(), neurons, neurons) for neurons in ("plain", "fused"))
+    assert (plain.provenance["neurons"], fused.provenance["neurons"]) == ("plain", "fused")
+    assert fused.key == plain.key and "warning" not in fused.provenance
+    assert fused.history[0].train_loss == pytest.approx(plain.history[0].train_loss, rel=1e-4)
+    assert fused.digests == plain.digests
+
+
+def test_neurons_that_cannot_be_fused_run_plain_and_the_record_says_why(execute, monkeypatch):
+    def broken(*_):
+        raise CompileError("no compiler here\nand a long story")
+
+    monkeypatch.setattr(bench.neurons.base, "_fused_sequence", lambda *_: broken)
+    record = execute(MeasureSpec(), "fused")
+    assert record.provenance["neurons"] == "plain"
+    assert record.provenance["warning"] == "the neurons' loop could not be fused: CompileError: no compiler here"
+    monkeypatch.undo()
+    plain = execute(MeasureSpec(), "plain", "again")
+    assert record.history == plain.history
