@@ -17,7 +17,7 @@ from bench.record import InputKind
 MAX_LEVELS = 64
 RELATIVE_TOLERANCE = 1e-4
 # Elements at a time: a cache-sized piece on a CPU; float32 sums of ones stay exact up to 2^24 of them.
-_CHUNK = {"cpu": 1 << 16}
+CHUNK = {"cpu": 1 << 16}
 _CHUNK_ELSEWHERE = 1 << 24
 
 
@@ -59,7 +59,7 @@ class InputTally:
         x = x.reshape(-1) if self._rank == 0 else x.flatten(0, lead - 2) if lead > 2 else x
         lead = x.dim() - self._rank
         per_row = max(1, x[0].numel())
-        limit = _CHUNK.get(x.device.type, _CHUNK_ELSEWHERE)
+        limit = CHUNK.get(x.device.type, _CHUNK_ELSEWHERE)
         for chunk in torch.split(x, max(1, limit // per_row)):
             self._add_chunk(chunk if chunk.dtype in (torch.float32, torch.float64) else chunk.float(), lead, repeats)
 
@@ -69,10 +69,15 @@ class InputTally:
             self._refuse_nan(chunk)
             self._others = _plus(self._others, _count(chunk.sign().abs_(), axes), repeats)
             return
+        # x - x^2 is 0 for 0 and 1 alone, in floating point too: the shortest way through what most chunks are.
+        low, high = torch.aminmax(torch.addcmul(chunk, chunk, chunk, value=-1))
+        if bool(low == 0) and bool(high == 0):
+            self._ones = _plus(self._ones, _count(chunk, axes), repeats)
+            return
         sign = chunk.sign()
         mask = sign.abs()
-        if torch.equal(chunk, mask) or torch.equal(chunk, sign):
-            self.ternary = self.ternary or not torch.equal(sign, mask)
+        if torch.equal(chunk, sign):
+            self.ternary = True
             self._ones = _plus(self._ones, _count(mask, axes), repeats)
             return
         self._refuse_nan(chunk)

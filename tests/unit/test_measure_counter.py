@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.measure.dense import fvcore_macs
 from bench.measure.evaluate import Counter, count_operations
+from bench.measure.firing import _count_nonzero
 from bench.models import build_model
 from bench.models.layers import BatchNorm2d, Conv2d
 from bench.neurons.lif import LIF
@@ -178,3 +179,20 @@ def test_what_cannot_be_counted_says_why() -> None:
         count_operations(nn.Linear(2, 2), [torch.rand(3, 1, 2), torch.rand(4, 1, 2)])
     with pytest.raises(BenchError, match="cannot find 3 samples"):
         images(Model(lambda m, x: m.fc(x[:2]), fc=nn.Linear(5, 2)), torch.rand(3, 5))
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        torch.randn(4, 4, 64, 32, 32).relu(),
+        (torch.rand(2, 3, 64, 33, 33) < 0.3).float(),
+        torch.randn(5, 9, 64, 64, 8, dtype=torch.float64).relu().permute(0, 1, 4, 2, 3),
+        torch.randn(1, 64, 32, 32).relu().expand(9, 64, 32, 32),
+        torch.randn(80_000).half().relu(),
+        torch.rand(80_000) < 0.3,
+        torch.randn(7).relu(),
+    ],
+    ids=lambda x: f"{x.dtype} {list(x.shape)}",
+)
+def test_non_zeros_are_counted_as_torch_counts_them(x: Tensor) -> None:
+    assert int(_count_nonzero(x)) == int(torch.count_nonzero(x))
