@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from bench.cli_neurons import check_neuron, new
 from bench.errors import BenchError, SuiteError
 from bench.registry import trust as trust_modules
 from bench.suite import Suite, load_suite
@@ -217,6 +218,10 @@ def diff(
     out.print(compare(load_side(old), load_side(new)))
 
 
+app.command("check-neuron", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(check_neuron)
+app.add_typer(new, name="new")
+
+
 def _load(paths: list[Path], trusted: bool = False) -> list[Suite]:
     suites: list[Suite] = []
     problems: list[str] = []
@@ -262,8 +267,9 @@ def _table_rows() -> list[tuple[str, ...]]:
 
 def _plugin_rows(kind: str) -> list[tuple[str, ...]]:
     from bench import registry
+    from bench.signature import Parameter
 
-    def words(parameter: registry.Parameter) -> Any:
+    def words(parameter: Parameter) -> Any:
         return parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
 
     return [

@@ -2,8 +2,8 @@
 
 A plug-in is a public class with a class attribute `name = "..."` in a file of its kind's folder. Its keyword-only
 constructor arguments are its parameters: annotation and default are read from the source, so that a suite is checked
-without importing torch. A plug-in of another package is named `"package.module:Class"`: its source is
-read too, and it is imported only when the user has said that it may.
+without importing torch. A plug-in of another package is named `"package.module:Class"`: its source is read too, and it
+is imported only when the user has said that it may.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import ast
 import functools
 import importlib
 import importlib.util
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,46 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import ParameterError, UnknownNameError, nearest
+from bench.signature import Parameter, class_attribute, classes_in, constructor_of, parameter_of
 
 PACKAGE = Path(__file__).parent
 FOLDERS = {"neuron": "neurons", "encoder": "encoders", "model": "models", "dataset": "data"}
 TRUST_VARIABLE = "SPIKEBENCH_TRUST"
-MOST, MOST_INTEGER = 1e9, 1_000_000  # beyond these a number is a slip, and a tensor of that size an overflow
-_REQUIRED = object()
-_TYPES: Mapping[str, tuple[type, ...]] = {"float": (float, int), "int": (int,), "bool": (bool,), "str": (str,)}
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One constructor argument: its types by name, the words it may take, its default."""
-
-    name: str
-    types: tuple[str, ...]
-    choices: tuple[Any, ...]
-    default: Any
-
-    @property
-    def required(self) -> bool:
-        """Whether a suite must give it."""
-        return self.default is _REQUIRED
-
-    def problem(self, value: Any) -> str | None:
-        """Say what is wrong with `value`, or None."""
-        if value is None and "None" in self.types:
-            return None
-        if self.choices:
-            if value in self.choices:
-                return None
-            return f"'{value}' is not a choice; {nearest(str(value), [str(choice) for choice in self.choices])}"
-        accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
-        if isinstance(value, float) and not math.isfinite(value):
-            return f"should be a finite number, not {value}"
-        most = MOST_INTEGER if "int" in self.types else MOST
-        if isinstance(value, int | float) and abs(value) > most:
-            return f"is out of range; at most {most:g}"
-        if isinstance(value, accepted) and (not isinstance(value, bool) or "bool" in self.types):
-            return None
-        return f"should be {' or '.join(self.types)}, not {type(value).__name__}"
 
 
 @dataclass(frozen=True)
@@ -168,20 +132,12 @@ def _scan(kind: str) -> dict[str, PluginInfo]:
 
 
 def _describe(kind: str, module: str, path: Path) -> list[PluginInfo]:
-    classes = _classes(path)
+    classes = classes_in(path)
     return [
         _info(kind, name, module, node, classes, path)
         for node in classes.values()
-        if (name := _class_attribute(node, "name")) is not None
+        if (name := class_attribute(node, "name")) is not None
     ]
-
-
-def _classes(path: Path) -> dict[str, ast.ClassDef]:
-    try:
-        tree = ast.parse(path.read_text("utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
-        raise ParameterError(f"{path}: not a Python file that can be read: {error}") from None
-    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 def _info(
@@ -189,12 +145,12 @@ def _info(
 ) -> PluginInfo:
     doc = ast.get_docstring(node) or ""
     summary = doc.partition("\n")[0]
-    constructor = _constructor(node, classes, path)
+    constructor = constructor_of(node, classes, path)
     if constructor is None:
         return PluginInfo(kind, name, module, node.name, path, summary, ())
     arguments, source = constructor
     parameters = tuple(
-        _parameter(argument, default, source)
+        parameter_of(argument, default, source)
         for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
         if not argument.arg.startswith("_")
     )
@@ -202,82 +158,21 @@ def _info(
     return PluginInfo(kind, name, module, node.name, path, summary, parameters, harness)
 
 
-def _class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
-    for statement in node.body:
-        match statement:
-            case (
-                ast.Assign(targets=[ast.Name(id=found)], value=ast.Constant(value=str(value)))
-                | ast.AnnAssign(target=ast.Name(id=found), value=ast.Constant(value=str(value)))
-            ) if found == attribute:
-                return value
-    return None
-
-
-def _constructor(
-    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
-) -> tuple[ast.arguments, Path] | None:
-    """Return the arguments of a class's constructor, its own or inherited, and the file they stand in."""
-    for statement in node.body:
-        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return statement.args, path
-    for base in node.bases:
-        if isinstance(base, ast.Name) and base.id in classes:
-            return _constructor(classes[base.id], classes, path)
-        if isinstance(base, ast.Name) and (source := _imported_from(base.id, path)) is not None:
-            inherited = _classes(source)
-            if base.id in inherited:
-                return _constructor(inherited[base.id], inherited, source)
-    return None
-
-
-def _imported_from(name: str, path: Path) -> Path | None:
-    """Return the file of this package from which `path` imports the class `name`."""
-    for node in ast.parse(path.read_text("utf-8")).body:
-        if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) == name == a.name for a in node.names):
-            parts = (node.module or "").split(".")
-            source = PACKAGE.joinpath(*parts[1:]).with_suffix(".py")
-            if parts[0] == PACKAGE.name and source.is_file():
-                return source
-    return None
-
-
-def _parameter(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
-    types: list[str] = []
-    choices: list[Any] = []
-    _annotation(argument.annotation, types, choices)
-    try:
-        value = _REQUIRED if default is None else ast.literal_eval(default)
-    except ValueError:
-        raise ParameterError(f"{path}:{argument.lineno}: the default of '{argument.arg}' should be a literal") from None
-    return Parameter(argument.arg, tuple(types), tuple(choices), value)
-
-
-def _annotation(node: ast.expr | None, types: list[str], choices: list[Any]) -> None:
-    match node:
-        case ast.BinOp(left=left, right=right):
-            _annotation(left, types, choices)
-            _annotation(right, types, choices)
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=words):
-            options = words.elts if isinstance(words, ast.Tuple) else [words]
-            choices.extend(ast.literal_eval(option) for option in options)
-            types.append("one of " + ", ".join(map(repr, choices)))
-        case ast.Name(id=name):
-            types.append(name)
-        case ast.Constant(value=None):
-            types.append("None")
-        case _:
-            types.append("float")
-
-
 def _outside(kind: str, name: str) -> PluginInfo:
-    module, _, cls = name.partition(":")
+    module, _, _ = name.partition(":")
     path = _source_of(module)
     if path is None:
         raise ParameterError(
             f"{kind} '{name}': there is no module '{module}' on Python's path; install its package, or run this in the "
             "folder that holds it"
         )
-    classes = _classes(path)
+    return describe(kind, name, path)
+
+
+def describe(kind: str, name: str, path: Path) -> PluginInfo:
+    """Describe the plug-in `package.module:Class` from its source. Raises ParameterError where the class is missing."""
+    module, _, cls = name.partition(":")
+    classes = classes_in(path)
     if cls not in classes:
         raise ParameterError(f"{kind} '{name}': no class '{cls}' in {path}; {nearest(cls, sorted(classes))}")
     return _info(kind, name, module, classes[cls], classes, path)

@@ -48,6 +48,7 @@ def _count_nonzero(x: Tensor) -> Tensor:
     if x.numel() < size or not size or x.dtype not in (torch.float32, torch.float64):
         return torch.count_nonzero(x)
     # A view in memory order, so that no layout is copied.
-    order = sorted(range(x.dim()), key=lambda axis: -x.stride(axis))
+    strides = x.stride()
+    order = sorted(range(x.dim()), key=lambda axis: -strides[axis])
     pieces = x.permute(order).reshape(-1).split(size)
     return torch.stack([piece.sign().abs_().sum() for piece in pieces]).sum(dtype=torch.float64).to(torch.int64)

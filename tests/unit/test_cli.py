@@ -34,6 +34,8 @@ OPTIONS = {
     "check": {"suites", "trust"},
     "list": {"kind"},
     "diff": {"old", "new"},
+    "check-neuron": {"neuron"},  # and the parameters of the neuron
+    "new": set(),
 }
 
 

@@ -134,8 +134,9 @@ class Mine(LIF):
 """
 
 
-def test_a_neuron_that_inherits_its_constructor_has_its_parameters(tmp_path, monkeypatch):
-    (tmp_path / "heirs.py").write_text(INHERITED)
+@pytest.mark.parametrize("package", ["bench.neurons.lif", "bench.neurons"])
+def test_a_neuron_that_inherits_its_constructor_has_its_parameters(tmp_path, monkeypatch, package):
+    (tmp_path / "heirs.py").write_text(INHERITED.replace("bench.neurons.lif", package))
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv(registry.TRUST_VARIABLE, "heirs")
     info = registry.find("neuron", "heirs:Mine")

@@ -1,0 +1,87 @@
+"""The neuron under test, as its makers hand it over: its schema, and fresh instances of it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench import registry
+from bench.errors import ParameterError
+from bench.neurons.base import Neuron
+
+
+class Broken(Exception):
+    """A line of the contract is not kept; the message says how it shows."""
+
+
+class Skipped(Exception):
+    """A line of the contract cannot be tested here; the message says why."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A neuron class with the parameters that it is tested with."""
+
+    info: registry.PluginInfo
+    cls: type[Any]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def make(self, x: Tensor, **more: Any) -> Any:
+        """Construct a fresh one for sequences like x [T, N, C, ...], in the precision of x.
+
+        Raises ParameterError for a value that its constructor refuses.
+        """
+        harness = {"_channels": x.shape[2]} if "_channels" in self.info.harness else {}
+        try:
+            neuron = self.cls(**self.params, **more, **harness)
+        except ValueError as error:
+            raise ParameterError(f"neuron '{self.info.name}': {error}") from error
+        return neuron.double() if isinstance(neuron, Neuron) and x.dtype == torch.float64 else neuron
+
+
+def subject_of(neuron: str | type[Any], params: Mapping[str, Any] | None = None) -> Subject:
+    """Find a neuron by name, as `package.module:Class`, or from the class itself. Code that is named is imported.
+
+    Raises UnknownNameError or ParameterError for a name or parameters that do not exist.
+    """
+    if isinstance(neuron, str):
+        info = registry.find("neuron", neuron)
+        if info.outside:
+            registry.trust([info.module])
+        cls = info.load()
+    else:
+        cls = neuron
+        source = inspect.getsourcefile(cls)
+        info = registry.describe("neuron", f"{cls.__module__}:{cls.__name__}", Path(str(source)))
+    wrong = info.problems(params or {})
+    if wrong:
+        raise ParameterError("\n".join(f"{key}: {message}" for key, message in wrong.items()))
+    return Subject(info, cls, dict(params or {}))
+
+
+def drive(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return input currents [T, N, ...] of both signs around a threshold of 1."""
+    generator = torch.Generator().manual_seed(seed)
+    return (1.5 * torch.randn(shape, generator=generator, dtype=torch.float64) + 0.5).to(dtype)
+
+
+def loop(neuron: Any, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
+    """Step through x [T, N, ...] one timestep at a time: (outputs, the state after each)."""
+    state, outputs, states = tuple(neuron.initial_state(x[0])), [], []
+    for current in x:
+        out, state = neuron.step(current, state)
+        outputs.append(out)
+        states.append(tuple(state))
+    return torch.stack(outputs), states
+
+
+def require(condition: bool, message: str) -> None:
+    """Raise Broken with `message` unless `condition` holds."""
+    if not condition:
+        raise Broken(message)
