@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 import torch
 
-from bench.neurons import KLIF, LIF, PLIF, Neuron, make_factory
+from bench.errors import UnknownNameError
+from bench.neurons import ALIF, GLIF, KLIF, LIF, PLIF, PSN, Neuron, make_factory
 from bench.registry import plugins
 
 
@@ -374,3 +375,62 @@ def test_the_default_is_bit_for_bit_the_plain_soft_reset(dtype: torch.dtype) -> 
 def test_v_reset_belongs_to_the_hard_reset(make: type[Neuron]) -> None:
     with pytest.raises(ValueError, match=r"v_reset is for reset = 'hard' alone; a soft reset needs 0, not -0\.06"):
         make(v_reset=-0.06)
+
+
+def test_adaptive_threshold_by_hand() -> None:
+    # tau = 2, beta (1 - ρ) = 0.5 and ρ = 1/2: u = 1.2; 0.1 + 1.3 = 1.4 < 1.5; 0.7 + 1 = 1.7 >= 1.25.
+    # The paper's reset does not leak with v: there the second u would be 0.6 + 1.3 - 1 = 0.9.
+    neuron = ALIF(tau=2.0, beta=1.0, tau_adaptation=1 / math.log(2))
+    x = torch.tensor([1.2, 1.3, 1.0], dtype=torch.float64)[:, None]
+    result = found(neuron, x, torch.ones_like(x))
+    assert result.spikes.flatten().tolist() == [1, 0, 1]
+    assert result.kept.flatten().tolist() == pytest.approx([0.2, 1.4, 0.45], abs=1e-15)
+
+
+def test_alif_without_adaptation_is_lif() -> None:
+    x = 1.5 * torch.rand((8, 3, 5), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert torch.equal(ALIF(beta=0.0, decay_input=True)(x), LIF(decay_input=True)(x))
+
+
+def test_gates_at_their_ends_are_known_neurons() -> None:
+    """Closed to 1e-9: α = γ = 1, β = 0 is a LIF with hard reset to 0 and leak τ; γ = 0 is one with soft reset by r."""
+    x = 1.5 * torch.rand((8, 3, 5), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    shut = 1e-9
+    gates = {"alpha": 1 - shut, "beta": shut, "threshold": 0.6, "decay": 0.5}
+    hard = GLIF(gamma=1 - shut, **gates).double()
+    assert torch.equal(hard(x), LIF(tau=2.0, threshold=0.6, reset="hard")(x))
+    # The soft reset comes after the leak here, before it in the LIF, where it therefore counts half.
+    soft = GLIF(gamma=shut, subtract=0.3, **gates).double()
+    assert torch.equal(soft(x), LIF(tau=2.0, threshold=0.6)(x))
+
+
+def test_channels_with_equal_parameters_are_the_layer() -> None:
+    x = 1.5 * torch.rand((6, 2, 3, 4, 4), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    layer, channels = GLIF().double(), GLIF(per_channel=True, _channels=3).double()
+    assert layer.elementwise and not channels.elementwise
+    assert torch.equal(layer(x), channels(x)) and torch.equal(layer(x[..., 0, 0]), channels(x[..., 0, 0]))
+    assert all(parameter.shape == (3,) for parameter in channels.parameters())
+    with pytest.raises(ValueError, match="per_channel needs the number of channels"):
+        GLIF(per_channel=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (ALIF, {"beta": -0.1}, "beta should be at least 0"),
+        (ALIF, {"tau_adaptation": 0.0}, "tau_adaptation should be above 0"),
+        (GLIF, {"alpha": 1.0}, "alpha should be between 0 and 1"),
+        (PSN, {"k": 0}, "k should be at least 1"),
+        (PSN, {"threshold": 0.0}, "threshold should be above 0"),
+        (KLIF, {"tau": 1.0}, "tau should be above 1"),
+        (KLIF, {"threshold": -1.0}, "threshold should be above 0"),
+    ],
+)
+def test_parameters_out_of_range_are_named(make: type[Neuron], options: Options, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def test_unknown_reset_is_named() -> None:
+    with pytest.raises(UnknownNameError, match="unknown reset 'sofft'; did you mean 'soft'"):
+        LIF(reset="sofft")
