@@ -9,15 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from bench.neurons.base import Neuron, State
+from bench.neurons.leaky import Membrane, positive, time_constant
 
 
 class PLIF(Neuron):
     """LIF with a learnable leak per layer: u = (1 - sigmoid(w)) v + x; s = [u >= theta]; v = u - theta s.
 
     tau: initial membrane time constant, timesteps (> 1); 1/tau = sigmoid(w), and w is learned.
-    threshold: theta, in units of the input (> 0).  surrogate: derivative of the spike in the backward pass.
-    Source: Fang et al. 2021. They scale the input by 1/tau and reset to 0; here the form is that of this package's
-    LIF (input not scaled, soft reset), so that at the initial w it is that LIF.
+    threshold: theta, in units of the input (> 0).
+    reset: "soft" as above, or "hard": v = u (1 - s) + v_reset s, and u = v - sigmoid(w) (v - v_reset) + x.
+    v_reset: where a hard reset leads, the leak pulls and v begins, in units of the input; 0 with a soft reset.
+    decay_input: charge by sigmoid(w) x in place of x.  detach_reset: no gradient through the s of the reset.
+    surrogate: derivative of the spike in the backward pass.
+    Source: Fang et al. 2021. Their form is reset = "hard", decay_input = true, surrogate = "atan"; the default is that
+    of this package's LIF, so that at the initial w it is that LIF.
     """
 
     name = "plif"
@@ -28,23 +33,24 @@ class PLIF(Neuron):
         *,
         tau: float = 2.0,
         threshold: float = 1.0,
+        reset: Literal["soft", "hard"] = "soft",
+        v_reset: float = 0.0,
+        decay_input: bool = False,
+        detach_reset: bool = False,
         surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
     ) -> None:
         super().__init__(surrogate=surrogate)
-        if not tau > 1:
-            raise ValueError(f"tau should be above 1 timestep, not {tau}")
-        if not threshold > 0:
-            raise ValueError(f"threshold should be above 0, not {threshold}")
-        self.threshold = float(threshold)
-        self.w = nn.Parameter(torch.tensor(-math.log(tau - 1)))
+        self.w = nn.Parameter(torch.tensor(-math.log(time_constant(tau) - 1)))
+        self.threshold = positive("threshold", threshold)
+        self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
 
     def initial_state(self, x: Tensor) -> State:
-        """Return v = 0, of the shape of x [N, ...]."""
-        return (torch.zeros_like(x),)
+        """Return v = v_reset, of the shape of x [N, ...]."""
+        return (self.membrane.rest(x),)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Advance one timestep: x [N, ...], (v,) -> spikes, (v,)."""
         (v,) = state
-        u = (1 - torch.sigmoid(self.w)) * v + x
+        u = self.membrane.charge(v, x, torch.sigmoid(self.w))
         spikes = self.fire(u - self.threshold)
-        return spikes, (u - self.threshold * spikes,)
+        return spikes, (self.membrane.after(spikes, u, self.threshold),)

@@ -10,28 +10,54 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.measure.neuron_ops import Profile, trace_step
-from bench.neurons.base import Neuron
+from bench.neurons.base import Neuron, make_factory
 from bench.registry import create, plugins
 
 LIF = {"mul": 2.0, "add": 1.0, "sub": 1.0, "compare": 1.0}
-PROFILES = {
-    "relu": Profile({"compare": 1.0}, 0),
-    "if": Profile({"mul": 1.0, "add": 1.0, "sub": 1.0, "compare": 1.0}, 1),
-    "lif": Profile(LIF, 1),
-    "plif": Profile(LIF, 1),
-    "clif": Profile({"mul": 4.0, "add": 3.0, "sub": 1.0, "compare": 1.0, "sigmoid": 2.0}, 2),
-}
+GLIF = Profile({"mul": 4.0, "add": 2.0, "sub": 2.0, "compare": 1.0}, 1)
+HARD = {"reset": "hard"}
+# Every option that changes the work of an update: a hard reset to 0 is u - u s, and another v_reset is one more
+# constant in the charge and one in the reset.
+PROFILES: list[tuple[str, dict[str, Any], Profile]] = [
+    ("relu", {}, Profile({"compare": 1.0}, 0)),
+    ("if", {}, Profile({"mul": 1.0, "add": 1.0, "sub": 1.0, "compare": 1.0}, 1)),
+    *(
+        (name, options, Profile({**LIF, **more}, 1))
+        for name in ("lif", "plif")
+        for options, more in [
+            ({}, {}),
+            ({"detach_reset": True}, {}),
+            ({"decay_input": True}, {"mul": 3.0}),
+            (HARD, {}),
+            ({**HARD, "decay_input": True}, {"mul": 3.0}),
+            ({**HARD, "v_reset": -0.06}, {"mul": 3.0, "add": 3.0}),
+            ({**HARD, "v_reset": -0.06, "decay_input": True}, {"mul": 4.0, "add": 3.0}),
+        ]
+    ),
+    ("clif", {}, Profile({"mul": 4.0, "add": 3.0, "sub": 1.0, "compare": 1.0, "sigmoid": 2.0}, 2)),
+    ("klif", {}, Profile({**LIF, "mul": 3.0, "compare": 2.0}, 1)),
+    ("klif", {"scale_reset": True}, Profile({**LIF, "mul": 4.0, "compare": 2.0}, 1)),
+    ("klif", {**HARD, "decay_input": True}, Profile({**LIF, "mul": 4.0, "compare": 2.0}, 1)),
+    ("alif", {}, Profile({"mul": 5.0, "add": 3.0, "sub": 1.0, "compare": 1.0}, 2)),
+    ("alif", {"decay_input": True}, Profile({"mul": 6.0, "add": 3.0, "sub": 1.0, "compare": 1.0}, 2)),
+    ("glif", {}, GLIF),
+    ("glif", {"per_channel": True}, GLIF),
+    ("psn", {"k": 1}, Profile({"mul": 1.0, "compare": 1.0}, 0)),
+    ("psn", {}, Profile({"mul": 2.0, "add": 1.0, "compare": 1.0}, 1)),
+    ("psn", {"k": 4}, Profile({"mul": 4.0, "add": 3.0, "compare": 1.0}, 3)),
+]
 
 
-@pytest.mark.parametrize("name", sorted(PROFILES))
+@pytest.mark.parametrize(("name", "options", "profile"), PROFILES, ids=lambda value: str(value).replace(" ", ""))
 @pytest.mark.parametrize("shape", [(1, 7), (2, 3, 4, 4)])
-def test_profiles_of_the_built_in_neurons(name: str, shape: tuple[int, ...]) -> None:
-    assert trace_step(create("neuron", name), torch.randn(shape)) == PROFILES[name]
+def test_profiles_of_the_built_in_neurons(
+    name: str, options: dict[str, Any], profile: Profile, shape: tuple[int, ...]
+) -> None:
+    assert trace_step(make_factory(name, **options)(shape[1]), torch.randn(shape)) == profile
 
 
-def test_every_built_in_neuron_can_be_traced() -> None:
-    for name in plugins("neuron"):
-        assert trace_step(create("neuron", name), torch.randn(2, 5)).ops_per_update["compare"] >= 1
+def test_every_built_in_neuron_has_a_pinned_profile() -> None:
+    assert {name for name, _, _ in PROFILES} == set(plugins("neuron"))
 
 
 @pytest.mark.parametrize("surrogate", ["rectangle", "atan", "sigmoid", "triangle"])

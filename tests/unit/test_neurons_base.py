@@ -1,6 +1,7 @@
 """The time loop, plain and compiled, the surrogates and the way from a name to a neuron."""
 
 import copy
+import itertools
 import pickle
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from torch import nn
 
 import bench.neurons
 from bench.errors import ParameterError, UnknownNameError
-from bench.neurons import CLIF, LIF, PLIF, Neuron, make_factory
+from bench.neurons import CLIF, GLIF, LIF, PLIF, PSN, Neuron, make_factory
 from bench.neurons.base import CompileError
 from bench.neurons.surrogate import DERIVATIVES, spike
 
@@ -97,7 +98,8 @@ def test_only_the_neuron_in_use_is_imported():
 
 
 def test_names_of_the_package():
-    assert {"CLIF", "IF", "LIF", "Neuron", "PLIF", "ReLU", "make_factory"} <= set(dir(bench.neurons))
+    neurons = {"ALIF", "CLIF", "GLIF", "IF", "KLIF", "LIF", "PLIF", "PSN", "ReLU"}
+    assert neurons | {"Neuron", "make_factory"} <= set(dir(bench.neurons))
     with pytest.raises(AttributeError, match="no attribute 'LIFE'"):
         bench.neurons.LIFE  # noqa: B018
 
@@ -183,8 +185,17 @@ def test_fused_holds_one_tensor_of_the_inputs_size(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
-@pytest.mark.parametrize("make", [CLIF, PLIF, Lateral, lambda: LIF(surrogate="atan")])
+@pytest.mark.parametrize(
+    ("make", "dtype"),
+    [
+        *itertools.product(
+            [CLIF, PLIF, Lateral, lambda: LIF(surrogate="atan")], [torch.float32, torch.bfloat16, torch.float64]
+        ),
+        (lambda: LIF(reset="hard", v_reset=-0.06, decay_input=True, detach_reset=True), torch.float32),
+        (lambda: GLIF(per_channel=True, _channels=3), torch.float32),
+        (lambda: PSN(k=3), torch.float32),
+    ],
+)
 def test_compiled_equals_plain(make, dtype):
     for shape in [(3, 4, 3, 8, 8), (3, 2, 3, 5, 5), (3, 1, 3, 1, 1)]:
         plain = make()
