@@ -17,6 +17,7 @@ OPTIONS = {
     "run": {"suites", "only", "seed", "jobs", "device", "data", "offline", "dry_run", "force", "stale"},
     "report": {"suites", "check", "format", "table"},
     "count": {"suite", "only", "seed", "json"},
+    "diagnose": {"suite", "only", "seed", "json", "figure", "data", "offline"},
     "status": {"suites"},
     "check": {"suites"},
     "list": {"kind"},
