@@ -184,6 +184,36 @@ def count(
 
 
 @app.command()
+def diagnose(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
+    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="The seed (default: the first that is trained).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, histograms too.")] = False,
+    figure: Annotated[Path | None, typer.Option(metavar="PATH", help="Draw it too, as .png or .svg.")] = None,
+    data: Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")] = Path("data"),
+    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    trust: Trust = False,
+) -> None:
+    """Print gradient through time, membrane, dead and saturated neurons of a trained run."""
+    from bench.report.diagnostics import diagnostics_tables, format_of
+    from bench.store import Store, atomic_write
+
+    [loaded] = _load([suite], trust)
+    drawn_as = None if figure is None else format_of(figure)
+    from bench.execute.trained import diagnose_trained
+
+    planned, found = diagnose_trained(loaded, only, seed, Store(), data, offline)
+    out.print(found.model_dump_json(indent=2) if json else diagnostics_tables(planned, found))
+    if figure is not None and drawn_as is not None:
+        from bench.report.diagnostic_figures import run_figure
+
+        atomic_write(figure, run_figure(planned.label, found, drawn_as))
+        typer.echo(f"{figure}", err=True)
+
+
+@app.command()
 def check(suites: Suites, trust: Trust = False) -> None:
     """Validate suites without running them: every problem at once."""
     from bench.execute.local import check_values

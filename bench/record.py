@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bench.diagnostics import Diagnostics
 from bench.errors import RecordError
 
 SCHEMA_VERSION = 1
@@ -177,6 +178,7 @@ class RunRecord(_Part):
     neurons: list[NeuronCount] = []
     other_ops: list[OtherOps] = []
     not_counted: list[str] = []
+    diagnostics: Diagnostics | None = None  # where the suite asks for them, and anything spikes
     parameters: int | None = None  # learnable, neurons included
     digests: Digests | None = None
     provenance: dict[str, Any] = {}
@@ -203,8 +205,9 @@ class RunRecord(_Part):
         )
 
     def to_json(self) -> str:
-        """Return the record as one line of canonical JSON."""
-        return canonical_json(self.model_dump(mode="json", by_alias=True))
+        """Return the record as one line of canonical JSON; `diagnostics` is left out where there are none."""
+        without = {"diagnostics"} if self.diagnostics is None else None
+        return canonical_json(self.model_dump(mode="json", by_alias=True, exclude=without))
 
     @classmethod
     def from_json(cls, text: str, where: str = "record") -> RunRecord:

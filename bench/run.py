@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from bench import provenance, registry
 from bench.data.base import Arrays, Dataset, hold_out
 from bench.data.loader import DeviceLoader
 from bench.encoders.base import Encoder
+from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import Counter, evaluate, measuring
 from bench.measure.other import encoder_ops
 from bench.measure.power import measure_energy, open_meter
@@ -64,6 +66,18 @@ def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
     return model, encoder, dataset
 
 
+def encode_batch(spec: RunSpec, encoder: Encoder, images: Tensor, epoch: int, step: int) -> Tensor:
+    """Encode one batch, images [N, C, H, W] -> [T, N, C, H, W], with random numbers of its own."""
+    generator = torch.Generator().manual_seed(seed_for("encode", spec.seed, epoch, step))
+    return encoder.encode(images, spec.timesteps, generator)
+
+
+def evaluation_sequences(spec: RunSpec, encoder: Encoder, source: DeviceLoader) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield every sample of `source` in order: sequences [T, N, C, H, W] and labels [N]."""
+    for step, (images, labels) in enumerate(source.evaluation_batches()):
+        yield encode_batch(spec, encoder, images, -1, step), labels
+
+
 def run_one(
     run: PlannedRun,
     measure: MeasureSpec,
@@ -80,7 +94,7 @@ def run_one(
     torch.manual_seed(seed_for("dropout", spec.seed))
     model, encoder, dataset = assemble(spec)
     initial_weights = weights_digest(model)
-    arrays = _load(dataset, spec, place)
+    arrays = load_arrays(dataset, spec, place)
     layout = torch.channels_last if spec.train.channels_last else torch.contiguous_format
     model = model.to(device).to(memory_format=layout)
     fused = place.neurons == "fused" or (place.neurons == "auto" and _fusing_pays(spec, dataset))
@@ -98,14 +112,7 @@ def run_one(
             device=device,
         )
 
-    def encode(images: Tensor, epoch: int, step: int) -> Tensor:
-        generator = torch.Generator().manual_seed(seed_for("encode", spec.seed, epoch, step))
-        return encoder.encode(images, spec.timesteps, generator)
-
-    def sequences(source: DeviceLoader) -> Iterator[tuple[Tensor, Tensor]]:
-        for step, (images, labels) in enumerate(source.evaluation_batches()):
-            yield encode(images, -1, step), labels
-
+    encode, sequences = partial(encode_batch, spec, encoder), partial(evaluation_sequences, spec, encoder)
     test_loader = loader(arrays.test, EVALUATION_BATCH, [])
     validation_loader = loader(arrays.validation, EVALUATION_BATCH, []) if arrays.validation else None
 
@@ -131,6 +138,8 @@ def run_one(
     )
     measured = time.monotonic()
     record = _measure(run, measure, model, encoder, arrays, sequences(test_loader), history, initial_weights)
+    if measure.diagnostics:
+        record = record.model_copy(update={"diagnostics": diagnose(model, sequences(test_loader))})
     finished = time.monotonic()
     joules = _measure_power(model, spec, train_loader, encode, device) if measure.power else None
     record = record.model_copy(
@@ -153,7 +162,8 @@ def run_one(
     return record
 
 
-def _load(dataset: Dataset, spec: RunSpec, place: Place) -> Arrays:
+def load_arrays(dataset: Dataset, spec: RunSpec, place: Place) -> Arrays:
+    """Load a run's data, the validation part held out of training."""
     arrays = dataset.load(place.data, offline=place.offline)
     return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)
 

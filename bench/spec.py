@@ -143,6 +143,7 @@ class MeasureSpec(_Model):
 
     samples: Count | None = None  # test samples to count operations on; None: the whole test split
     power: bool = False  # joules that the simulation takes, where a counter can be read; some minutes a run
+    diagnostics: bool = False  # gradient through time, membrane, dead and saturated neurons, layer by layer
 
 
 class RunSpec(_Model):

@@ -48,6 +48,7 @@ class ALIF(Neuron):
             raise ValueError(f"beta should be at least 0, not {beta}")
         self.beta = float(beta)
         self.membrane = Membrane(decay_input=decay_input, detach_reset=detach_reset)
+        self.exact_gradient = not detach_reset
 
     def initial_state(self, x: Tensor) -> State:
         """Return v = 0 and a = 0, each of the shape of x [N, ...]."""

@@ -50,7 +50,7 @@ class GLIF(Neuron):
         super().__init__(surrogate=surrogate)
         if per_channel and _channels < 1:
             raise ValueError("per_channel needs the number of channels, which whoever builds a network gives")
-        self.elementwise = not per_channel  # type: ignore[misc]  # the class says it for all, here each neuron does
+        self.elementwise = not per_channel
         shape = (_channels,) if per_channel else ()
         initial = (alpha, beta, gamma, decay, threshold, leak, conductance, subtract)
         for name, value in zip(_LEARNED, initial, strict=True):

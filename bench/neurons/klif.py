@@ -44,6 +44,7 @@ class KLIF(Neuron):
         super().__init__(surrogate=surrogate)
         self.tau, self.threshold = time_constant(tau), positive("threshold", threshold)
         self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
+        self.exact_gradient = not detach_reset
         self.scale_reset = scale_reset
         self.k = nn.Parameter(torch.tensor(1.0))
 

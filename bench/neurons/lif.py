@@ -39,6 +39,7 @@ class LIF(Neuron):
         super().__init__(surrogate=surrogate)
         self.tau, self.threshold = time_constant(tau), positive("threshold", threshold)
         self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
+        self.exact_gradient = not detach_reset
 
     def initial_state(self, x: Tensor) -> State:
         """Return v = v_reset, of the shape of x [N, ...]."""

@@ -43,6 +43,7 @@ class PLIF(Neuron):
         self.w = nn.Parameter(torch.tensor(-math.log(time_constant(tau) - 1)))
         self.threshold = positive("threshold", threshold)
         self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
+        self.exact_gradient = not detach_reset
 
     def initial_state(self, x: Tensor) -> State:
         """Return v = v_reset, of the shape of x [N, ...]."""

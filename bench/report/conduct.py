@@ -86,7 +86,8 @@ def settings(comparison: Comparison) -> str:
     spec = comparison.suite.spec
     shared = {part: _resolved(comparison, part) for part in ("dataset", "model")} | {
         "train": spec.train.model_dump(mode="json"),
-        "measure": {"samples": spec.measure.samples or "the whole test split"},
+        "measure": {"samples": spec.measure.samples or "the whole test split"}
+        | ({"diagnostics": True} if spec.measure.diagnostics else {}),
     }
     rows = [[escape(key), escape(_words(value))] for key, value in _flat(shared)]
     entries = [

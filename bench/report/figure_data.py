@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.record import EpochRow, RunRecord
 from bench.report.accuracy import timestep_summary
+from bench.report.diagnostics import gradient_flow_data, membrane_data
 from bench.report.frame import Comparison, Entry, compare, neurons_frame
 from bench.report.pricing import DENSE, ZERO_SKIPPING, Priced, price
 from bench.report.statistics import Summary, summarise
@@ -27,6 +28,8 @@ def figure_data(suite: Suite, records: Sequence[RunRecord], tables: Sequence[str
         "training_curves": _series(comparison, _training_curve),
         "firing_rate": _firing_rate(comparison),
         "accuracy_by_timestep": _series(comparison, _by_timestep),
+        "gradient_flow": gradient_flow_data(comparison),
+        "membrane": membrane_data(comparison),
     }
     if not any(len(series["timesteps"]) > 1 for series in found["accuracy_by_timestep"]["entries"]):
         del found["accuracy_by_timestep"]

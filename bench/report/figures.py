@@ -2,50 +2,23 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import matplotlib
-from matplotlib import font_manager
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from bench.record import RunRecord, canonical_json
+from bench.report.diagnostic_figures import gradient_flow, membrane
+from bench.report.drawing import PLAIN, STYLE, TALL, WIDE, Look, canvas, curve, drawable, finish, looks_of, saved
 from bench.report.figure_data import figure_data
-from bench.report.text import energy_unit, one_line
+from bench.report.text import energy_unit
 from bench.store import atomic_write
 from bench.suite import Suite
 
-FONT = "DejaVu Sans"  # comes with matplotlib, so that text has the same shape everywhere
-# Okabe & Ito 2008, "Color Universal Design": distinct for all common kinds of colour blindness; yellow left out.
-COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">", "p")
-LINES = ("-", "--", ":", "-.")
-STYLE: dict[Any, Any] = {
-    "font.family": FONT,
-    "font.size": 10.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.6,
-    "lines.markersize": 6.0,
-    "svg.hashsalt": "spikebench",
-    "svg.fonttype": "path",
-}
-WIDE, TALL = 7.2, 4.4  # inches
-BAND_ALPHA = 0.18
 LINEAR_UP_TO = 20.0  # ratio of energies above which their axis is logarithmic
-PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
-
-Look = Mapping[str, Any]
 
 
 def write_figures(
@@ -58,44 +31,17 @@ def write_figures(
     with matplotlib.rc_context(STYLE):
         for name, series in data.items():
             figure = DRAWINGS[name](series, looks)
-            for ending, metadata in (("svg", {"Date": None, "Creator": None}), ("png", {"Software": None})):
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format=ending, metadata=metadata, dpi=160)
+            for ending in ("svg", "png"):
                 written.append(folder / f"{name}.{ending}")
-                atomic_write(written[-1], buffer.getvalue())
+                atomic_write(written[-1], saved(figure, ending))
     written.append(folder / "figures.json")
     atomic_write(written[-1], canonical_json(data) + "\n")
     return written
 
 
-def looks_of(labels: Sequence[str]) -> dict[str, Look]:
-    """Return the colour, marker and line of each entry, the same in every figure of a suite."""
-    return {
-        label: {
-            "color": COLOURS[index % len(COLOURS)],
-            "marker": MARKERS[index % len(MARKERS)],
-            "linestyle": LINES[index // len(COLOURS) % len(LINES)],
-            "label": drawable(label),
-        }
-        for index, label in enumerate(labels)
-    }
-
-
-def drawable(text: str) -> str:
-    """Return `text` so that matplotlib draws it as it is: no formulas, no characters that the font lacks."""
-    shown = "".join(mark if ord(mark) in _glyphs() else "\ufffd" for mark in one_line(text))
-    return (" " if shown.startswith("_") else "") + shown.replace("$", r"\$")
-
-
-@cache
-def _glyphs() -> frozenset[int]:
-    path = font_manager.findfont(FONT)
-    return frozenset(font_manager.get_font(path).get_charmap())
-
-
 def accuracy_energy(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figure:
     """Draw accuracy against total energy per sample: filled as computed, hollow with zeros skipped."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     entries = data["entries"]
     unit = energy_unit(value for e in entries for value in (e["total_pj_mean"], e["zero_skipping_pj_mean"]))
     for entry in entries:
@@ -131,7 +77,7 @@ def accuracy_energy(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figur
         axes.set_xlim(left=0)
     axes.set_xlabel(f"estimated energy per sample, {unit.name} ({drawable(data['table'])}) ← better")
     axes.set_ylabel("test accuracy, % (better →)")
-    _finish(axes, data, "filled: as computed; hollow: zeros skipped in analog layers; bars: sd over seeds")
+    finish(figure, data, "filled: as computed; hollow: zeros skipped in analog layers; bars: sd over seeds")
     return figure
 
 
@@ -144,7 +90,7 @@ def training_curves(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figur
         (right, "train_loss", "training loss"),
     ):
         for entry in data["entries"]:
-            _curve(axes, entry["epochs"], entry[f"{name}_mean"], entry[f"{name}_sd"], looks[entry["label"]], many=True)
+            curve(axes, entry["epochs"], entry[f"{name}_mean"], entry[f"{name}_sd"], looks[entry["label"]], many=True)
         axes.set_xlabel("epoch")
         axes.set_ylabel(title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -152,71 +98,39 @@ def training_curves(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figur
         right.set_yscale("log")
         right.yaxis.set_major_formatter(PLAIN)
         right.yaxis.set_minor_formatter(NullFormatter())
-    _finish(left, data, "band: sd over seeds")
+    finish(figure, data, "band: sd over seeds")
     return figure
 
 
 def firing_rate(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figure:
     """Draw spikes per neuron and timestep of each neuron layer, from input to output."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     layers = list(dict.fromkeys(layer for entry in data["entries"] for layer in entry["layers"]))
     for entry in data["entries"]:
         places = [layers.index(layer) for layer in entry["layers"]]
-        _curve(axes, places, entry["firing_rate_mean"], entry["firing_rate_sd"], looks[entry["label"]])
+        curve(axes, places, entry["firing_rate_mean"], entry["firing_rate_sd"], looks[entry["label"]])
     axes.set_xticks(range(len(layers)), [drawable(layer) for layer in layers], rotation=40, ha="right", fontsize=8)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("neuron layer, input to output")
     axes.set_ylabel("spikes per neuron and timestep")
-    _finish(axes, data, "band: sd over seeds")
+    finish(figure, data, "band: sd over seeds")
     return figure
 
 
 def accuracy_by_timestep(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figure:
     """Draw the accuracy when outputs are averaged over the first t timesteps; one timestep is a level line."""
-    figure, axes = _canvas()
+    figure, axes = canvas()
     longest = max(max(entry["timesteps"]) for entry in data["entries"])
     for entry in data["entries"]:
         look, mean, sd = looks[entry["label"]], entry["accuracy_percent_mean"], entry["accuracy_percent_sd"]
-        _curve(axes, entry["timesteps"], mean, sd, look)
+        curve(axes, entry["timesteps"], mean, sd, look)
         if len(mean) == 1:
             axes.hlines(mean[0], 1, longest, color=look["color"], linewidth=0.8, linestyle=":")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("timesteps averaged, t")
     axes.set_ylabel("test accuracy, %")
-    _finish(axes, data, "band: sd over seeds; dotted: an entry of one timestep")
+    finish(figure, data, "band: sd over seeds; dotted: an entry of one timestep")
     return figure
-
-
-def _canvas() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(WIDE, TALL), layout="constrained")
-    return figure, figure.subplots()
-
-
-def _curve(
-    axes: Axes,
-    x: Sequence[float],
-    mean: Sequence[float],
-    sd: Sequence[float | None],
-    look: Look,
-    many: bool = False,
-) -> None:
-    axes.plot(x, mean, **(dict(look) | ({"marker": "" if len(x) > 1 else look["marker"]} if many else {})))
-    known = [(place, value, spread) for place, value, spread in zip(x, mean, sd, strict=True) if spread is not None]
-    if known:
-        places, values, spreads = zip(*known, strict=True)
-        low = [value - spread for value, spread in zip(values, spreads, strict=True)]
-        high = [value + spread for value, spread in zip(values, spreads, strict=True)]
-        axes.fill_between(places, low, high, color=look["color"], alpha=BAND_ALPHA, linewidth=0)
-
-
-def _finish(axes: Axes, data: Mapping[str, Any], note: str) -> None:
-    handles, labels = axes.get_legend_handles_labels()
-    sizes = sorted({entry["n"] for entry in data["entries"]})
-    seeds = " or ".join(map(str, sizes))
-    without = "".join(f"; no data: {drawable(label)}" for label in data["without_data"])
-    figure = axes.figure
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 5))
-    figure.supxlabel(f"{note} (n = {seeds}){without}", x=0.01, ha="left", fontsize=7.5, color="#555555")
 
 
 DRAWINGS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Look]], Figure]] = {
@@ -224,4 +138,6 @@ DRAWINGS: Mapping[str, Callable[[Mapping[str, Any], Mapping[str, Look]], Figure]
     "training_curves": training_curves,
     "firing_rate": firing_rate,
     "accuracy_by_timestep": accuracy_by_timestep,
+    "gradient_flow": gradient_flow,
+    "membrane": membrane,
 }

@@ -10,6 +10,7 @@ from bench.report import main_table as main
 from bench.report.accuracy import by_timestep, paired_tests, sample_by_sample
 from bench.report.activity import layers, neurons, not_counted, other_operations
 from bench.report.conduct import matched, measured_energy, provenance, reproduce, settings, simulation_cost, unfinished
+from bench.report.diagnostics import diagnostics
 from bench.report.energy import energy
 from bench.report.figure_data import figure_data
 from bench.report.frame import Comparison, compare
@@ -24,6 +25,8 @@ CAPTIONS = {
     "training_curves": "Test accuracy and training loss per epoch",
     "firing_rate": "Firing rate of each neuron layer",
     "accuracy_by_timestep": "Accuracy after t timesteps",
+    "gradient_flow": "Gradient norm of each neuron layer against the timestep, relative to the last timestep",
+    "membrane": "Distribution of the membrane potential against the threshold in each neuron layer",
 }
 FORMATS = ("md", "csv", "latex")
 
@@ -51,6 +54,10 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
         ("Energy", [energy(comparison, priced)]),
         ("Operations per layer", [_layer_note(comparison), layers(comparison)]),
         ("Neurons", [NEURON_NOTE if _any_done(comparison) else "", neurons(comparison), figure("firing_rate")]),
+        (
+            "Temporal gradient and membrane",
+            [*diagnostics(comparison), figure("gradient_flow"), figure("membrane")],
+        ),
         ("Operations outside synapses and neurons", [other_operations(comparison)]),
         ("Not counted", [not_counted(comparison)]),
         ("Sample by sample", _sample_section(comparison)),

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from bench.store import Store
 from bench.suite import load_suite
@@ -248,3 +249,66 @@ def test_the_counts_of_a_run_are_printed_exactly(copy):
     shutil.rmtree(copy / "runs")
     code, _, stderr = spikebench("count", "small.toml", "--only", "LIF", cwd=copy)
     assert code == 2 and "no finished run of 'LIF'" in stderr
+
+
+def test_diagnostics_train_nothing_and_are_a_section_of_the_report(copy):
+    before = records(copy)
+    assert all(record.diagnostics is None for record in before.values())
+    (copy / "small.toml").write_text(SUITE.replace("[train]", "[measure]\ndiagnostics = true\n\n[train]"))
+    code, stdout, stderr = spikebench("run", "small.toml", cwd=copy)
+    assert code == 0 and "3 to do (3 partial)" in stdout and "epoch" not in stdout, stderr
+    after = records(copy)
+    assert after["ANN"].diagnostics is None
+    for label in ("LIF", "CLIF"):
+        found = after[label].diagnostics
+        assert (found.samples, found.timesteps) == (256, 2)
+        assert [layer.units for layer in found.layers] == [8 * 64, 16 * 16]
+        assert all(layer.gradient_norm_by_timestep[-1] > 0 for layer in found.layers)
+        unchanged = {"measure_key", "diagnostics", "wall_clock"}
+        assert after[label].model_dump(exclude=unchanged) == before[label].model_dump(exclude=unchanged)
+    code, _, stderr = spikebench("report", "small.toml", cwd=copy)
+    assert code == 0, stderr
+    folder = copy / "reports" / "small"
+    report = (folder / "report.md").read_text()
+    assert "## Temporal gradient and membrane" in report and "At T = 2 the gradient that reaches t = 1 is" in report
+    assert {"gradient_flow.svg", "gradient_flow.png", "membrane.svg"} <= {
+        p.name for p in (folder / "figures").iterdir()
+    }
+    assert spikebench("report", "small.toml", "--check", cwd=copy)[0] == 0
+
+
+def test_a_trained_run_is_diagnosed_and_nothing_is_written(copy):
+    files = contents(copy)
+    code, stdout, stderr = spikebench("diagnose", "small.toml", "--only", "CLIF", cwd=copy)
+    assert code == 0 and stdout.startswith("CLIF, seed 0, T = 2: diagnosed on 256 test samples."), stderr
+    assert "stages.1.neuron" in stdout and contents(copy) == files
+    code, stdout, _ = spikebench("diagnose", "small.toml", "--only", "CLIF", "--json", "--seed", 0, cwd=copy)
+    assert code == 0 and json.loads(stdout)["layers"][1]["units"] == 16 * 16
+    code, _, stderr = spikebench("diagnose", "small.toml", "--only", "LIF", "--figure", "flow.svg", cwd=copy)
+    assert code == 0 and "</svg>" in (copy / "flow.svg").read_text(), stderr
+
+
+def test_what_cannot_be_diagnosed_is_said(copy):
+    def refused(*arguments):
+        code, stdout, stderr = spikebench("diagnose", "small.toml", *arguments, cwd=copy)
+        assert code in (1, 2) and stdout == "" and "Traceback" not in stderr
+        return code, stderr
+
+    code, stderr = refused("--only", "ANN")
+    assert code == 2 and "nothing to diagnose in 'ANN': neuron 'relu' does not spike" in stderr
+    code, stderr = refused("--only", "LIF", "--figure", "flow.pdf")
+    assert code == 2 and "unknown format 'pdf'" in stderr
+    [checkpoint] = [path.parent / "checkpoint.pt" for path in record_files(copy) if '"label":"LIF"' in path.read_text()]
+    torch.save(torch.load(checkpoint, weights_only=True) | {"epoch": 1}, checkpoint)
+    code, stderr = refused("--only", "LIF")
+    assert code == 2 and "(seed 0 has 1 of 2 epochs)" in stderr
+    checkpoint.write_bytes(b"not a checkpoint")
+    code, stderr = refused("--only", "LIF")
+    assert code == 1 and "damaged" in stderr
+    checkpoint.unlink()
+    code, stderr = refused("--only", "LIF")
+    assert code == 2 and "train it with: spikebench run small.toml --only 'LIF'" in stderr
+
+
+def record_files(folder):
+    return (folder / "runs").glob("small/*/record.json")

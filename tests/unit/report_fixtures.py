@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.diagnostics import Diagnostics, LayerDiagnostics, Membrane
 from bench.record import Digests, EpochRow, LayerCount, NeuronCount, OtherOps, RunRecord
 from bench.spec import PlannedRun, RunSpec, SuiteSpec
 from bench.suite import Suite
@@ -148,6 +149,50 @@ def layer(name, timesteps, input_kind, dense, valid, synops, static_input=False,
         input_nonzero_total=10 * timesteps * SAMPLES,
         static_input=static_input,
     ).model_copy(update=changes)
+
+
+# Gradient at t = 1 relative to t = 2, by seed, of the layers "a" and "b"; a value of None: no gradient at all.
+RELATIVE = {"LIF": ((0.1, 0.3), (0.2, 0.4), (0.3, 0.5)), "CLIF": ((0.5, 0.5), (0.25, 0.25), (0.45, 0.75))}
+
+
+def diagnosed(record, relative=None, **membrane):
+    """The record with diagnostics of two layers of 20 neurons; the second never calls `fire`. An ANN's has none."""
+    kind = {"relu": "ANN", "lif": "LIF", "clif": "CLIF"}[record.spec["neuron"]["name"]]
+    if kind == "ANN":
+        return record
+    first, second = relative or RELATIVE[kind][record.seed % 3]
+    common = {"neuron": kind.lower(), "units": 20}
+    part = Membrane(
+        updates=200,
+        mean=-1.0,
+        standard_deviation=0.5,
+        bins_from=-1.0,
+        bins_to=1.0,
+        histogram=[40, 100, 40, 0],
+        updates_below=18,
+        updates_above=2,
+        within_support_fraction=0.7,
+        surrogate_active_fraction=0.5,
+        surrogate_mean_derivative=0.25,
+    ).model_copy(update=membrane)
+    layers = [
+        LayerDiagnostics(
+            name="a",
+            gradient_norm_by_timestep=[0.0, 0.0] if first is None else [2 * first, 2.0],
+            dead_units=5,
+            saturated_units=1,
+            membrane=part,
+            **common,
+        ),
+        LayerDiagnostics(
+            name="b",
+            gradient_norm_by_timestep=[0.0, 0.0] if second is None else [4 * second, 4.0],
+            dead_units=0,
+            saturated_units=0,
+            **common,
+        ),
+    ]
+    return record.model_copy(update={"diagnostics": Diagnostics(samples=10, timesteps=2, layers=layers)})
 
 
 def packed(right):

@@ -30,6 +30,7 @@ OPTIONS = {
     },
     "report": {"suites", "check", "format", "table"},
     "count": {"suite", "only", "seed", "json"},
+    "diagnose": {"suite", "only", "seed", "json", "figure", "data", "offline", "trust"},
     "status": {"suites"},
     "check": {"suites", "trust"},
     "list": {"kind"},

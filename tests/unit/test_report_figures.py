@@ -3,10 +3,11 @@ import json
 import matplotlib
 import pytest
 from matplotlib.figure import Figure
-from report_fixtures import make_records, make_suite
+from report_fixtures import diagnosed, make_records, make_suite
 
+from bench.report.drawing import COLOURS, STYLE, drawable, looks_of
 from bench.report.figure_data import figure_data
-from bench.report.figures import COLOURS, DRAWINGS, STYLE, drawable, looks_of, write_figures
+from bench.report.figures import DRAWINGS, write_figures
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def test_order_of_records_does_not_matter(suite, records):
 
 
 def test_written_figures_come_in_two_formats_with_their_data_and_hold_no_date(suite, records, tmp_path):
+    records = list(map(diagnosed, records))
     written = write_figures(suite, records, tmp_path)
     assert {path.name for path in written} == {
         "figures.json",

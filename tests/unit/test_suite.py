@@ -105,9 +105,10 @@ def test_raising_the_version_makes_every_run_new(write):
     assert not set(before.values()) & set(after.values())
 
 
-def test_measuring_otherwise_keeps_the_run_and_changes_its_measure_key(write):
+@pytest.mark.parametrize("option", ["samples = 100", "diagnostics = true"])
+def test_measuring_otherwise_keeps_the_run_and_changes_its_measure_key(write, option):
     one = load_suite(write())
-    two = load_suite(write(measure=("[train]", "measure = { samples = 100 }\n[train]")))
+    two = load_suite(write(measure=("[train]", f"measure = {{ {option} }}\n[train]")))
     assert [run.key for run in one.runs] == [run.key for run in two.runs]
     assert all(a.measure_key != b.measure_key for a, b in zip(one.runs, two.runs, strict=True))
 

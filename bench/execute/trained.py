@@ -1,0 +1,75 @@
+"""A trained run taken up again from its checkpoint, to look at it more closely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from bench.data.loader import DeviceLoader
+from bench.diagnostics import Diagnostics
+from bench.errors import BenchError, StoreError
+from bench.measure.diagnose import diagnose, spiking_neurons
+from bench.run import EVALUATION_BATCH, Place, assemble, evaluation_sequences, load_arrays
+from bench.spec import PlannedRun
+from bench.store import RunFolder, Store
+from bench.suite import Suite
+
+
+def diagnose_trained(
+    suite: Suite, label: str, seed: int | None, store: Store, data: Path, offline: bool = False
+) -> tuple[PlannedRun, Diagnostics]:
+    """Diagnose the first run of an entry, or that of one seed, whose training is finished; on the CPU, writing nothing.
+
+    Raises BenchError where nothing spikes or nothing is trained, StoreError for a damaged checkpoint.
+    """
+    runs = suite.select(label, seed)
+    spec = runs[0].spec
+    if not spiking_neurons(assemble(spec)[0]):
+        raise BenchError(f"{suite.path}: nothing to diagnose in '{label}': neuron '{spec.neuron.name}' does not spike")
+    run, weights = _first_trained(suite, runs, store)
+    model, encoder, dataset = assemble(run.spec)
+    try:
+        model.load_state_dict(weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise _damaged(store.folder(run)) from error
+    arrays = load_arrays(dataset, run.spec, Place(store.folder(run), data, offline))
+    loader = DeviceLoader(
+        arrays.test,
+        arrays,
+        batch_size=EVALUATION_BATCH,
+        seed=run.spec.seed,
+        normalise=encoder.normalised,
+        channels_last=run.spec.train.channels_last,
+    )
+    found = diagnose(model, evaluation_sequences(run.spec, encoder, loader))
+    assert found is not None
+    return run, found
+
+
+def _first_trained(suite: Suite, runs: Sequence[PlannedRun], store: Store) -> tuple[PlannedRun, Any]:
+    begun = ""
+    for run in runs:
+        folder, epochs = store.folder(run), run.spec.train.epochs
+        if not folder.checkpoint.is_file():
+            continue
+        try:
+            state = torch.load(folder.checkpoint, map_location="cpu", weights_only=True)
+            epoch, weights = int(state["epoch"]), state["model"]
+        except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, UnpicklingError) as error:
+            raise _damaged(folder) from error
+        if epoch >= epochs:
+            return run, weights
+        begun = begun or f" (seed {run.seed} has {epoch} of {epochs} epochs)"
+    label, which = runs[0].label, f" with seed {runs[0].seed}" if len(runs) == 1 else ""
+    raise BenchError(
+        f"{suite.path}: {store.root} holds no trained network of '{label}'{which}{begun}; "
+        f"train it with: spikebench run {suite.path} --only '{label}'"
+    )
+
+
+def _damaged(folder: RunFolder) -> StoreError:
+    return StoreError(f"{folder.checkpoint}: damaged, or not a checkpoint of this run; use --force to train it again")
