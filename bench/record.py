@@ -134,6 +134,23 @@ class Counts(_Part):
         return sum(layer.dense_macs_per_sample for layer in self.layers)
 
 
+class Deployment(_Part):
+    """The trained weights measured with another neuron than they were trained with; fields as in RunRecord."""
+
+    neuron: dict[str, Any]  # as written in the suite
+    resolved: dict[str, Any]  # its parameters with defaults filled in
+    accuracy_fraction: float
+    accuracy_by_timestep: list[float]
+    correct: str
+    test_samples: int
+    samples_counted: int
+    layers: list[LayerCount]
+    neurons: list[NeuronCount]
+    other_ops: list[OtherOps]
+    not_counted: list[str]
+    parameters: int
+
+
 class Digests(_Part):
     """What must agree between entries (weights, order) and what made the record (code)."""
 
@@ -179,6 +196,7 @@ class RunRecord(_Part):
     other_ops: list[OtherOps] = []
     not_counted: list[str] = []
     diagnostics: Diagnostics | None = None  # where the suite asks for them, and anything spikes
+    deployed: Deployment | None = None  # where the entry says so
     parameters: int | None = None  # learnable, neurons included
     digests: Digests | None = None
     provenance: dict[str, Any] = {}
@@ -205,8 +223,8 @@ class RunRecord(_Part):
         )
 
     def to_json(self) -> str:
-        """Return the record as one line of canonical JSON; `diagnostics` is left out where there are none."""
-        without = {"diagnostics"} if self.diagnostics is None else None
+        """Return the record as one line of canonical JSON, without what the suite did not ask to measure."""
+        without = {name for name in ("diagnostics", "deployed") if getattr(self, name) is None}
         return canonical_json(self.model_dump(mode="json", by_alias=True, exclude=without))
 
     @classmethod

@@ -19,22 +19,20 @@ from bench import provenance, registry
 from bench.data.base import Arrays, Dataset, hold_out
 from bench.data.loader import DeviceLoader
 from bench.encoders.base import Encoder
+from bench.fuse import choose_path
 from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import Counter, evaluate, measuring
 from bench.measure.other import encoder_ops
 from bench.measure.power import measure_energy, open_meter
-from bench.models import build_model, weights_digest
-from bench.neurons.base import Neuron
+from bench.models import build_model, synaptic_parameters, weights_digest
 from bench.packing import pack_correct
-from bench.record import Digests, EpochRow, RunRecord
+from bench.record import Deployment, Digests, EpochRow, RunRecord
 from bench.seeding import seed_for
-from bench.spec import MeasureSpec, NeuronPath, PlannedRun, RunSpec
+from bench.spec import NeuronPath, PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
-from bench.train import AUTOCAST, History, Progress, build_optimizer, fit, train_step
+from bench.train import History, Progress, build_optimizer, fit, train_step
 
 EVALUATION_BATCH = 50  # on one CPU thread 1.5 times as fast as 200, whose activations leave the caches
-# Fusing a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
-FUSE_FROM_PIXELS = 3e8
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,6 @@ def evaluation_sequences(spec: RunSpec, encoder: Encoder, source: DeviceLoader) 
 
 def run_one(
     run: PlannedRun,
-    measure: MeasureSpec,
     place: Place,
     watch: Callable[[Progress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
@@ -95,10 +92,8 @@ def run_one(
     model, encoder, dataset = assemble(spec)
     initial_weights = weights_digest(model)
     arrays = load_arrays(dataset, spec, place)
-    layout = torch.channels_last if spec.train.channels_last else torch.contiguous_format
-    model = model.to(device).to(memory_format=layout)
-    fused = place.neurons == "fused" or (place.neurons == "auto" and _fusing_pays(spec, dataset))
-    path, warning = _fuse(model, spec, device, dataset) if fused else ("plain", None)
+    model = model.to(device).to(memory_format=_layout(spec))
+    path, warning = choose_path(place.neurons, model, spec, dataset, device)
 
     def loader(split: Any, batch_size: int, augment: list[str]) -> DeviceLoader:
         return DeviceLoader(
@@ -137,11 +132,9 @@ def run_one(
         stop=stop,
     )
     measured = time.monotonic()
-    record = _measure(run, measure, model, encoder, arrays, sequences(test_loader), history, initial_weights)
-    if measure.diagnostics:
-        record = record.model_copy(update={"diagnostics": diagnose(model, sequences(test_loader))})
+    record = _measure(run, model, encoder, arrays, partial(sequences, test_loader), history, initial_weights)
     finished = time.monotonic()
-    joules = _measure_power(model, spec, train_loader, encode, device) if measure.power else None
+    joules = _measure_power(model, spec, train_loader, encode, device) if run.measure.power else None
     record = record.model_copy(
         update={
             "provenance": record.provenance
@@ -168,63 +161,15 @@ def load_arrays(dataset: Dataset, spec: RunSpec, place: Place) -> Arrays:
     return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)
 
 
-def _fusing_pays(spec: RunSpec, dataset: Dataset) -> bool:
-    """Whether to fuse the neurons' time loop: a pure function of the spec, never of a timing."""
-    height, width = dataset.image_size
-    pixels = dataset.train_samples * spec.train.epochs * spec.timesteps * height * width
-    return spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS
-
-
-def _fuse(model: nn.Module, spec: RunSpec, device: torch.device, dataset: Dataset) -> tuple[str, str | None]:
-    """Switch the neurons to their fused loop, or leave them plain where that fails: (path taken, why not)."""
-    neurons = [module for module in model.modules() if isinstance(module, Neuron)]
-    dtype = AUTOCAST.get(spec.train.precision, torch.float32)
-    blank = torch.zeros(spec.timesteps, 2, dataset.in_channels, *dataset.image_size, device=device)
-    shapes = _input_shapes(model, neurons, blank)
-    for neuron in neurons:
-        neuron.use_fused(True)
-    try:
-        for neuron in {type(neuron): neuron for neuron in neurons}.values():
-            neuron(torch.zeros(shapes[neuron], dtype=dtype, device=device, requires_grad=True)).sum().backward()
-    except RuntimeError as error:  # no compiler here, or one that fails
-        for neuron in neurons:
-            neuron.use_fused(False)
-        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        return "plain", f"the neurons' loop could not be fused: {reason}"
-    finally:
-        model.zero_grad(set_to_none=True)
-    return "fused", None
-
-
-def _input_shapes(model: nn.Module, neurons: list[Neuron], x: Tensor) -> dict[Neuron, torch.Size]:
-    shapes: dict[Neuron, torch.Size] = {}
-
-    def look(module: Any, args: Any) -> None:
-        shapes[module] = args[0].shape
-
-    hooks = [neuron.register_forward_pre_hook(look) for neuron in neurons]
-    with measuring(model):
-        model(x)
-    for hook in hooks:
-        hook.remove()
-    return shapes
-
-
 def _measure(
     run: PlannedRun,
-    measure: MeasureSpec,
     model: nn.Module,
     encoder: Encoder,
     arrays: Arrays,
-    batches: Iterator[tuple[Tensor, Tensor]],
+    batches: Callable[[], Iterator[tuple[Tensor, Tensor]]],
     history: History,
     initial_weights: str,
 ) -> RunRecord:
-    with Counter(model, input_kind=arrays.input_kind if encoder.analog else None, samples=measure.samples) as counter:
-        result = evaluate(model, batches)
-    counts = counter.counts()
-    image = arrays.test.images[:1].float()
-    encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
     rows = [EpochRow.model_validate(row) for row in history.rows]
     return RunRecord(
         key=run.key,
@@ -234,25 +179,71 @@ def _measure(
         spec=run.spec.to_json(),
         resolved=provenance.resolve_parameters(run.spec),
         status="done",
-        accuracy_fraction=result.accuracy_fraction,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
-        accuracy_by_timestep=result.accuracy_by_timestep,
-        correct=pack_correct(result.correct),
-        test_samples=len(result.correct),
         history=rows,
-        samples_counted=counts.samples,
-        layers=counts.layers,
-        neurons=counts.neurons,
-        other_ops=[*encoding, *counts.other_ops],
-        not_counted=[*unknown, *counts.not_counted],
-        parameters=sum(parameter.numel() for parameter in model.parameters()),
         digests=Digests(
             initial_weights=initial_weights,
             sample_order=history.order,
             code=history.code,
         ),
         provenance={"commit": provenance.commit(), "versions": provenance.versions()},
+        **_measured(run, model, encoder, arrays, batches()),
+        deployed=None if run.measure.deploy is None else _deploy(run, model, encoder, arrays, batches()),
+        diagnostics=diagnose(model, batches()) if run.measure.diagnostics else None,
     )
+
+
+def _measured(
+    run: PlannedRun,
+    model: nn.Module,
+    encoder: Encoder,
+    arrays: Arrays,
+    batches: Iterator[tuple[Tensor, Tensor]],
+) -> dict[str, Any]:
+    """Evaluate and count a network on the test split: the fields that a record and a deployment share."""
+    kind = arrays.input_kind if encoder.analog else None
+    with Counter(model, input_kind=kind, samples=run.measure.samples) as counter:
+        result = evaluate(model, batches)
+    counts = counter.counts()
+    image = arrays.test.images[:1].float()
+    encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
+    return {
+        "accuracy_fraction": result.accuracy_fraction,
+        "accuracy_by_timestep": result.accuracy_by_timestep,
+        "correct": pack_correct(result.correct),
+        "test_samples": len(result.correct),
+        "samples_counted": counts.samples,
+        "layers": counts.layers,
+        "neurons": counts.neurons,
+        "other_ops": [*encoding, *counts.other_ops],
+        "not_counted": [*unknown, *counts.not_counted],
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
+
+
+def _deploy(
+    run: PlannedRun,
+    model: nn.Module,
+    encoder: Encoder,
+    arrays: Arrays,
+    batches: Iterator[tuple[Tensor, Tensor]],
+) -> Deployment:
+    """Measure the trained weights with the neuron that the entry deploys; `model` is left as it is."""
+    assert run.measure.deploy is not None
+    spec = run.spec.model_copy(update={"neuron": run.measure.deploy})
+    deployed, _, _ = assemble(spec)
+    deployed.load_state_dict(deployed.state_dict() | synaptic_parameters(model))
+    some = next(model.parameters())
+    deployed = deployed.to(some.device).to(memory_format=_layout(spec))
+    return Deployment(
+        neuron=run.measure.deploy.model_dump(mode="json"),
+        resolved=provenance.resolve_parameters(spec)["neuron"],
+        **_measured(run, deployed, encoder, arrays, batches),
+    )
+
+
+def _layout(spec: RunSpec) -> torch.memory_format:
+    return torch.channels_last if spec.train.channels_last else torch.contiguous_format
 
 
 def _measure_power(

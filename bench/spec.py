@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -146,6 +147,12 @@ class MeasureSpec(_Model):
     diagnostics: bool = False  # gradient through time, membrane, dead and saturated neurons, layer by layer
 
 
+class RunMeasure(MeasureSpec):
+    """What is measured on one run: what the suite says for all, and the neuron that its entry deploys."""
+
+    deploy: PluginSpec | None = None
+
+
 class RunSpec(_Model):
     """One training run, complete: everything that may change its numbers and nothing else."""
 
@@ -178,14 +185,23 @@ class RunSpec(_Model):
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """One run that a suite asks for: an entry with a seed, and the key under which it is stored."""
+    """One run that a suite asks for: an entry with a seed, and what is measured on it."""
 
     suite: str
     label: str
     seed: int
     spec: RunSpec
-    key: str
-    measure_key: str
+    measure: RunMeasure = field(default_factory=RunMeasure)
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The name of the trained network in the store."""
+        return self.spec.key
+
+    @functools.cached_property
+    def measure_key(self) -> str:
+        """The key of this run measured as `measure` says."""
+        return self.spec.measure_key(self.measure)
 
 
 def digest(value: Any) -> str:
@@ -196,17 +212,24 @@ def digest(value: Any) -> str:
 class EntrySpec(_Model):
     """A row of the comparison: neuron, timesteps and encoder; anything else must be declared in `unmatched`.
 
-    `dataset`, `model` and `train` hold overrides of the suite's own tables, merged key by key.
+    `dataset`, `model` and `train` hold overrides of the suite's own tables, merged key by key. `deploy` is a neuron
+    that the trained weights are measured with too: a row of its own, and nothing is trained for it.
     """
 
     label: Label
     neuron: PluginSpec
     timesteps: Annotated[int, Field(ge=1, le=10_000)]
     encoder: PluginSpec = PluginSpec(name="direct")
+    deploy: PluginSpec | None = None
     dataset: dict[str, Any] = {}
     model: dict[str, Any] = {}
     train: dict[str, Any] = {}
     unmatched: list[str] = []
+
+    @property
+    def deployed_label(self) -> str:
+        """The label of the row that `deploy` adds."""
+        return f"{self.label} as {self.deploy.name if self.deploy else self.neuron.name}"
 
 
 class SuiteSpec(_Model):

@@ -15,7 +15,17 @@ from pydantic import BaseModel, ValidationError
 from bench import registry
 from bench.energy.model import load_table
 from bench.errors import BenchError, SuiteError, nearest
-from bench.spec import DatasetSpec, EntrySpec, ModelSpec, PlannedRun, PluginSpec, RunSpec, SuiteSpec, TrainSpec
+from bench.spec import (
+    DatasetSpec,
+    EntrySpec,
+    ModelSpec,
+    PlannedRun,
+    PluginSpec,
+    RunMeasure,
+    RunSpec,
+    SuiteSpec,
+    TrainSpec,
+)
 
 MAX_BYTES = 1_000_000
 _CHARACTERS = {
@@ -41,10 +51,10 @@ class Suite:
     @property
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
-        parts = [
-            part for run in self.runs for part in (run.spec.dataset, run.spec.model, run.spec.neuron, run.spec.encoder)
-        ]
-        return {part.name.partition(":")[0] for part in parts if ":" in part.name}
+        specs = [run.spec for run in self.runs]
+        parts = [part for spec in specs for part in (spec.dataset, spec.model, spec.neuron, spec.encoder)]
+        deployed = [run.measure.deploy for run in self.runs if run.measure.deploy is not None]
+        return {part.name.partition(":")[0] for part in [*parts, *deployed] if ":" in part.name}
 
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
@@ -165,9 +175,9 @@ def _plugin_problems(data: Mapping[str, Any]) -> list[str]:
     entries = data.get("entries")
     for index, entry in enumerate(entries if isinstance(entries, list) else []):
         if isinstance(entry, dict):
-            for kind in ("neuron", "encoder"):
-                where = _path(("entries", index, kind), data)
-                found += _one_plugin(kind, entry.get(kind), where, list(PluginSpec.model_fields))
+            for key, kind in (("neuron", "neuron"), ("encoder", "encoder"), ("deploy", "neuron")):
+                where = _path(("entries", index, key), data)
+                found += _one_plugin(kind, entry.get(key), where, list(PluginSpec.model_fields))
     return found
 
 
@@ -227,6 +237,10 @@ def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:
 def _match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
     for index, entry in enumerate(spec.entries):
         where = _path(("entries", index), data)
+        if entry.deploy == entry.neuron:
+            yield f"{where}.deploy: is the neuron of the entry itself; leave it out"
+        if entry.deploy is not None and entry.deployed_label in [other.label for other in spec.entries]:
+            yield f"{where}.deploy: its row would be labelled '{entry.deployed_label}', as another entry is"
         changed = [path for part in _OVERRIDABLE for path in _leaves(getattr(entry, part), part)]
         for path in changed:
             if not any(path == word or path.startswith(word + ".") for word in entry.unmatched):
@@ -281,7 +295,8 @@ def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
                 seed=seed,
                 **parts,
             )
-            yield PlannedRun(spec.name, entry.label, seed, run, run.key, run.measure_key(spec.measure))
+            measure = RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy)
+            yield PlannedRun(spec.name, entry.label, seed, run, measure)
 
 
 def _twins(runs: Sequence[PlannedRun]) -> Iterator[str]:

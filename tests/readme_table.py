@@ -1,24 +1,42 @@
-"""Writes the digits table of the README from the committed records: `python tests/readme_table.py`."""
+"""Writes the tables of the README from records and docstrings: `python tests/readme_table.py`."""
 
 from pathlib import Path
 
+from bench import registry
 from bench.report.markdown import main_table
+from bench.report.text import escape, table
 from bench.store import read_records
 from bench.suite import load_suite
 
 ROOT = Path(__file__).parents[1]
-BEGIN = "<!-- digits table: written by `python tests/readme_table.py`, checked by a test -->\n"
-END = "<!-- end of digits table -->\n"
+BEGIN = "<!-- {} table: written by `python tests/readme_table.py`, checked by a test -->\n"
+END = "<!-- end of {} table -->\n"
 
 
-def with_table(text: str) -> str:
-    """Return the README's text with the table that the committed records give between the markers."""
+def digits() -> str:
+    """Return the main table of the committed digits records."""
     suite = load_suite(ROOT / "suites" / "digits.toml")
-    table = main_table(suite, read_records(ROOT / "reports" / "digits" / "records.jsonl"), compact=True)
-    before, rest = text.split(BEGIN)
-    return before + BEGIN + "\n" + table.strip() + "\n\n" + END + rest.split(END)[1]
+    return main_table(suite, read_records(ROOT / "reports" / "digits" / "records.jsonl"), compact=True)
+
+
+def neurons() -> str:
+    """Return a row per built-in neuron: its name, equation and parameters, as its source says."""
+    rows = []
+    for name, info in sorted(registry.plugins("neuron").items()):
+        words = [f"{parameter.name} = {parameter.default}" for parameter in info.parameters]
+        rows.append([f"`{name}`", escape(info.summary), escape(", ".join(words))])
+    return table(["neuron", "what it computes", "parameters"], rows, 3)
+
+
+def with_tables(text: str) -> str:
+    """Return the README's text with each table between its markers."""
+    for name, make in (("digits", digits), ("neurons", neurons)):
+        before, rest = text.split(BEGIN.format(name))
+        text = before + BEGIN.format(name) + "\n" + make().strip() + "\n\n" + END.format(name)
+        text += rest.split(END.format(name))[1]
+    return text
 
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
-    readme.write_text(with_table(readme.read_text()))
+    readme.write_text(with_tables(readme.read_text()))

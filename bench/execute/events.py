@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.spec import MeasureSpec, NeuronPath, PlannedRun, RunSpec
+from bench.spec import NeuronPath, PlannedRun, RunMeasure, RunSpec
 
 
 class Job(BaseModel):
@@ -18,7 +18,7 @@ class Job(BaseModel):
     label: str
     seed: int
     spec: RunSpec
-    measure: MeasureSpec
+    measure: RunMeasure
     folder: str
     data: str
     offline: bool
@@ -27,8 +27,7 @@ class Job(BaseModel):
 
     def planned(self) -> PlannedRun:
         """Return the run as the suite planned it."""
-        spec = self.spec
-        return PlannedRun(self.suite, self.label, self.seed, spec, spec.key, spec.measure_key(self.measure))
+        return PlannedRun(self.suite, self.label, self.seed, self.spec, self.measure)
 
 
 class Event(BaseModel):

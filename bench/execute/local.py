@@ -136,6 +136,8 @@ def check_values(suites: Iterable[Suite]) -> None:
             try:
                 with torch.device("meta"):
                     assemble(run.spec)
+                    if run.measure.deploy is not None:
+                        assemble(run.spec.model_copy(update={"neuron": run.measure.deploy}))
             except BenchError as error:
                 problems[f"{suite.path}: entry '{run.label}': {error}"] = None
     if problems:
@@ -207,7 +209,7 @@ class _Pool:
             label=run.label,
             seed=run.seed,
             spec=run.spec,
-            measure=todo.suite.spec.measure,
+            measure=run.measure,
             folder=str(folder.path),
             data=str(self.settings.data),
             offline=True,  # the data is there: _prepare_data saw to it

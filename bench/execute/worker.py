@@ -57,7 +57,7 @@ def main() -> int:
     place = Place(folder, Path(job.data), job.offline, job.device, job.neurons)
     try:
         with folder.lock(LOCK_PATIENCE_S):
-            run_one(job.planned(), job.measure, place, watch, stop)
+            run_one(job.planned(), place, watch, stop)
         final = Event(kind="done")
     except Interrupted:
         final = Event(kind="interrupted")

@@ -16,7 +16,7 @@ def unfinished(comparison: Comparison) -> str:
     """Return the table of planned runs that are missing or failed, each with its reason; empty when there are none."""
     rows = [
         [escape(entry.label), str(slot.run.seed), slot.run.key, slot.status, escape(slot.reason)]
-        for entry in comparison.entries
+        for entry in comparison.trained
         for slot in entry.slots
         if slot.reason is not None
     ]
@@ -44,7 +44,7 @@ def matched(comparison: Comparison) -> str:
     if not any(entry.done for entry in comparison.entries):
         return "No finished run, so nothing to verify."
     wrong = unmatched_runs(comparison)
-    declared = [entry for entry in comparison.entries if entry.spec.unmatched]
+    declared = [entry for entry in comparison.trained if entry.spec.unmatched]
     words = [
         "The runs are **not matched**: other initial weights, or another sample order, than the baseline in "
         + ", ".join(f"{escape(label)} (seed {seed})" for label, seed in wrong)
@@ -56,6 +56,11 @@ def matched(comparison: Comparison) -> str:
     words += [
         f"{escape(entry.label)} differs by declaration: {escape(joined(entry.spec.unmatched))}." for entry in declared
     ]
+    words += [
+        f"{escape(entry.label)} is not trained: it has the weights of {escape(entry.trained_as)}."
+        for entry in comparison.entries
+        if entry.trained_as
+    ]
     rows = []
     for seed in comparison.suite.spec.seeds:
         for weights, order, labels in _digest_groups(comparison, seed):
@@ -65,7 +70,7 @@ def matched(comparison: Comparison) -> str:
 
 def _done(comparison: Comparison, seed: int) -> Iterable[tuple[str, RunRecord]]:
     for entry in (comparison.baseline, *comparison.others):
-        for slot in entry.slots:
+        for slot in () if entry.trained_as else entry.slots:
             if slot.run.seed == seed and slot.done is not None:
                 yield entry.label, slot.done
 
@@ -96,7 +101,7 @@ def settings(comparison: Comparison) -> str:
             escape(_plugin(entry, "neuron", entry.spec.neuron.model_dump(mode="json"))),
             escape(_plugin(entry, "encoder", entry.spec.encoder.model_dump(mode="json"))),
             str(entry.spec.timesteps),
-            escape("; ".join(f"{key} = {_words(value)}" for key, value in _flat(_overrides(entry)))) or "nothing",
+            escape(_declared(entry)),
         ]
         for entry in comparison.entries
     ]
@@ -143,6 +148,11 @@ def _agreed(values: list[Any]) -> Any:
     return distinct[0] if len(distinct) == 1 else " or ".join(map(_words, distinct))
 
 
+def _declared(entry: Entry) -> str:
+    words = [f"{key} = {_words(value)}" for key, value in _flat(_overrides(entry))]
+    return "; ".join([f"the trained weights of {entry.trained_as}", *words] if entry.trained_as else words) or "nothing"
+
+
 def _overrides(entry: Entry) -> dict[str, Any]:
     return {part: values for part in ("dataset", "model", "train") if (values := getattr(entry.spec, part))}
 
@@ -171,7 +181,7 @@ def simulation_cost(comparison: Comparison) -> str:
             number(mean / size) if (mean := entry.summary(_clock(name)).mean) is not None else "n/a"
             for name, size in (("train_s", 1.0), ("images_per_s", 1.0), ("peak_memory_bytes", MEGABYTE))
         ]
-        for entry in comparison.entries
+        for entry in comparison.trained
     ]
     return table(["entry", "n", "training, s", "images per s", "peak memory, MB"], rows)
 
@@ -187,7 +197,7 @@ def measured_energy(comparison: Comparison) -> str:
             escape(", ".join(str(found[name]) for name in ("source", "device", "driver") if name in found)),
             f"{found['sm_clock_mhz']} / {found['memory_clock_mhz']}" if "sm_clock_mhz" in found else "n/a",
         ]
-        for entry in comparison.entries
+        for entry in comparison.trained
         for record in entry.done
         if (found := record.wall_clock.get("measured_energy"))
     ]
@@ -206,7 +216,7 @@ def _clock(name: str) -> Callable[[RunRecord], float | None]:
 
 def provenance(comparison: Comparison) -> str:
     """Return the distinct commits, devices, versions and code digests, and which runs had which where they differ."""
-    done = [(slot, slot.done) for entry in comparison.entries for slot in entry.slots if slot.done is not None]
+    done = [(slot, slot.done) for entry in comparison.trained for slot in entry.slots if slot.done is not None]
     if not done:
         return "No finished run."
     found: dict[str, dict[str, list[Slot]]] = {}

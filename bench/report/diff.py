@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.errors import RecordError
 from bench.record import RunRecord
+from bench.report.frame import deployed_record
 from bench.report.statistics import summarise
 from bench.report.text import NOT_AVAILABLE, escape, number, ratio, table
 from bench.store import parse_records, read_records
@@ -35,6 +36,7 @@ def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
 
     Measured numbers that are equal are left out and counted in the first line; training time is always shown.
     """
+    old, new = _with_deployed(old), _with_deployed(new)
     rows, differing, compared = [], 0, 0
     for label in dict.fromkeys(record.label for record in [*old, *new]):
         before, after = _finished(old, label), _finished(new, label)
@@ -49,6 +51,16 @@ def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
             rows.append([escape(label), name, *cells])
     said = f"{differing} of {compared} measured numbers differ." if differing else "No measured number differs."
     return f"{said}\n\n{table(['entry', 'mean over seeds', 'before', 'after', 'ratio'], rows, 2)}" if rows else said
+
+
+def _with_deployed(records: Sequence[RunRecord]) -> list[RunRecord]:
+    found: list[RunRecord] = []
+    for record in records:
+        found.append(record)
+        if record.deployed is not None:
+            label = f"{record.label} as {record.deployed.neuron['name']}"
+            found += filter(None, [deployed_record(record, label)])
+    return found
 
 
 def _finished(records: Sequence[RunRecord], label: str) -> list[RunRecord]:

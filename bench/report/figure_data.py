@@ -25,9 +25,9 @@ def figure_data(suite: Suite, records: Sequence[RunRecord], tables: Sequence[str
     priced = price(comparison, (tables or suite.spec.energy)[:1])[0]
     found = {
         "accuracy_energy": _accuracy_energy(comparison, priced),
-        "training_curves": _series(comparison, _training_curve),
+        "training_curves": _series(comparison.trained, _training_curve),
         "firing_rate": _firing_rate(comparison),
-        "accuracy_by_timestep": _series(comparison, _by_timestep),
+        "accuracy_by_timestep": _series(comparison.entries, _by_timestep),
         "gradient_flow": gradient_flow_data(comparison),
         "membrane": membrane_data(comparison),
     }
@@ -44,9 +44,9 @@ def _rounded(value: Any) -> Any:
     return [_rounded(item) for item in value] if isinstance(value, list) else value
 
 
-def _series(comparison: Comparison, make: Any) -> dict[str, Any]:
-    entries = [{"label": entry.label} | make(entry) for entry in comparison.entries if entry.done]
-    return {"entries": entries, "without_data": [entry.label for entry in comparison.entries if not entry.done]}
+def _series(entries: Sequence[Entry], make: Any) -> dict[str, Any]:
+    drawn = [{"label": entry.label} | make(entry) for entry in entries if entry.done]
+    return {"entries": drawn, "without_data": [entry.label for entry in entries if not entry.done]}
 
 
 def _accuracy_energy(comparison: Comparison, priced: Priced) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def write_figures(
 ) -> list[Path]:
     """Write every figure that has data as SVG and PNG, and figures.json with what they draw; return the files."""
     data = figure_data(suite, records, tables)
-    looks = looks_of([entry.label for entry in suite.spec.entries])
+    entries = suite.spec.entries
+    deployed = [entry.deployed_label for entry in entries if entry.deploy is not None]
+    looks = looks_of([entry.label for entry in entries] + deployed)
     written = []
     with matplotlib.rc_context(STYLE):
         for name, series in data.items():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
 
-from bench.record import RunRecord
+from bench.record import Deployment, RunRecord
 from bench.report.statistics import PairedDifference, Summary, holm, paired_difference, summarise
 from bench.spec import EntrySpec, PlannedRun
 from bench.suite import Suite
@@ -42,6 +42,7 @@ class Entry:
 
     spec: EntrySpec
     slots: tuple[Slot, ...]
+    trained_as: str | None = None  # the entry whose weights these are, where this one deploys them
 
     @property
     def label(self) -> str:
@@ -75,6 +76,11 @@ class Comparison:
     suite: Suite
     entries: tuple[Entry, ...]
 
+    @property
+    def trained(self) -> list[Entry]:
+        """The entries with a training of their own, as the suite lists them."""
+        return [entry for entry in self.entries if entry.trained_as is None]
+
     @cached_property
     def baseline(self) -> Entry:
         """The entry that the others are compared with."""
@@ -98,13 +104,35 @@ class Comparison:
 
 def compare(suite: Suite, records: Sequence[RunRecord]) -> Comparison:
     """Lay `records` beside the runs of `suite`, in the suite's order whatever the order of the records."""
-    slots = select(suite, records)
-    return Comparison(
-        suite,
-        tuple(
-            Entry(spec, tuple(slot for slot in slots if slot.run.label == spec.label)) for spec in suite.spec.entries
-        ),
+    slots, entries = select(suite, records), []
+    for spec in suite.spec.entries:
+        trained = Entry(spec, tuple(slot for slot in slots if slot.run.label == spec.label))
+        entries += [trained, *_deployed(trained)]
+    return Comparison(suite, tuple(entries))
+
+
+def _deployed(entry: Entry) -> list[Entry]:
+    """Return the row of the neuron that an entry deploys, where it does."""
+    if entry.spec.deploy is None:
+        return []
+    label, neuron = entry.spec.deployed_label, entry.spec.deploy
+    spec = entry.spec.model_copy(update={"label": label, "neuron": neuron, "deploy": None})
+    slots = tuple(
+        Slot(replace(slot.run, label=label), deployed_record(slot.record, label), slot.reason) for slot in entry.slots
     )
+    return [Entry(spec, slots, trained_as=entry.label)]
+
+
+def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
+    """Return what a record says of the neuron that was deployed, as a record; a failed one is handed on as it is."""
+    if record is None or record.deployed is None:
+        return record
+    measured = {name: getattr(record.deployed, name) for name in Deployment.model_fields if name != "neuron"}
+    resolved = record.resolved | {"neuron": measured.pop("resolved")}
+    measured |= {"label": label, "spec": record.spec | {"neuron": record.deployed.neuron}, "resolved": resolved}
+    # What belongs to the training is not this row's.
+    absent: dict[str, object] = {"best_accuracy_fraction": None, "history": [], "diagnostics": None, "deployed": None}
+    return record.model_copy(update=measured | absent)
 
 
 def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:

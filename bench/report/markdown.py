@@ -120,7 +120,7 @@ def _cost_section(comparison: Comparison) -> list[str]:
 
 
 def _opening(comparison: Comparison) -> str:
-    spec, entries = comparison.suite.spec, comparison.entries
+    spec, entries = comparison.suite.spec, comparison.trained
     slots = [slot for entry in entries for slot in entry.slots]
     done = sum(slot.done is not None for slot in slots)
     seeds = joined(map(str, spec.seeds))

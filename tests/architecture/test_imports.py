@@ -53,7 +53,8 @@ ALLOWED = {
     "measure": {"measure", "neurons", "encoders", "models", "data", *LIGHT},
     "kit": {"measure", "neurons", "encoders", "models", "data", *LIGHT},
     "train": {"neurons", "encoders", "models", "data", *LIGHT},
-    "run": {"train", "measure", "neurons", "encoders", "models", "data", *LIGHT},
+    "fuse": {"train", "measure", "neurons", "encoders", "models", "data", *LIGHT},
+    "run": {"fuse", "train", "measure", "neurons", "encoders", "models", "data", *LIGHT},
 }
 ENERGY_MAY = {"bench", "pydantic", *sys.stdlib_module_names}
 

@@ -58,9 +58,9 @@ def test_a_run_trains_on_the_gpu(label, precision, tmp_path):
     run = suite.select(label, 0)[0]
     train = run.spec.train.model_copy(update={"precision": precision, "channels_last": True, "epochs": 10})
     spec = run.spec.model_copy(update={"train": train})
-    run = type(run)(run.suite, label, 0, spec, spec.key, spec.measure_key(suite.spec.measure))
+    run = type(run)(run.suite, label, 0, spec)
     (tmp_path / "run").mkdir()
     place = Place(RunFolder(tmp_path / "run"), tmp_path, device="cuda:0")
-    record = run_one(run, suite.spec.measure, place)
+    record = run_one(run, place)
     assert record.accuracy_fraction > 0.9
     assert record.wall_clock["peak_memory_bytes"] > 0 and "NVIDIA" in record.provenance["device"]

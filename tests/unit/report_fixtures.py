@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.diagnostics import Diagnostics, LayerDiagnostics, Membrane
 from bench.record import Digests, EpochRow, LayerCount, NeuronCount, OtherOps, RunRecord
-from bench.spec import PlannedRun, RunSpec, SuiteSpec
+from bench.spec import PlannedRun, RunMeasure, RunSpec, SuiteSpec
 from bench.suite import Suite
 
 SAMPLES = 10  # counted
@@ -66,7 +66,11 @@ def make_suite(labels=("ANN", "LIF", "CLIF"), energy=("horowitz-fp32",), seeds=S
                 timesteps=entry.timesteps,
                 seed=seed,
             )
-            runs.append(PlannedRun(spec.name, entry.label, seed, run, run.key, run.measure_key(spec.measure)))
+            runs.append(
+                PlannedRun(
+                    spec.name, entry.label, seed, run, RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy)
+                )
+            )
     return Suite(spec, Path("suites/tiny.toml"), tuple(runs))
 
 

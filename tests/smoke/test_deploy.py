@@ -1,0 +1,140 @@
+"""Train with one neuron, deploy with another: a row of its own, and nothing is trained for it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.report.frame import compare
+from bench.store import Store
+from bench.suite import load_suite
+
+ROOT = Path(__file__).parents[2]
+SUITE = """
+name     = "deployed"
+title    = "Deployed"
+baseline = "ANN"
+seeds    = [0]
+energy   = ["horowitz-fp32"]
+dataset  = { name = "digits" }
+model    = { name = "convnet", width = 8, stages = 2 }
+
+[train]
+epochs     = 2
+batch_size = 64
+optimizer  = { name = "adamw", learning_rate = 5e-3 }
+
+[[entries]]
+label     = "ANN"
+neuron    = { name = "relu" }
+timesteps = 1
+
+[[entries]]
+label     = "CLIF"
+neuron    = { name = "clif" }
+timesteps = 3
+deploy    = { name = "lif", reset = "hard", v_reset = -0.06 }
+"""
+DEPLOY = '{ name = "lif", reset = "hard", v_reset = -0.06 }'
+SAME = '{ name = "clif", tau = 2.0 }'  # the neuron that was trained, written otherwise
+
+
+def spikebench(*arguments, cwd):
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def record_of(folder):
+    found = Store(folder / "runs").collect(load_suite(folder / "deployed.toml"), folder / "reports")
+    return next(record for record in found if record.label == "CLIF")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("deployed")
+    (folder / "deployed.toml").write_text(SUITE)
+    done = spikebench("run", "deployed.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_weights_are_measured_with_the_other_neuron(folder):
+    record = record_of(folder)
+    assert record.neurons[0].neuron == "clif" and record.deployed.neurons[0].neuron == "lif"
+    assert record.deployed.resolved | {"reset": "hard", "v_reset": -0.06} == record.deployed.resolved
+    assert record.deployed.layers[0] == record.layers[0]  # the stem sees the image
+    assert record.deployed.layers[1:] != record.layers[1:]  # and what follows other spikes
+    assert record.deployed.test_samples == record.test_samples == 360
+    assert record.deployed.neurons[0].state_words == 1 and record.neurons[0].state_words == 2
+    assert type(record).from_json(record.to_json()) == record
+
+
+def test_both_rows_are_in_the_report_and_one_run_is_counted(folder):
+    done = spikebench("report", "deployed.toml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    page = (folder / "reports" / "deployed" / "report.md").read_text()
+    assert "2 entries, seeds 0; 2 of 2 runs finished" in page
+    assert "CLIF as lif is not trained: it has the weights of CLIF." in page
+    main = page.partition("## Comparison")[2].partition("## ")[0]
+    rows = [line for line in main.splitlines() if line.startswith("| CLIF")]
+    accuracies = [100 * record_of(folder).accuracy_fraction, 100 * record_of(folder).deployed.accuracy_fraction]
+    assert [row.split("|")[1].strip() for row in rows] == ["CLIF", "CLIF as lif"]
+    assert all(f"{accuracy:.2f}" in row for accuracy, row in zip(accuracies, rows, strict=True))
+    assert spikebench("report", "deployed.toml", "--check", cwd=folder).returncode == 0
+    assert "CLIF as lif" in spikebench("report", "deployed.toml", "--format", "csv", cwd=folder).stdout
+    lines = (folder / "reports" / "deployed" / "records.jsonl").read_text().splitlines()
+    assert ["deployed" in json.loads(line) for line in lines] == [False, True]
+
+
+def test_another_neuron_to_deploy_measures_again_and_trains_nothing(folder):
+    before, path = record_of(folder), folder / "deployed.toml"
+    path.write_text(SUITE.replace(DEPLOY, SAME))
+    try:
+        done = spikebench("run", "deployed.toml", cwd=folder)
+        assert done.returncode == 0 and "2 runs: 1 done, 1 to do (1 partial)" in done.stdout
+        assert "epoch" not in done.stdout
+        after = record_of(folder)
+    finally:
+        path.write_text(SUITE)
+    assert after.history == before.history and after.layers == before.layers
+    same = {name: getattr(after, name) for name in ("accuracy_fraction", "correct", "layers", "neurons", "other_ops")}
+    assert same == {name: getattr(after.deployed, name) for name in same}  # the very neuron that was trained
+
+
+def test_without_records_the_row_is_there_and_no_run_of_its_own(folder):
+    comparison = compare(load_suite(folder / "deployed.toml"), [])
+    assert [entry.label for entry in comparison.entries] == ["ANN", "CLIF", "CLIF as lif"]
+    assert [entry.label for entry in comparison.trained] == ["ANN", "CLIF"]
+    assert not any(entry.done for entry in comparison.entries)
+
+
+@pytest.mark.parametrize(
+    ("deploy", "expected"),
+    [
+        ('{ name = "liff" }', "entries[1] (CLIF).deploy.name: unknown neuron 'liff'; did you mean 'lif'?"),
+        ('{ name = "lif", tua = 2.0 }', "entries[1] (CLIF).deploy.tua: unknown key; did you mean 'tau'?"),
+        ('{ name = "clif" }', "entries[1] (CLIF).deploy: is the neuron of the entry itself"),
+        ('{ name = "lif", v_reset = 0.5 }', "v_reset is for reset = 'hard' alone"),
+    ],
+)
+def test_a_wrong_deployment_is_explained(tmp_path, deploy, expected):
+    (tmp_path / "deployed.toml").write_text(SUITE.replace(DEPLOY, deploy))
+    done = spikebench("check", "deployed.toml", cwd=tmp_path)
+    assert done.returncode == 2 and expected in done.stderr
+
+
+def test_a_label_that_the_row_would_take_is_refused(tmp_path):
+    (tmp_path / "deployed.toml").write_text(SUITE.replace('"ANN"', '"CLIF as lif"'))
+    done = spikebench("check", "deployed.toml", cwd=tmp_path)
+    assert done.returncode == 2 and "labelled 'CLIF as lif', as another entry is" in done.stderr
