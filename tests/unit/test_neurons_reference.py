@@ -431,6 +431,10 @@ def test_parameters_out_of_range_are_named(make: type[Neuron], options: Options,
         make(**options)
 
 
+def test_first_weights_halve_into_the_past() -> None:
+    assert PSN(k=4).w.tolist() == [0.125, 0.25, 0.5, 1.0] and PSN(k=4, threshold=0.5).threshold.item() == 0.5
+
+
 def test_unknown_reset_is_named() -> None:
     with pytest.raises(UnknownNameError, match="unknown reset 'sofft'; did you mean 'soft'"):
         LIF(reset="sofft")
