@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -81,7 +81,7 @@ def run(
     ] = NeuronPathName.auto,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
-    from bench.execute.local import Settings, execute, plan, resources
+    from bench.execute.local import Outcome, Settings, execute, plan, resources
     from bench.store import State, Store
 
     loaded, store = _load(suites, trust), Store()
@@ -100,11 +100,15 @@ def run(
     from bench.progress import Board
 
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, neurons=neurons.value)
-    with Board(out, todos, resources(settings)[1]) as board:
-        outcome = execute(todos, store, settings, board)
+    try:
+        with Board(out, todos, resources(settings)[1]) as board:
+            outcome = execute(todos, store, settings, board)
+    except KeyboardInterrupt:  # before the first process was there
+        outcome = Outcome(interrupted=True)
     if outcome.interrupted:
-        rest = f"{outcome.killed} killed before saving" if outcome.killed else "the rest saved"
-        out.print(f"interrupted: {outcome.done} of {_runs(len(todos))} done, {rest}; the same command goes on")
+        words = [f"{outcome.done} of {_runs(len(todos))} done", f"{outcome.saved} saved part of the way"]
+        words += [f"{outcome.killed} killed before saving"] if outcome.killed else []
+        out.print(f"interrupted: {', '.join(words)}; the same command goes on")
         raise typer.Exit(INTERRUPTED)
     for line in outcome.failed:
         typer.echo(f"failed: {line}", err=True)
@@ -227,7 +231,9 @@ def check(suites: Suites, trust: Trust = False) -> None:
 @app.command("list")
 def list_(kind: Annotated[Listing, typer.Argument(help="What to list.")]) -> None:
     """List what a suite may name."""
-    rows = {"suites": _suite_rows, "tables": _table_rows}.get(kind.value, lambda: _plugin_rows(kind.value[:-1]))()
+    from bench.listing import rows_of
+
+    rows = rows_of(kind.value)
     table = Table(box=None, pad_edge=False)
     for column in ("name", "parameters", "what it is") if len(rows[0]) == 3 else ("name", "what it is"):
         table.add_column(column, overflow="fold")
@@ -269,43 +275,6 @@ def _load(paths: list[Path], trusted: bool = False) -> list[Suite]:
 
 def _runs(count: int) -> str:
     return f"{count} run{'' if count == 1 else 's'}"
-
-
-def _problems(count: int) -> str:
-    return f"{count} problem{'' if count == 1 else 's'}"
-
-
-def _suite_rows() -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for path in sorted(Path("suites").glob("*.toml")):
-        try:
-            suite = load_suite(path)
-        except SuiteError as error:  # one broken file must not hide the others
-            rows.append((str(path), f"cannot be used: {_problems(len(error.problems))}; see `spikebench check {path}`"))
-        else:
-            rows.append((str(path), f"{suite.spec.title} ({_runs(len(suite.runs))})"))
-    if not rows:
-        raise BenchError("suites/: no suite files here; run this in the folder that holds suites/")
-    return rows
-
-
-def _table_rows() -> list[tuple[str, ...]]:
-    from bench.energy.model import load_table, table_names
-
-    return [(name, load_table(name).title) for name in table_names()]
-
-
-def _plugin_rows(kind: str) -> list[tuple[str, ...]]:
-    from bench import registry
-    from bench.signature import Parameter
-
-    def words(parameter: Parameter) -> Any:
-        return parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
-
-    return [
-        (info.name, ", ".join(map(words, info.parameters)), info.summary)
-        for _, info in sorted(registry.plugins(kind).items())
-    ]
 
 
 def main() -> None:

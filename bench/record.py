@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +16,10 @@ SCHEMA_VERSION = 1
 
 InputKind = Literal["binary", "ternary", "graded", "analog"]
 Column = Literal["bias", "norm", "pooling", "residual", "encoder", "readout"]
+
+
+def _is_none(value: object) -> bool:
+    return value is None
 
 
 class _Part(BaseModel):
@@ -35,7 +40,7 @@ class LayerCount(_Part):
     output_shape: tuple[int, ...]  # of one sample at one timestep
     stride: tuple[int, ...] = ()
     groups: int = 1
-    has_bias: bool
+    has_bias: bool  # its own, or that of a batch norm folded into it
     samples: int
     timesteps: int  # how many times a sample passes through the layer
     dense_macs_total: int  # padding taps included (fvcore's convention)
@@ -45,6 +50,7 @@ class LayerCount(_Part):
     input_unit: float | None = None  # graded inputs: the value of one level
     input_levels: int | None = None  # graded inputs: the highest level seen
     graded_acs_total: int | None = None  # graded inputs: synops weighted by level
+    network_input: bool = Field(default=False, exclude_if=operator.not_)  # its input is the network's own, as an image
     static_input: bool = False  # sees the same input at every timestep, so one pass could be cached
 
     @property
@@ -195,8 +201,9 @@ class RunRecord(_Part):
     neurons: list[NeuronCount] = []
     other_ops: list[OtherOps] = []
     not_counted: list[str] = []
-    diagnostics: Diagnostics | None = None  # where the suite asks for them, and anything spikes
-    deployed: Deployment | None = None  # where the entry says so
+    # Absent where nobody asked for them, or nothing spikes.
+    diagnostics: Diagnostics | None = Field(default=None, exclude_if=_is_none)
+    deployed: Deployment | None = Field(default=None, exclude_if=_is_none)
     parameters: int | None = None  # learnable, neurons included
     digests: Digests | None = None
     provenance: dict[str, Any] = {}
@@ -223,9 +230,8 @@ class RunRecord(_Part):
         )
 
     def to_json(self) -> str:
-        """Return the record as one line of canonical JSON, without what the suite did not ask to measure."""
-        without = {name for name in ("diagnostics", "deployed") if getattr(self, name) is None}
-        return canonical_json(self.model_dump(mode="json", by_alias=True, exclude=without))
+        """Return the record as one line of canonical JSON."""
+        return canonical_json(self.model_dump(mode="json", by_alias=True))
 
     @classmethod
     def from_json(cls, text: str, where: str = "record") -> RunRecord:

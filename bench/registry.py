@@ -14,12 +14,12 @@ import importlib
 import importlib.util
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.errors import ParameterError, UnknownNameError, nearest
-from bench.signature import Parameter, class_attribute, classes_in, constructor_of, parameter_of
+from bench.signature import Parameter, class_attribute, class_flags, classes_in, constructor_of, parameter_of
 
 PACKAGE = Path(__file__).parent
 FOLDERS = {"neuron": "neurons", "encoder": "encoders", "model": "models", "dataset": "data"}
@@ -37,6 +37,7 @@ class PluginInfo:
     path: Path
     summary: str  # first line of the docstring
     parameters: tuple[Parameter, ...]
+    flags: Mapping[str, bool] = field(default_factory=dict)  # class attributes, as `spiking = False`
     harness: tuple[str, ...] = ()  # arguments that start with an underscore: the harness gives them, no suite
 
     def load(self) -> type:
@@ -147,7 +148,7 @@ def _info(
     summary = doc.partition("\n")[0]
     constructor = constructor_of(node, classes, path)
     if constructor is None:
-        return PluginInfo(kind, name, module, node.name, path, summary, ())
+        return PluginInfo(kind, name, module, node.name, path, summary, (), class_flags(node))
     arguments, source = constructor
     parameters = tuple(
         parameter_of(argument, default, source)
@@ -155,7 +156,7 @@ def _info(
         if not argument.arg.startswith("_")
     )
     harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
-    return PluginInfo(kind, name, module, node.name, path, summary, parameters, harness)
+    return PluginInfo(kind, name, module, node.name, path, summary, parameters, class_flags(node), harness)
 
 
 def _outside(kind: str, name: str) -> PluginInfo:

@@ -71,6 +71,19 @@ def class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
     return None
 
 
+def class_flags(node: ast.ClassDef) -> dict[str, bool]:
+    """Return the attributes to which a class body assigns True or False."""
+    found: dict[str, bool] = {}
+    for statement in node.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=bool(value)))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=bool(value)))
+            ):
+                found[name] = value
+    return found
+
+
 def constructor_of(
     node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
 ) -> tuple[ast.arguments, Path] | None:

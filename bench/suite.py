@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from bench import registry
-from bench.energy.model import load_table
 from bench.errors import BenchError, SuiteError, nearest
 from bench.spec import (
-    DatasetSpec,
-    EntrySpec,
-    ModelSpec,
     PlannedRun,
-    PluginSpec,
     RunMeasure,
     RunSpec,
     SuiteSpec,
-    TrainSpec,
 )
+from bench.suite_checks import OVERRIDABLE, explain, match_problems, merged, raw_problems
 
 MAX_BYTES = 1_000_000
-_CHARACTERS = {
-    "name": "should be lower-case letters, digits and hyphens",
-    "label": "should hold no control characters and none of | < > `",
-}
-_OVERRIDABLE: Mapping[str, type[BaseModel]] = {"dataset": DatasetSpec, "model": ModelSpec, "train": TrainSpec}
 
 
 @dataclass(frozen=True)
@@ -75,9 +62,9 @@ def load_suite(path: str | Path) -> Suite:
     try:
         spec = SuiteSpec.model_validate(data)
     except ValidationError as error:
-        problems = [_explain(item, data) for item in error.errors()]
-        raise SuiteError([f"{path}: {problem}" for problem in problems + _raw_problems(data, path)]) from None
-    problems = _raw_problems(data, path) + list(_match_problems(spec, data))
+        problems = [explain(item, data) for item in error.errors()]
+        raise SuiteError([f"{path}: {problem}" for problem in problems + raw_problems(data, path)]) from None
+    problems = raw_problems(data, path) + list(match_problems(spec, data))
     if problems:
         raise SuiteError([f"{path}: {problem}" for problem in problems])
     runs = tuple(_expand(spec, data))
@@ -110,182 +97,9 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _explain(item: Any, data: Mapping[str, Any], prefix: Sequence[str | int] = ()) -> str:
-    location = (*prefix, *item["loc"])
-    where, kind = _path(location, data), item["type"]
-    if kind == "extra_forbidden":
-        return f"{where}: unknown key; {nearest(str(location[-1]), _known_keys(location[:-1]))}"
-    if kind == "missing":
-        return f"{where}: missing"
-    if kind == "literal_error":
-        words = re.findall(r"'([^']*)'", str(item["ctx"]["expected"]))
-        return f"{where}: '{item['input']}' is not a choice; {nearest(str(item['input']), words)}"
-    if kind in ("model_type", "dict_type"):
-        return f"{where}: should be a table of keys and values, not {item['input']!r:.60}"
-    if kind == "string_pattern_mismatch":
-        return f"{where}: {_CHARACTERS['name' if where == 'name' else 'label']}, not {item['input']!r:.60}"
-    message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "should", 1)
-    if kind == "value_error":
-        return f"{where}: {message}"
-    return f"{where}: {message}, not {item['input']!r:.60}"
-
-
-def _path(location: Sequence[str | int], data: Any) -> str:
-    text, here = "", data
-    for part in location:
-        here = here[part] if _holds(here, part) else None
-        if isinstance(part, int):
-            text += f"[{part}]"
-            label = here.get("label") if isinstance(here, dict) else None
-            text += f" ({label})" if isinstance(label, str) else ""
-        else:
-            text += f".{part}" if text else part
-    return text
-
-
-def _holds(here: Any, part: str | int) -> bool:
-    if isinstance(part, int):
-        return isinstance(here, list) and part < len(here)
-    return isinstance(here, dict) and part in here
-
-
-def _known_keys(location: Sequence[str | int]) -> list[str]:
-    model: type[BaseModel] | None = SuiteSpec
-    if len(location) > 2 and location[0] == "entries" and location[2] in _OVERRIDABLE:
-        model, location = _OVERRIDABLE[str(location[2])], location[3:]
-    for part in location:
-        if isinstance(part, str):
-            field = model.model_fields.get(part) if model else None
-            model = next(_models(field.annotation), None) if field else None
-    return list(model.model_fields) if model else []
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in typing.get_args(annotation):
-        yield from _models(inner)
-
-
-def _plugin_problems(data: Mapping[str, Any]) -> list[str]:
-    """Check names and parameters of plug-ins in the raw data, so that they show beside schema errors."""
-    found = []
-    for kind, model in (("dataset", DatasetSpec), ("model", ModelSpec)):
-        found += _one_plugin(kind, data.get(kind), kind, list(model.model_fields))
-    entries = data.get("entries")
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
-        if isinstance(entry, dict):
-            for key, kind in (("neuron", "neuron"), ("encoder", "encoder"), ("deploy", "neuron")):
-                where = _path(("entries", index, key), data)
-                found += _one_plugin(kind, entry.get(key), where, list(PluginSpec.model_fields))
-    return found
-
-
-def _one_plugin(kind: str, table: Any, where: str, own_keys: Sequence[str]) -> list[str]:
-    if not isinstance(table, dict) or not isinstance(table.get("name"), str):
-        return []
-    try:
-        info = registry.find(kind, table["name"])
-    except BenchError as error:
-        return [f"{where}.name: {error}"]
-    params = {key: value for key, value in table.items() if key not in own_keys}
-    wrong = info.problems(params)
-    known = [*own_keys, *(parameter.name for parameter in info.parameters)]
-    return [
-        f"{where}.{key}: {message}" if key in known else f"{where}.{key}: unknown key; {nearest(key, known)}"
-        for key, message in wrong.items()
-    ]
-
-
-def _raw_problems(data: Mapping[str, Any], path: Path) -> list[str]:
-    """Check what the schema alone cannot say, in the raw data, so that it shows beside schema errors."""
-    return [*_plugin_problems(data), *_label_problems(data), *_list_problems(data, path)]
-
-
-def _label_problems(data: Mapping[str, Any]) -> Iterator[str]:
-    entries = data.get("entries")
-    labels = (
-        [e["label"] for e in entries if isinstance(e, dict) and isinstance(e.get("label"), str)]
-        if (isinstance(entries, list))
-        else []
-    )
-    for label in sorted({label for label in labels if labels.count(label) > 1}):
-        yield f"entries: {labels.count(label)} entries are labelled '{label}'; give each its own label"
-    baseline = data.get("baseline")
-    if isinstance(baseline, str) and labels and baseline not in labels:
-        yield f"baseline: no entry '{baseline}'; {nearest(baseline, labels)}"
-
-
-def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:
-    for key, what in (("seeds", "seed"), ("energy", "table")):
-        values = data.get(key)
-        if isinstance(values, list) and any(values.count(value) > 1 for value in values):
-            yield f"{key}: a {what} stands twice in {values}"
-    tables = data.get("energy")
-    for index, name in enumerate(tables if isinstance(tables, list) else []):
-        try:
-            if isinstance(name, str):
-                load_table(name)
-        except BenchError as error:
-            yield f"energy[{index}]: {error}"
-    smaller = data.get("smaller")
-    if isinstance(smaller, str) and not (path.parent / f"{smaller}.toml").is_file():
-        beside = sorted(other.stem for other in path.parent.glob("*.toml"))
-        yield f"smaller: no suite '{smaller}' beside this one; {nearest(smaller, beside)}"
-
-
-def _match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
-    for index, entry in enumerate(spec.entries):
-        where = _path(("entries", index), data)
-        if entry.deploy == entry.neuron:
-            yield f"{where}.deploy: is the neuron of the entry itself; leave it out"
-        if entry.deploy is not None and entry.deployed_label in [other.label for other in spec.entries]:
-            yield f"{where}.deploy: its row would be labelled '{entry.deployed_label}', as another entry is"
-        changed = [path for part in _OVERRIDABLE for path in _leaves(getattr(entry, part), part)]
-        for path in changed:
-            if not any(path == word or path.startswith(word + ".") for word in entry.unmatched):
-                yield (
-                    f"{where}.{path}: entries may differ only in neuron, timesteps and encoder; "
-                    f'to break the match on purpose write unmatched = ["{path}"]'
-                )
-        for word in entry.unmatched:
-            if not any(path == word or path.startswith(word + ".") for path in changed):
-                yield f"{where}.unmatched: '{word}' is not changed by this entry; {nearest(word, changed)}"
-        for part, model in _OVERRIDABLE.items():
-            try:
-                _merged(data, entry, part, model)
-            except ValidationError as error:
-                for item in error.errors():
-                    yield _explain(item, data, ("entries", index, part))
-        for part in ("dataset", "model"):
-            if getattr(entry, part):
-                keys = list(_OVERRIDABLE[part].model_fields)
-                yield from _one_plugin(part, _merge(data[part], getattr(entry, part)), f"{where}.{part}", keys)
-
-
-def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
-    for key, value in table.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}.{key}")
-        else:
-            yield f"{prefix}.{key}"
-
-
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _merged(data: Mapping[str, Any], entry: EntrySpec, part: str, model: type[BaseModel]) -> Any:
-    return model.model_validate(_merge(data[part], getattr(entry, part)))
-
-
 def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
     for entry in spec.entries:
-        parts = {part: _merged(data, entry, part, model) for part, model in _OVERRIDABLE.items()}
+        parts = {part: merged(data, entry, part, model) for part, model in OVERRIDABLE.items()}
         for seed in spec.seeds:
             run = RunSpec(
                 suite_version=spec.version,

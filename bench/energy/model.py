@@ -69,10 +69,10 @@ class EnergyBreakdown:
 
     `synapse_pj_per_sample` and every total follow the rule that was chosen, dense by default, for analog layers; the
     `_dense_` and `_zero_skipping_` figures are there under either. A total is None where an operation has no price
-    (`unpriced` names it) or where work was not counted (`not_counted` names it). Memory and addressing are None
-    where they are outside the table's scope; a total then leaves them out, as `table.scope` says. Neurons and bias
-    are None where the price of an accumulate or an update contains them (`table.included`). The routing of spikes is
-    addressing.
+    (`unpriced` names it), and so are the figures of the synapses where work was not counted (`not_counted` names it).
+    Memory and addressing are None where they are outside the table's scope; a total then leaves them out, as
+    `table.scope` says. Neurons and bias are None where the price of an accumulate or an update contains them
+    (`table.included`). The routing of spikes is addressing.
     """
 
     table: CostTable
@@ -102,18 +102,29 @@ class EnergyBreakdown:
     not_counted: tuple[str, ...]
 
 
-def estimate_energy(counts: Counts, table: CostTable | str | Path, *, zero_skipping: bool = False) -> EnergyBreakdown:
+def estimate_energy(
+    counts: Counts,
+    table: CostTable | str | Path,
+    *,
+    zero_skipping: bool = False,
+    network_input_table: CostTable | None = None,
+) -> EnergyBreakdown:
     """Return the energy per sample of what was counted, under `table` (a name, a path ending in .toml, or a table).
 
     zero_skipping: whether the headline figures let analog layers skip zero inputs. Both are in the result.
+    network_input_table: prices the layers that see the network's own input, where that is not `table`.
     Raises UnknownNameError or TableError for a table that cannot be used.
     """
     if not isinstance(table, CostTable):
         table = load_table(table)
-    layers = [layer_costs(layer, table) for layer in counts.layers]
+    tables = [(network_input_table if layer.network_input else None) or table for layer in counts.layers]
+    layers = [layer_costs(layer, own) for layer, own in zip(counts.layers, tables, strict=True)]
     rest = rest_costs(counts, table)
     chosen = [costs.under(zero_skipping) for costs in layers]
     network = None if counts.not_counted else rest.total
+
+    def synapse(parts: Iterable[Cost]) -> float | None:
+        return None if counts.not_counted else add_up(part.synapse for part in parts)
 
     def total(parts: Iterable[Cost], others: float | None) -> float | None:
         return add_up([*(part.total for part in parts), others])
@@ -128,9 +139,9 @@ def estimate_energy(counts: Counts, table: CostTable | str | Path, *, zero_skipp
     return EnergyBreakdown(
         table=table,
         zero_skipping=zero_skipping,
-        synapse_pj_per_sample=add_up(cost.synapse for cost in chosen),
-        synapse_dense_pj_per_sample=add_up(costs.dense.synapse for costs in layers),
-        synapse_zero_skipping_pj_per_sample=add_up(costs.skipping.synapse for costs in layers),
+        synapse_pj_per_sample=synapse(chosen),
+        synapse_dense_pj_per_sample=synapse(costs.dense for costs in layers),
+        synapse_zero_skipping_pj_per_sample=synapse(costs.skipping for costs in layers),
         bias_pj_per_sample=rest.columns["bias"],
         norm_pj_per_sample=rest.columns["norm"],
         pooling_pj_per_sample=rest.columns["pooling"],
@@ -153,7 +164,7 @@ def estimate_energy(counts: Counts, table: CostTable | str | Path, *, zero_skipp
         ),
         total_sigmoid_free_pj_per_sample=total_at(0.0),
         total_sigmoid_tenfold_pj_per_sample=total_at(10.0),
-        layers=tuple(_layer_energy(*pair, table, zero_skipping) for pair in zip(counts.layers, layers, strict=True)),
+        layers=tuple(_layer_energy(*found, zero_skipping) for found in zip(counts.layers, layers, tables, strict=True)),
         neurons=tuple(NeuronEnergy(n.name, n.neuron, neuron_pj(n, table)) for n in counts.neurons),
         unpriced=_unpriced(counts, table, layers, zero_skipping),
         not_counted=tuple(counts.not_counted),

@@ -3,7 +3,8 @@
 T binary spikes tell T + 1 values, so a fair opponent has ceil(log2(T + 1))-bit activations (Yan et al. 2024,
 arXiv:2409.08290). Nothing is trained or counted anew: the counts are those of the network as it is, and in the table
 the multiplication of a MAC and the accesses to activations shrink in proportion to their bits. Weights, accumulates
-and everything else keep their price.
+and everything else keep their price, and so does a layer that sees the network's own input: the spiking network is
+charged for the same pixels in full.
 """
 
 from __future__ import annotations
@@ -41,4 +42,4 @@ def estimate_quantised(counts: Counts, table: CostTable, timesteps: int) -> Ener
     if any(layer.input_kind != "analog" for layer in counts.layers) or any(n.spiking for n in counts.neurons):
         return None
     narrow = quantised_table(table, activation_bits(timesteps))
-    return None if narrow is None else estimate_energy(counts, narrow)
+    return None if narrow is None else estimate_energy(counts, narrow, network_input_table=table)

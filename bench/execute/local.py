@@ -57,6 +57,7 @@ class Outcome:
     done: int = 0
     failed: tuple[str, ...] = ()  # "LABEL seed N: why"
     interrupted: bool = False
+    saved: int = 0  # runs that are not done and have a checkpoint to go on from
     killed: int = 0  # of the interrupted runs, those that did not end in time and keep an older checkpoint
 
 
@@ -103,9 +104,12 @@ def execute(
     """
     if not todos:
         return Outcome()
-    devices, jobs = resources(settings)
-    check_values(todo.suite for todo in todos)
-    _prepare_data(todos, settings)
+    try:
+        devices, jobs = resources(settings)
+        check_values(todo.suite for todo in todos)
+        _prepare_data(todos, settings)
+    except KeyboardInterrupt:
+        return Outcome(interrupted=True, saved=sum(todo.state is State.PARTIAL for todo in todos))
     pool = _Pool(store, settings, devices, jobs, watch)
     return pool.execute(todos)
 
@@ -195,7 +199,9 @@ class _Pool:
                 else:
                     failed.append(self._explain(final))
         except KeyboardInterrupt:
-            return Outcome(done, tuple(failed), interrupted=True, killed=self._stop_all())
+            killed = self._stop_all()
+            saved = sum(self.store.state(todo.run) is State.PARTIAL for todo in todos)
+            return Outcome(done, tuple(failed), interrupted=True, saved=saved, killed=killed)
         return Outcome(done, tuple(failed))
 
     def _start(self, todo: Todo) -> _Running:

@@ -33,12 +33,13 @@ def main() -> int:
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
 
-    import torch  # seconds; the thread above already watches
+    stop = _StopFlag()
+
+    import torch  # seconds; whoever asks to stop meanwhile is heard
 
     from bench.run import Place, run_one
     from bench.train import Interrupted, Progress
 
-    stop = _StopFlag()
     torch.set_num_threads(1)  # processes of one thread each beat one process of several
     last = 0.0
 

@@ -19,7 +19,7 @@ from bench.measure.modules import NORM, counted_modules, open_modules, state_wor
 from bench.measure.neuron_ops import Profile, is_neuron, trace_step
 from bench.measure.synops import LayerTally, layer_kind, split_input
 from bench.measure.tape import Node, Tape, Value, first_tensor, spans, total_cost
-from bench.record import Counts, InputKind, NeuronCount, OtherOps
+from bench.record import Counts, InputKind, LayerCount, NeuronCount, OtherOps
 
 _UNKNOWN = Profile({}, 0)
 
@@ -53,6 +53,7 @@ class Counter:
         self._taped = False
         self._outputs: dict[str, list[Value]] = {}  # of synaptic layers, on the tape
         self._norms: list[other.NormCall] = []
+        self._folded_into: set[str] = set()  # layers whose bias is that of a batch norm
         self._other: list[OtherOps] = []
         self._not_counted: list[str] = []
         self._hooks: list[Any] = []
@@ -85,7 +86,10 @@ class Counter:
             raise BenchError("a forward pass failed inside the `with` block: count again with a new Counter")
         if not self.samples or not self._taped:
             raise BenchError("no batch was counted: run the model on at least one inside the `with` block")
-        layers = [tally.count(self.samples, self.input_kind) for tally in self._layers.values()]
+        layers = [
+            self._with_folded_bias(name, tally.count(self.samples, self.input_kind))
+            for (name, _), tally in self._layers.items()
+        ]
         neurons: list[NeuronCount] = []
         for (name, _), tally in self._neurons.items():
             neurons.append(tally.count(self.samples, self._modules[name]))
@@ -97,6 +101,9 @@ class Counter:
             other_ops=other.bias_ops(layers) + self._other,
             not_counted=self._not_counted,
         )
+
+    def _with_folded_bias(self, name: str, layer: LayerCount) -> LayerCount:
+        return layer.model_copy(update={"has_bias": True}) if name in self._folded_into else layer
 
     def _start(self, module: nn.Module, args: Any, kwargs: Any) -> None:
         x, axis = first_tensor((args, kwargs)), self.time_axis
@@ -135,11 +142,12 @@ class Counter:
         if value is not None:
             value.consumers.add("output")
         nodes = self._foreign_neurons(tape.canonical_nodes())
-        norms, bad_norms = other.norm_ops(self._norms, self._outputs, self._batch)
+        norms, bad_norms, self._folded_into = other.norm_ops(self._norms, self._outputs, self._batch)
         ops, unknown = other.node_ops(nodes, self._batch)
         readout = [] if self.time_axis is None else other.readout_ops(tuple(result.shape), self._batch, self.timesteps)
         self._other = norms + ops + readout
-        self._not_counted = sorted(set(bad_norms + unknown))
+        more = [f"{name}: more than its own operation ({', '.join(ops)})" for name, ops in tape.beside().items()]
+        self._not_counted = sorted({*bad_norms, *unknown, *more})
         self._taped = True
 
     def _stop_tape(self) -> None:
@@ -155,7 +163,7 @@ class Counter:
             if isinstance(module, NORM) and x is not None and self._tape.recording:
                 known = module.running_mean is not None
                 self._norms.append(other.NormCall(name, self._tape.value(x), x.numel(), known))
-            self._tape.close(name, (args, kwargs))
+            self._tape.close(name, (args, kwargs), synaptic=self._closed[name] == "synapse")
 
         return hook
 
@@ -170,6 +178,8 @@ class Counter:
                 return
             x, y = first_tensor((args, kwargs)), first_tensor(output)
             assert x is not None and y is not None
+            if self._tape is not None:
+                self._tape.unwatch()  # what counting runs is not the module's
             self._count_synapses(name, module, x, y)
             value = Value(discrete=False, source=name)
             if self._tape is not None:

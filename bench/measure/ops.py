@@ -85,6 +85,13 @@ POOLING = frozenset(
     " max_pool3d_with_indices max_pool2d amax amin".split()
 )
 
+# Inputs meet weights in these; a synaptic layer runs one of them once.
+CONTRACTIONS = frozenset(
+    "mm addmm bmm baddbmm addmv mv dot linear convolution _convolution convolution_overrideable"
+    " _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu"
+    " _scaled_dot_product_efficient_attention".split()
+)
+
 REDUCTIONS = frozenset(["sum", "mean"])
 
 

@@ -42,25 +42,28 @@ def bias_ops(layers: Iterable[LayerCount]) -> list[OtherOps]:
 
 def norm_ops(
     calls: Iterable[NormCall], outputs: Mapping[str, list[Value]], samples: int
-) -> tuple[list[OtherOps], list[str]]:
-    """Return what batch norms cost per sample, and the names of those that cannot be counted.
+) -> tuple[list[OtherOps], list[str], set[str]]:
+    """Return what batch norms cost per sample, those that cannot be counted, and the layers that others fold into.
 
-    A batch norm folds, and is free, where all outputs of one synaptic layer go to it and to nothing else. Otherwise
-    it is one multiply and one add per element. `outputs`: what each synaptic layer put out, call by call.
+    A batch norm folds where all outputs of one synaptic layer go to it and to nothing else: it is then that layer's
+    bias. Otherwise it is one multiply and one add per element. `outputs`: what each synaptic layer put out, call by
+    call.
     """
     elements: Multiset[str] = Multiset()
-    unknown = []
+    unknown, into = [], set()
     for call in calls:
         source = call.value.source if call.value else None
         if not call.has_statistics:
             unknown.append(f"{call.name}: batch norm without running statistics")
         elif source is None or any(value.consumers != {call.name} for value in outputs[source]):
             elements[call.name] += call.elements
+        else:
+            into.add(source)
     ops = [
         OtherOps(name=name, column="norm", ops_per_sample={"mul": count / samples, "add": count / samples})
         for name, count in elements.items()
     ]
-    return ops, unknown
+    return ops, unknown, into
 
 
 def node_ops(nodes: Iterable[Node], samples: int) -> tuple[list[OtherOps], list[str]]:

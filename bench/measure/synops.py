@@ -113,6 +113,7 @@ class LayerTally:
             input_unit=found.unit,
             input_levels=found.max_level,
             graded_acs_total=None if found.levels is None else int((found.levels * map_).sum()),
+            network_input=self.values.network_input,
             static_input=self.static,
         )
 

@@ -17,7 +17,17 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.measure.ops import COMPARISONS, CREATION, MOVES, RANDOM, keeps_levels, op_cost, op_name, tensors
+from bench.measure.ops import (
+    COMPARISONS,
+    CONTRACTIONS,
+    CREATION,
+    MOVES,
+    RANDOM,
+    keeps_levels,
+    op_cost,
+    op_name,
+    tensors,
+)
 
 _WEAK: Any = StorageWeakRef  # untyped in torch
 
@@ -58,6 +68,9 @@ class Tape(TorchDispatchMode):
         self.path: list[str] = [""]
         self._values: dict[int, tuple[Any, Value]] = {}
         self._closed = 0
+        self._contractions: dict[str, list[str]] = {}  # of synaptic modules, while closed
+        self._calls: Multiset[str] = Multiset()
+        self._watched: list[str] | None = None
 
     def start(self) -> None:
         """Begin to record, until `stop`: for hooks, which no `with` block can span."""
@@ -79,17 +92,36 @@ class Tape(TorchDispatchMode):
         reference = _WEAK(tensor.untyped_storage())
         self._values[reference.cdata] = (reference, value)
 
-    def close(self, where: str, inputs: Any) -> None:
-        """Stop recording while the module called `where` runs; it consumes `inputs`."""
+    def close(self, where: str, inputs: Any, synaptic: bool = False) -> None:
+        """Stop recording while the module called `where` runs; it consumes `inputs`.
+
+        A synaptic one is watched for contractions beside its own, as a subclass may have.
+        """
         for tensor in tensors(inputs):
             value = self.value(tensor)
             if value and not self._closed:
                 value.consumers.add(where)
         self._closed += 1
+        self._watched = self._contractions.setdefault(where, []) if synaptic else None
+        if self._watched is not None:
+            self._calls[where] += 1
 
     def reopen(self) -> None:
         """Record again."""
         self._closed -= 1
+        self.unwatch()
+
+    def unwatch(self) -> None:
+        """Note no more contractions of the module that was closed last."""
+        self._watched = None
+
+    def beside(self) -> dict[str, list[str]]:
+        """Return the contractions that synaptic modules ran beyond one a call, by module."""
+        return {
+            where: [f"aten.{name}" for name in sorted(set(names))]
+            for where, names in self._contractions.items()
+            if len(names) > self._calls[where]
+        }
 
     @property
     def recording(self) -> bool:
@@ -111,6 +143,8 @@ class Tape(TorchDispatchMode):
         """Run one aten operation and note it when it reads live data."""
         kwargs = kwargs or {}
         if self._closed:
+            if self._watched is not None and op_name(func) in CONTRACTIONS:
+                self._watched.append(op_name(func))
             return func(*args, **kwargs)
         # Read before running: an in-place operation replaces the value of its own storage.
         name = op_name(func)

@@ -114,8 +114,8 @@ def bit_matched(comparison: Comparison, priced: Sequence[Priced]) -> str:
         f"### {label} with matched activation bits (analytical)\n\nT spikes tell T + 1 values apart, so a fair "
         f"opponent is {label} with ceil(log2(T + 1))-bit activations (Yan et al. 2024). No such network was trained or "
         f"counted: these are the counts of {label}, with the multiplication of a MAC and the accesses to activations "
-        "priced in proportion to their bits, and everything else as before. Cost tables without a price for a MAC are "
-        "left out."
+        "priced in proportion to their bits, and everything else as before, the layer that sees the image included. "
+        "Cost tables without a price for a MAC are left out."
     )
     header = [
         *("cost table", "entry", "T", "bits", f"quantised {label}, dense ↓", "entry, × of it"),
@@ -161,11 +161,11 @@ def _against_bounds(entry: Entry, per_synapse: float | None, rate: float | None)
     low, high = SPIKES_PER_SYNAPSE_BAND
     clauses = []
     if per_synapse is not None:
-        side = f"below {low}: on the side of less energy, whatever the hardware of the other"
+        side = f"below {low}: on the side of less energy than a conventional network, on any hardware"
         if per_synapse >= high:
-            side = f"not below {high}: on the side of more energy, whatever the hardware of the other"
+            side = f"not below {high}: on the side of more energy than a conventional network, on any hardware"
         elif per_synapse >= low:
-            side = f"between {low} and {high}: the side depends on the hardware of the other"
+            side = f"between {low} and {high}: less energy than some hardware for conventional networks, not than all"
         clauses.append(f"{number(per_synapse)} spikes per synapse are {side}")
     if rate is not None:
         clauses += [_against_yan(entry, 100 * rate), _against_davidson(rate * entry.spec.timesteps)]
@@ -176,7 +176,7 @@ def _against_yan(entry: Entry, percent: float) -> str:
     timesteps = entry.spec.timesteps
     bound = YAN_LATER_BOUND_PERCENT if timesteps == YAN_LATER_TIMESTEPS else YAN_BOUND_PERCENT
     side = "below" if percent < bound else "not below"
-    outside = "" if timesteps in YAN_TIMESTEPS else f", a bound that was not found for T = {timesteps}"
+    outside = "" if timesteps in YAN_TIMESTEPS else f", which was derived for T of 5 to 10 and not for {timesteps}"
     return f"a firing rate of {fixed(percent)} % is {side} {bound} %{outside}"
 
 

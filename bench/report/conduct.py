@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bench.record import RunRecord, canonical_json
@@ -240,7 +241,14 @@ def _named(slots: Iterable[Slot]) -> str:
     return "; ".join(f"{escape(label)} (seed {', '.join(numbers)})" for label, numbers in seeds.items())
 
 
-def reproduce(comparison: Comparison) -> str:
-    """Return the command that makes the records and this report again."""
-    path = f"suites/{comparison.suite.spec.name}.toml"
-    return f"```sh\nspikebench run {path} && spikebench report {path}\n```"
+def reproduce(comparison: Comparison, tables: Sequence[str]) -> str:
+    """Return the command that makes the records and this report, with these cost tables, again."""
+    spec = comparison.suite.spec
+    path = f"suites/{spec.name}.toml"
+    seeds = sorted({slot.run.seed for entry in comparison.trained for slot in entry.slots if slot.record is not None})
+    runs = [f"spikebench run {path}"]
+    if seeds and seeds != sorted(spec.seeds):
+        runs = [f"spikebench run {path} --seed {seed}" for seed in seeds]
+    extra = "".join(f" --table {shlex.quote(name)}" for name in tables if name not in spec.energy)
+    lines = " && ".join([*runs, f"spikebench report {path}{extra}"])
+    return f"```sh\n{lines}\n```"

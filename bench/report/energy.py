@@ -50,8 +50,8 @@ def _about(costs: CostTable) -> str:
         f"Prices, pJ: {escape(prices)}.",
         *_about_memory(costs),
     ]
-    assumed = "; ".join(f"{name} {why}" for name, why in costs.assumptions.items())
-    return bullets([*lines, f"Assumed, not in the source: {escape(assumed)}."] if assumed else lines)
+    notes = "; ".join(f"*{escape(name)}*: {escape(why.rstrip('.'))}" for name, why in costs.assumptions.items())
+    return bullets([*lines, f"Assumptions and notes. {notes}."] if notes else lines)
 
 
 def _about_memory(costs: CostTable) -> list[str]:

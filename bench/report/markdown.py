@@ -65,7 +65,7 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
         ("Settings", [settings(comparison)]),
         ("Cost of the simulation", _cost_section(comparison)),
         ("Provenance", [provenance(comparison)]),
-        ("Reproduce", [reproduce(comparison)]),
+        ("Reproduce", [reproduce(comparison, tables or suite.spec.energy)]),
     ]
     parts = [f"# {escape(suite.spec.title)}", _opening(comparison)]
     for heading, blocks in sections:
@@ -104,7 +104,10 @@ LAYER_NOTE = (
     "one pass would do; every other figure charges all timesteps."
 )
 NEURON_NOTE = "Firing rate: spikes per neuron per timestep. Mean over finished runs, learned parameters too."
-COST_NOTE = "What training took on the machine that simulated the networks; it says nothing about their energy."
+COST_NOTE = (
+    "What training took on the machine that simulated the networks; it says nothing about their energy. Peak memory is "
+    "what was allocated on a GPU; on a CPU it is the whole process, its libraries included."
+)
 JOULES_NOTE = (
     "Measured energy of the simulation, idle power subtracted, mean ± sd over windows. It is what this machine spent "
     "on computing the networks step by step; the energy estimated above is that of other hardware."

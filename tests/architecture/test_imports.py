@@ -17,6 +17,7 @@ NO_TORCH = (
     "diagnostics",
     "record",
     "suite",
+    "suite_checks",
     "registry",
     "signature",
     "store",
@@ -26,6 +27,7 @@ NO_TORCH = (
     "report",
     "cli",
     "cli_neurons",
+    "listing",
 )
 LIGHT = {
     *("errors", "spec", "diagnostics", "record", "suite", "signature", "registry", "store", "provenance", "seeding"),
@@ -42,8 +44,10 @@ ALLOWED = {
     "signature": {"errors"},
     "registry": {"signature", "errors"},
     "energy": {"record", "errors"},
-    "suite": {"registry", "spec", "errors", "energy"},
+    "suite_checks": {"registry", "spec", "errors", "energy"},
+    "suite": {"suite_checks", "spec", "errors"},
     "provenance": {"registry", "spec"},
+    "listing": LIGHT,
     "store": LIGHT,
     "report": {"report", *LIGHT},
     "neurons": {"neurons", *LIGHT},

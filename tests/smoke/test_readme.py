@@ -61,7 +61,7 @@ def test_the_three_commands_are_make_targets(clone):
 
 
 def test_the_neuron_of_the_readme_works_as_written(tmp_path, clone):
-    """In a package outside this one, beside LIF and CLIF: it keeps the contract, trains, is counted, is in the report."""
+    """In a package outside this one, beside LIF and CLIF: it keeps the contract, trains, and is in the report."""
     source, entry = BLOCKS["python"][0], BLOCKS["toml"][0]
     assert len(source.strip().splitlines()) <= 30
     (tmp_path / "mylab").mkdir()

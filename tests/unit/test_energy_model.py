@@ -207,7 +207,8 @@ def test_work_that_was_not_counted_leaves_no_total() -> None:
     assert found.not_counted == ("attention: aten.bmm",)
     totals = [getattr(found, name) for name in dir(found) if name.startswith("total_")]
     assert len(totals) == 6 and set(totals) == {None}
-    assert found.synapse_pj_per_sample == pytest.approx(1867.0)
+    # what was not counted may be synapses
+    assert found.synapse_pj_per_sample is None and found.synapse_zero_skipping_pj_per_sample is None
 
 
 def test_energy_is_linear_in_what_was_counted() -> None:

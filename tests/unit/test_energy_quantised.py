@@ -39,3 +39,10 @@ def test_what_cannot_be_quantised_is_not_available():
     assert estimate_quantised(ann(), load_table("loihi"), 4) is None
     unknown = load_table("horowitz-fp32").model_copy(update={"bits": None})
     assert estimate_quantised(ann(), unknown, 4) is None
+
+
+def test_the_layer_that_sees_the_image_keeps_its_price():
+    counts = ann()
+    layers = [layer.model_copy(update={"network_input": layer.name == "stem"}) for layer in counts.layers]
+    found = estimate_quantised(counts.model_copy(update={"layers": layers}), load_table("horowitz-fp32"), 4)
+    assert found.synapse_pj_per_sample == pytest.approx(STEM_MACS * 4.6 + 73728 * (0.9 + 3.7 * 3 / 32))

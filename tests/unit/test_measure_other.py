@@ -127,6 +127,38 @@ def test_work_that_nothing_covers_is_named(model: nn.Module, named: str) -> None
     assert any(line.startswith(named) for line in found), found
 
 
+def test_a_folded_batch_norm_is_the_bias_of_its_layer() -> None:
+    x = torch.rand(2, 2, 5, 5)
+    without, own = (nn.Sequential(nn.Conv2d(2, 4, 3, bias=bias), nn.BatchNorm2d(4)) for bias in (False, True))
+    alone = images(nn.Sequential(nn.Conv2d(2, 4, 3, bias=False)), x)
+    assert column(images(without, x), "bias") == column(images(own, x), "bias") == {"0": {"add": 4 * 9}}
+    assert images(without, x).layers[0].has_bias and not alone.layers[0].has_bias
+    assert column(alone, "bias") == {} and column(images(without, x), "norm") == {}
+
+
+class LowRank(nn.Linear):
+    """A linear layer with two more in its forward, as adapters have."""
+
+    def __init__(self) -> None:
+        super().__init__(9, 4)
+        self.down, self.up = nn.Parameter(torch.rand(2, 9)), nn.Parameter(torch.rand(4, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x) + F.linear(F.linear(x, self.down), self.up)
+
+
+def test_more_than_its_own_operation_in_a_layer_is_named() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(18, 9), LowRank())
+    found = images(model, torch.rand(3, 2, 3, 3))
+    assert found.not_counted == ["2: more than its own operation (aten.addmm, aten.mm)"]
+
+
+def test_the_layer_that_sees_the_networks_input_is_marked() -> None:
+    model = build_model("convnet", neuron="lif", in_channels=1, classes=10, image_size=8, weight_seed=0, stages=2)
+    counts = count_operations(model, [torch.rand(1, 2, 1, 8, 8).expand(3, 2, 1, 8, 8)], input_kind="analog")
+    assert [layer.network_input for layer in counts.layers] == [True, False, False]
+
+
 def test_work_on_parameters_alone_is_free() -> None:
     conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(2, 2, 1, bias=False))
     found = images(nn.Sequential(conv), torch.rand(1, 2, 3, 3))

@@ -72,7 +72,7 @@ def test_runs_that_end_at_once_do_not_hold_up_the_estimate(monkeypatch):
 def test_labels_are_not_markup_on_a_terminal():
     text = io.StringIO()
     run = TODOS[0].run
-    odd = Todo(SUITE, type(run)(run.suite, "LIF [/b] :fire:", 0, run.spec, run.key, run.measure_key), State.MISSING)
+    odd = Todo(SUITE, type(run)(run.suite, "LIF [/b] :fire:", 0, run.spec, run.measure), State.MISSING)
     with Board(Console(file=text, width=200, force_terminal=True), [odd], 1) as shown:
         shown(odd, progress(10.0, 20.0))
         shown.live.refresh()

@@ -82,7 +82,7 @@ def test_a_table_with_memory_prints_its_prices(suite):
     ("synops", "side"),
     [
         (200, "0.1000 spikes per synapse are below 0.15: on the side of less energy"),
-        (1000, "0.5000 spikes per synapse are between 0.15 and 1.38: the side depends on the hardware of the other"),
+        (1000, "0.5000 spikes per synapse are between 0.15 and 1.38: less energy than some hardware"),
         (2760, "1.380 spikes per synapse are not below 1.38: on the side of more energy"),
     ],
 )
@@ -101,7 +101,7 @@ def test_firing_rates_against_the_other_bounds(suite):
     note, lines, _ = part(suite, make_records(suite), "Against published bounds")
     assert "as quoted by others" in note
     lif, clif = lines.splitlines()
-    assert "a firing rate of 20.00 % is not below 6.4 %, a bound that was not found for T = 2" in lif
+    assert "a firing rate of 20.00 % is not below 6.4 %, which was derived for T of 5 to 10 and not for 2" in lif
     assert "0.4000 spikes per neuron are below 1.72" in lif
     assert "a firing rate of 5.00 % is below 6.4 %" in clif
 

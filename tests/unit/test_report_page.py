@@ -194,7 +194,7 @@ def test_neuron_table_by_hand(suite, records):
 
 def test_energy_split_and_scope(suite, records):
     text = section(render_report(suite, records), "Energy")
-    assert "Node: 45 nm. Precision: fp32." in text and "ISSCC 2014" in text and "sigmoid has no agreed price" in text
+    assert "Node: 45 nm. Precision: fp32." in text and "ISSCC 2014" in text and "*sigmoid*: has no agreed price" in text
     split = text.split("Where it goes, dense:")[1].strip().split("\n\n")[0]
     header, _, lif, clif = cells(split)
     found = dict(zip(header, lif, strict=True))
@@ -222,7 +222,7 @@ def test_what_was_not_counted_is_named(suite, records):
     changed = [records[0].model_copy(update={"not_counted": ["attention: MultiHead"]}), *records[1:]]
     report = render_report(suite, changed)
     assert cells(section(report, "Not counted"))[1] == ["ANN", "attention: MultiHead"]
-    assert "n/a: not all work of ANN was counted (synapses alone: 0.671 times" in verdict_of(suite, changed, "LIF")
+    assert "n/a: not all work of ANN was counted (synapses alone: n/a and n/a)" in verdict_of(suite, changed, "LIF")
 
 
 def test_provenance_names_the_runs_that_differ(suite, records):
@@ -244,7 +244,12 @@ def test_wall_clock_is_only_where_it_is_labelled(suite, records):
 
 def test_the_command_that_makes_it_again(suite, records):
     command = "spikebench run suites/tiny.toml && spikebench report suites/tiny.toml"
-    assert command in section(render_report(suite, records), "Reproduce")
+    assert f"\n{command}\n" in section(render_report(suite, records), "Reproduce")
+    first = [record for record in records if record.seed == 0]
+    seed = "spikebench run suites/tiny.toml --seed 0 && spikebench report suites/tiny.toml"
+    assert seed in section(render_report(suite, first), "Reproduce")
+    more = section(render_report(suite, records, [*suite.spec.energy, "lemaire"]), "Reproduce")
+    assert f"{command} --table lemaire\n" in more
 
 
 def test_a_suite_of_the_baseline_alone(records):

@@ -278,3 +278,11 @@ def test_files_that_are_no_suites(tmp_path):
     assert "cannot be read" in problems(tmp_path / "folder.toml")[0]
     missing = problems(tmp_path / "emty.toml")
     assert missing == [f"no such file; did you mean '{tmp_path / 'empty.toml'}'?"]
+
+
+def test_an_ann_is_not_charged_for_timesteps_of_a_repeated_image(write):
+    text = TEXT.replace("timesteps = 1", "timesteps = 4")
+    [problem] = problems(write(text))
+    assert problem.startswith("entries[0] (ANN).timesteps: a network that does not spike computes the same at every")
+    varied = write(text.replace("timesteps = 4", 'timesteps = 4\nencoder = { name = "rate" }', 1))
+    assert load_suite(varied).runs[0].spec.timesteps == 4
