@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.energy.quantised import activation_bits
 from bench.report.conduct import unmatched_runs
 from bench.report.frame import Comparison, Entry
 from bench.report.pricing import DENSE, ZERO_SKIPPING, Priced
@@ -29,6 +30,7 @@ def _about(comparison: Comparison, priced: Priced, entry: Entry) -> str:
         f"{_bold(entry)} {accuracy_clause(comparison, difference)}.",
         energy_sentence(comparison, priced, entry),
         *sigmoid_sentence(comparison, priced, entry),
+        *bit_matched_sentence(comparison, priced, entry),
         *_caveats(comparison, entry),
     ]
     return " ".join(sentences)
@@ -98,6 +100,16 @@ def sigmoid_sentence(comparison: Comparison, priced: Priced, entry: Entry) -> li
         "A sigmoid's price is an assumption: "
         f"at 0 and at 10 times it, the dense figure is {_times(free)} and {_times(tenfold)}."
     ]
+
+
+def bit_matched_sentence(comparison: Comparison, priced: Priced, entry: Entry) -> list[str]:
+    """Compare the dense figure with the baseline's at the activation bits that T timesteps need, where it has one."""
+    timesteps = entry.spec.timesteps
+    found = ratio(priced.mean(entry, "total", DENSE), priced.quantised_baseline(timesteps, DENSE))
+    if found is None or not any(count.spiking for record in entry.done for count in record.neurons):
+        return []
+    base, bits = escape(comparison.baseline.label), activation_bits(timesteps)
+    return [f"Against {base} with {bits}-bit activations, priced but not trained, it is {_times(found)}."]
 
 
 def _more_or_less(dense: float, skipping: float, base: str) -> str:

@@ -44,8 +44,14 @@ def test_verdict_of_a_worse_but_cheaper_entry(suite, records):
     assert verdict_of(suite, records, "LIF") == (
         "* **LIF** is less accurate than ANN: -1.20 points (95 % interval -1.70 to -0.70, n = 3). "
         "Under horowitz-fp32 it is estimated to take less energy than ANN: 0.701 times the energy per sample of ANN "
-        "computed densely, 0.848 times with zeros skipped on both sides (synapses alone: 0.671 times and 0.778 times)."
+        "computed densely, 0.848 times with zeros skipped on both sides (synapses alone: 0.671 times and 0.778 times). "
+        "Against ANN with 2-bit activations, priced but not trained, it is 2.82 times."
     )
+    matched = section(render_report(suite, records), "Energy").partition("matched activation bits")[2]
+    [row] = [
+        row for row in cells(matched[matched.index("| ") :].partition("\n\n")[0]) if row[:2] == ["horowitz-fp32", "LIF"]
+    ]
+    assert row[3] == "2" and row[5] == "2.82×"
 
 
 def test_verdict_says_when_the_saving_is_gone_with_zeros_skipped(suite, records):
