@@ -24,7 +24,8 @@ def neurons() -> str:
     rows = []
     for name, info in sorted(registry.plugins("neuron").items()):
         words = [f"{parameter.name} = {parameter.default}" for parameter in info.parameters]
-        rows.append([f"`{name}`", escape(info.summary), escape(", ".join(words))])
+        assert not set("|`") & set(info.summary)  # what a code span in a table cannot hold
+        rows.append([f"`{name}`", f"`{info.summary}`", escape(", ".join(words))])
     return table(["neuron", "what it computes", "parameters"], rows, 3)
 
 

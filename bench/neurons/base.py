@@ -36,13 +36,18 @@ class Neuron(nn.Module):
     Raises UnknownNameError for an unknown surrogate.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str]  # what a suite calls it; a class outside this package needs none
     spiking: ClassVar[bool] = True
     # True promises that `step` treats every number alone (no per-channel parameters, no lateral terms). The loop then
     # hands it the neurons of a timestep as one row in memory order: one kernel serves every layer shape and layout.
     elementwise: bool = False
     # False admits that `step` cuts gradients on purpose (a detached reset): they are then no derivative of the output.
     exact_gradient: bool = True
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "name" not in vars(cls):
+            cls.name = cls.__name__
 
     def __init__(self, *, surrogate: str = "rectangle") -> None:
         super().__init__()

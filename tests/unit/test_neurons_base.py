@@ -206,3 +206,10 @@ def test_compiled_equals_plain(make, dtype):
         (out, gradients), (expected, expected_gradients) = forward_backward(compiled, x), forward_backward(plain, x)
         assert out.dtype == dtype and torch.equal(out, expected)
         torch.testing.assert_close(gradients, expected_gradients)
+
+
+def test_a_neuron_without_a_name_is_called_by_its_class():
+    class Leakier(LIF):
+        """As LIF."""
+
+    assert (LIF.name, Leakier.name, Lateral.name) == ("lif", "Leakier", "Lateral")
