@@ -33,7 +33,7 @@ lint: $(VENV)/.ready  ## Style and types
 	$(VENV)/bin/python -m mypy
 
 test: lint  ## Lint, types and tests
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
 
 format: $(VENV)/.ready  ## Format the code
 	$(VENV)/bin/python -m ruff check --fix .

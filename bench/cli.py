@@ -97,10 +97,10 @@ def run(
         return
     if not todos:
         return
-    from bench.progress import Board
-
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, neurons=neurons.value)
     try:
+        from bench.progress import Board
+
         with Board(out, todos, resources(settings)[1]) as board:
             outcome = execute(todos, store, settings, board)
     except KeyboardInterrupt:  # before the first process was there

@@ -53,7 +53,7 @@ def start(*arguments, cwd):
     return subprocess.Popen(
         [sys.executable, "-m", "bench", *map(str, arguments)],
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "160"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -175,6 +175,17 @@ def test_an_interrupted_run_ends_in_the_same_record(finished, tmp_path):
     assert code == 0, stderr
     for path in finished.glob("runs/small/*/record.json"):
         assert without_clock(tmp_path / path.relative_to(finished)) == without_clock(path)
+
+
+def test_an_interrupt_before_the_first_step_is_one_line_too(tmp_path):
+    (tmp_path / "small.toml").write_text(SUITE)
+    process = start("run", "small.toml", cwd=tmp_path)
+    plan = process.stdout.readline()
+    process.send_signal(signal.SIGINT)  # while torch is imported
+    stdout, stderr = process.communicate(timeout=120)
+    assert plan == "3 runs: 3 to do\n" and process.returncode == 130 and stderr == ""
+    assert stdout == "interrupted: 0 of 3 runs done, 0 saved part of the way; the same command goes on\n"
+    assert spikebench("status", "small.toml", cwd=tmp_path)[1].splitlines()[0] == "small.toml: 3 missing"
 
 
 def test_a_failed_run_leaves_the_others_and_is_a_row(copy):
