@@ -81,6 +81,7 @@ def run(
     ] = NeuronPathName.auto,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
+    from bench.execute.interrupts import interrupts_deferred
     from bench.execute.local import Outcome, Settings, execute, plan, resources
     from bench.store import State, Store
 
@@ -101,10 +102,13 @@ def run(
     try:
         from bench.progress import Board
 
+        with interrupts_deferred():
+            import torch  # noqa: F401 - an interrupt in the middle of its import ends in anything but one line
+
         with Board(out, todos, resources(settings)[1]) as board:
             outcome = execute(todos, store, settings, board)
     except KeyboardInterrupt:  # before the first process was there
-        outcome = Outcome(interrupted=True)
+        outcome = Outcome(interrupted=True, saved=before[State.PARTIAL])
     if outcome.interrupted:
         words = [f"{outcome.done} of {_runs(len(todos))} done", f"{outcome.saved} saved part of the way"]
         words += [f"{outcome.killed} killed before saving"] if outcome.killed else []

@@ -8,7 +8,7 @@ import hashlib
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,19 @@ def code_digest(spec: RunSpec) -> str:
     files = set(_closure(_ROOT / "run.py"))
     for kind, part in _plugins(spec).items():
         files |= _closure(registry.find(kind, part.name).path)
+    return _digest(files)
+
+
+def _digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in sorted(files, key=lambda file: (file.name, str(file))):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+def neuron_digest(neuron: PluginSpec) -> str:
+    """Return 12 hex digits over the sources of a neuron: what a deployment of it depends on beside the run's code."""
+    return _digest(_closure(registry.find("neuron", neuron.name).path))
 
 
 @functools.cache

@@ -144,6 +144,7 @@ class Deployment(_Part):
     """The trained weights measured with another neuron than they were trained with; fields as in RunRecord."""
 
     neuron: dict[str, Any]  # as written in the suite
+    code: str = ""  # digest of the neuron's source
     resolved: dict[str, Any]  # its parameters with defaults filled in
     accuracy_fraction: float
     accuracy_by_timestep: list[float]

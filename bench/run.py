@@ -232,11 +232,16 @@ def _deploy(
     assert run.measure.deploy is not None
     spec = run.spec.model_copy(update={"neuron": run.measure.deploy})
     deployed, _, _ = assemble(spec)
-    deployed.load_state_dict(deployed.state_dict() | synaptic_parameters(model))
+    own, weights = deployed.state_dict(), dict(synaptic_parameters(model))
+    if spec.neuron.name == run.spec.neuron.name:  # what the neuron has learned is carried to the same one alone
+        trained = model.state_dict()
+        weights |= {name: trained[name] for name in own if name in trained and trained[name].shape == own[name].shape}
+    deployed.load_state_dict(own | weights)
     some = next(model.parameters())
     deployed = deployed.to(some.device).to(memory_format=_layout(spec))
     return Deployment(
         neuron=run.measure.deploy.model_dump(mode="json"),
+        code=provenance.neuron_digest(run.measure.deploy),
         resolved=provenance.resolve_parameters(spec)["neuron"],
         **_measured(run, deployed, encoder, arrays, batches),
     )

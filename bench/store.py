@@ -109,8 +109,8 @@ class Store:
         folder = self.folder(run)
         record = self._record(folder)
         if record is not None:
-            if record.measure_key != run.measure_key:
-                return State.PARTIAL
+            if not _is_measured(record, run):
+                return State.FAILED if folder.failure.is_file() else State.PARTIAL
             current = record.digests is not None and record.digests.code == provenance.code_digest(run.spec)
             return State.DONE if current else State.STALE
         if folder.failure.is_file():
@@ -123,7 +123,9 @@ class Store:
         found = []
         for run in suite.runs:
             folder = self.folder(run)
-            record = self._record(folder) or _failure(run, folder) or committed.get(run.key)
+            record = self._record(folder)
+            if record is None or not _is_measured(record, run):
+                record = _failure(run, folder) or record or committed.get(run.key)
             if record is not None:
                 found.append(record.model_copy(update={"label": run.label}))
         return found
@@ -136,6 +138,14 @@ class Store:
         except (OSError, UnicodeDecodeError) as error:
             raise RecordError(f"{folder.record}: cannot be read: {error}; delete it to run again") from None
         return RunRecord.from_json(text, str(folder.record))
+
+
+def _is_measured(record: RunRecord, run: PlannedRun) -> bool:
+    """Whether a record holds what the suite now asks to measure, with today's code of the neuron that is deployed."""
+    if record.measure_key != run.measure_key:
+        return False
+    deploy, deployed = run.measure.deploy, record.deployed
+    return deploy is None or (deployed is not None and deployed.code == provenance.neuron_digest(deploy))
 
 
 def _locked(handle: IO[str]) -> bool:

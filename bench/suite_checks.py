@@ -151,10 +151,15 @@ def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
     """Yield where entries differ in more than they may, or than they declare."""
     for index, entry in enumerate(spec.entries):
         where = _path(("entries", index), data)
-        if entry.timesteps > 1 and _repeats_itself(entry):
+        if entry.timesteps > 1 and _repeats_itself(entry.neuron, entry.encoder):
             yield (
                 f"{where}.timesteps: a network that does not spike computes the same at every timestep of a repeated "
                 f"image, and would be charged for it; use 1, not {entry.timesteps}"
+            )
+        if entry.timesteps > 1 and entry.deploy is not None and _repeats_itself(entry.deploy, entry.encoder):
+            yield (
+                f"{where}.deploy: a network that does not spike computes the same at each of the {entry.timesteps} "
+                "timesteps of a repeated image, and would be charged for it; deploy a spiking neuron"
             )
         if entry.deploy == entry.neuron:
             yield f"{where}.deploy: is the neuron of the entry itself; leave it out"
@@ -182,9 +187,9 @@ def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
                 yield from _one_plugin(part, _merge(data[part], getattr(entry, part)), f"{where}.{part}", keys)
 
 
-def _repeats_itself(entry: EntrySpec) -> bool:
+def _repeats_itself(neuron_spec: PluginSpec, encoder_spec: PluginSpec) -> bool:
     try:
-        neuron, encoder = registry.find("neuron", entry.neuron.name), registry.find("encoder", entry.encoder.name)
+        neuron, encoder = registry.find("neuron", neuron_spec.name), registry.find("encoder", encoder_spec.name)
     except BenchError:  # a name that does not exist is a problem of its own
         return False
     return not neuron.flags.get("spiking", True) and encoder.flags.get("static", False)

@@ -52,7 +52,10 @@ def _schema(subject: Subject, x: Tensor) -> None:
 )
 def _construction(subject: Subject, x: Tensor) -> None:
     before = (torch.get_rng_state(), random.getstate(), str(np.random.get_state()))
-    first, second = subject.make(x), subject.make(x)
+    settings = _global_settings()
+    first = subject.make(x)
+    require(_global_settings() == settings, "its constructor changes settings of the whole program")
+    second = subject.make(x)
     require(torch.equal(torch.get_rng_state(), before[0]), "its constructor draws from torch's random numbers")
     require(random.getstate() == before[1], "its constructor draws from Python's random numbers")
     require(str(np.random.get_state()) == before[2], "its constructor draws from NumPy's random numbers")
@@ -111,13 +114,21 @@ def _alive(subject: Subject, x: Tensor) -> None:
 @check("no memory", "nothing is kept between calls: equal inputs give equal outputs, whatever ran in between")
 def _no_memory(subject: Subject, x: Tensor) -> None:
     neuron = subject.make(x)
-    before = copy.deepcopy(neuron.state_dict())
+    before, random_state = copy.deepcopy(neuron.state_dict()), torch.get_rng_state()
     first = neuron(x)
+    require(torch.equal(torch.get_rng_state(), random_state), "a forward pass draws random numbers")
     neuron(drive(3, 2, *x.shape[2:], seed=1))
     require(torch.equal(neuron(x), first), "the same input gave another output the second time")
     require(torch.equal(subject.make(x)(x), first), "a fresh one gives another output than one that has run")
     after = neuron.state_dict()
     require(all(torch.equal(after[key], before[key]) for key in before), "a forward pass changed a parameter or buffer")
+
+
+@check("modes", "training and eval mode are the same to it: it is measured in eval mode")
+def _modes(subject: Subject, x: Tensor) -> None:
+    neuron = subject.make(x)
+    same = torch.equal(neuron.train()(x), neuron.eval()(x))
+    require(same, "the output in eval mode is not that in training mode")
 
 
 @check("samples", "samples do not mix: permuting the batch permutes the output, and a sample alone gives its own")
@@ -192,6 +203,17 @@ def _elementwise(subject: Subject, x: Tensor) -> None:
     if neuron.elementwise:
         mixed = loop(subject.make(x), x.flatten(1).flip(1).unsqueeze(1))[0].squeeze(1).flip(1).view(x.shape)
         require(torch.equal(mixed, loop(subject.make(x), x)[0]), "neurons in another order give another output")
+
+
+def _global_settings() -> tuple[object, ...]:
+    return (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.is_grad_enabled(),
+        torch.is_anomaly_enabled(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.backends.cuda.matmul.allow_tf32,
+    )
 
 
 def _equal_states(first: nn.Module, second: nn.Module) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench.kit.subject import Subject
 
-SMALL = ((1, 1, 1), (2, 1, 1), (3, 2, 2), (5, 4, 3, 2, 2))  # [T, N, C, ...], the first that fails is shown
+SMALL = ((1, 1, 1), (2, 1, 1), (3, 2, 2), (5, 4, 3, 2, 2), (12, 16, 2))  # [T, N, C, ...], the first that fails is shown
 ONE = ((5, 4, 3, 2, 2),)
 LONG = ((20, 3, 8),)
 

@@ -45,6 +45,9 @@ def _gradients(subject: Subject, x: Tensor) -> None:
 )
 def _derivatives(subject: Subject, x: Tensor) -> None:
     neuron = subject.make(x)
+    distance = torch.linspace(-2, 2, 65, dtype=x.dtype, requires_grad=True)
+    (slope,) = torch.autograd.grad(neuron.fire(distance).sum(), distance)
+    require(bool((slope >= 0).all() and slope.any()), "the derivative of its `fire` is negative, or 0 everywhere")
     if not neuron.exact_gradient:
         return
     neuron.fire = lambda distance: torch.sigmoid(3 * distance)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -52,22 +53,27 @@ def checks(*, slow: bool = True) -> Iterable[Check]:
 
 def find(subject: Subject, check: Check) -> Finding:
     """Run one check. The caller's random numbers are left as they were."""
+    modes = [subject, replace(subject, training=False)] if check.uses_input and not check.slow else [subject]
     with torch.random.fork_rng(devices=[]):
-        for shape in check.shapes:
+        for shape, variant in itertools.product(check.shapes, modes):
             for seed in range(SEEDS if check.uses_input and not check.slow else 1):
-                x = drive(*shape, seed=seed, dtype=check.dtype)
+                x = subject.threshold * drive(*shape, seed=seed, dtype=check.dtype)
                 try:
-                    problem = _problem(subject, check, x)
+                    problem = _problem(variant, check, x)
                 except Skipped as reason:
                     return Finding(check.name, check.contract, skipped=str(reason))
-                if problem is None:
-                    continue
-                if not check.uses_input:
-                    return Finding(check.name, check.contract, problem)
-                if not check.slow:
-                    x = shrink(x, lambda candidate: _problem(subject, check, candidate) is not None)
-                return Finding(check.name, check.contract, _problem(subject, check, x) or problem, as_text(x))
+                if problem is not None:
+                    return _finding(variant, check, x, problem)
     return Finding(check.name, check.contract)
+
+
+def _finding(subject: Subject, check: Check, x: Tensor, problem: str) -> Finding:
+    if not check.uses_input:
+        return Finding(check.name, check.contract, problem)
+    if not check.slow:
+        x = shrink(x, lambda candidate: _problem(subject, check, candidate) is not None)
+    mode = "" if subject.training else "in eval mode: "
+    return Finding(check.name, check.contract, mode + (_problem(subject, check, x) or problem), as_text(x))
 
 
 def _problem(subject: Subject, check: Check, x: Tensor) -> str | None:

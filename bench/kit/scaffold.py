@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import keyword
 import re
+import sys
 from pathlib import Path
 
 from bench.errors import BenchError
@@ -86,16 +88,18 @@ def new_neuron(name: str, folder: Path) -> tuple[Path, Path, str]:
     """
     words = [word for word in re.split(r"[-_\s]+", name) if word]
     module = "_".join(words).lower()
-    if not module.isidentifier() or keyword.iskeyword(module):
-        raise BenchError(f"'{name}' cannot be a Python module; use letters, digits and underscores, as adaptive_lif")
     cls = "".join(word if word.isupper() else word.capitalize() for word in words)
+    if not module.isidentifier() or keyword.iskeyword(module) or keyword.iskeyword(cls):
+        raise BenchError(f"'{name}' cannot be a Python module; use letters, digits and underscores, as adaptive_lif")
     path, test = folder / f"{module}.py", folder / f"test_{module}.py"
     title = " ".join(words)
+    for target in (path, test):
+        if target.exists():
+            raise BenchError(f"{target}: exists already; choose another name or folder")
+    if module in sys.stdlib_module_names or importlib.util.find_spec(module) is not None:
+        raise BenchError(f"'{name}' is the name of a module that is there already; choose another, as my_{module}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for target in (path, test):
-            if target.exists():
-                raise BenchError(f"{target}: exists already; choose another name or folder")
         for target, text in ((path, _NEURON), (test, _TEST)):
             target.write_text(text.format(title=title, module=module, cls=cls), "utf-8")
     except OSError as error:

@@ -31,6 +31,7 @@ class Subject:
     info: registry.PluginInfo
     cls: type[Any]
     params: Mapping[str, Any] = field(default_factory=dict)
+    training: bool = True  # the mode that its neurons are in
 
     def make(self, x: Tensor, **more: Any) -> Any:
         """Construct a fresh one for sequences like x [T, N, C, ...], in the precision of x.
@@ -42,7 +43,15 @@ class Subject:
             neuron = self.cls(**self.params, **more, **harness)
         except ValueError as error:
             raise ParameterError(f"neuron '{self.info.name}': {error}") from error
+        if isinstance(neuron, Neuron):
+            neuron.train(self.training)
         return neuron.double() if isinstance(neuron, Neuron) and x.dtype == torch.float64 else neuron
+
+    @property
+    def threshold(self) -> float:
+        """The threshold that its parameters name, 1 where they name none: the scale of sensible inputs."""
+        found = self.info.resolve(self.params).get("threshold", 1.0)
+        return float(found) if isinstance(found, int | float) and found > 0 else 1.0
 
 
 def subject_of(neuron: str | type[Any], params: Mapping[str, Any] | None = None) -> Subject:

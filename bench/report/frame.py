@@ -127,11 +127,19 @@ def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
     """Return what a record says of the neuron that was deployed, as a record; a failed one is handed on as it is."""
     if record is None or record.deployed is None:
         return record
-    measured = {name: getattr(record.deployed, name) for name in Deployment.model_fields if name != "neuron"}
+    measured = {
+        name: getattr(record.deployed, name) for name in Deployment.model_fields if name not in ("neuron", "code")
+    }
     resolved = record.resolved | {"neuron": measured.pop("resolved")}
     measured |= {"label": label, "spec": record.spec | {"neuron": record.deployed.neuron}, "resolved": resolved}
     # What belongs to the training is not this row's.
-    absent: dict[str, object] = {"best_accuracy_fraction": None, "history": [], "diagnostics": None, "deployed": None}
+    absent: dict[str, object] = {
+        "best_accuracy_fraction": None,
+        "history": [],
+        "diagnostics": None,
+        "deployed": None,
+        "wall_clock": {},
+    }
     return record.model_copy(update=measured | absent)
 
 

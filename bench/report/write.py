@@ -25,6 +25,7 @@ def write_report(
     from bench.report.figures import write_figures
 
     page, lines = folder / PAGE, folder / RECORDS
+    records = [slot.record for slot in select(suite, records) if slot.record is not None]  # what the folder will hold
     atomic_write(lines, records_text(suite, records))
     figures = write_figures(suite, records, folder / FIGURES, tables)
     atomic_write(page, render_report(suite, records, tables))

@@ -173,6 +173,66 @@ class Unpicklable(Sound):
         self.leak = lambda v: 0.5 * v
 
 
+class EvalState(Sound):
+    """u = v / 2 + x, v being kept on self in eval mode. Source: none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.v = torch.zeros(())
+
+    def step(self, x, state):
+        v = self.v if not self.training and self.v.shape == x.shape else state[0]
+        u = 0.5 * v + x
+        s = self.fire(u - 1)
+        self.v = (u - s).detach()
+        return s, (u - s,)
+
+
+class EvalDiffers(Sound):
+    """u = v / 2 + x, and x / 2 in eval mode. Source: none."""
+
+    def step(self, x, state):
+        return super().step(x if self.training else 0.5 * x, state)
+
+
+class BatchSize(Sound):
+    """u = v / 2 + x, and 0.9 x in large batches. Source: none."""
+
+    def step(self, x, state):
+        return super().step(0.9 * x if len(x) >= 8 else x, state)
+
+
+class Length(Sound):
+    """u = v / 2 + x, and 0.9 x in long sequences. Source: none."""
+
+    def forward(self, x):
+        return super().forward(0.9 * x if len(x) > 6 else x)
+
+
+class Noise(Sound):
+    """u = v / 2 + x + noise. Source: none."""
+
+    exact_gradient = False
+
+    def step(self, x, state):
+        return super().step(x + 0.001 * torch.rand_like(x), state)
+
+
+class NegativeSlope(Sound):
+    """s = [u >= 1], with a derivative below 0. Source: none."""
+
+    def fire(self, u_minus_threshold):
+        return super().fire(u_minus_threshold) - 3 * (u_minus_threshold - u_minus_threshold.detach())
+
+
+class Settings(Sound):
+    """u = v / 2 + x, after asking for deterministic algorithms everywhere. Source: none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.use_deterministic_algorithms(True)
+
+
 # class -> checks that must fail
 CAUGHT: dict[type[Neuron], set[str]] = {
     HiddenState: {"no memory"},
@@ -192,4 +252,11 @@ CAUGHT: dict[type[Neuron], set[str]] = {
     Explodes: {"large input"},
     Undocumented: {"schema"},
     Unpicklable: {"copies"},
+    EvalState: {"no memory"},
+    EvalDiffers: {"modes"},
+    BatchSize: {"samples"},
+    Length: {"causality"},
+    Noise: {"no memory"},
+    NegativeSlope: {"derivatives"},
+    Settings: {"construction"},
 }

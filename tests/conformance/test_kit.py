@@ -10,6 +10,12 @@ from bench.kit.report import checks
 from bench.kit.shrink import as_text, shrink
 
 
+@pytest.fixture(autouse=True)
+def settings_of_the_program_are_kept():
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
 def broken(cls, **params):
     return {finding.name: finding for finding in check_neuron(cls, params, slow=False) if finding.problem}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bench.report.frame import compare
-from bench.store import Store
+from bench.store import Store, write_failure
 from bench.suite import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -124,6 +124,10 @@ def test_without_records_the_row_is_there_and_no_run_of_its_own(folder):
     [
         ('{ name = "liff" }', "entries[1] (CLIF).deploy.name: unknown neuron 'liff'; did you mean 'lif'?"),
         ('{ name = "lif", tua = 2.0 }', "entries[1] (CLIF).deploy.tua: unknown key; did you mean 'tau'?"),
+        (
+            '{ name = "relu" }',
+            "entries[1] (CLIF).deploy: a network that does not spike computes the same at each of the 3",
+        ),
         ('{ name = "clif" }', "entries[1] (CLIF).deploy: is the neuron of the entry itself"),
         ('{ name = "lif", v_reset = 0.5 }', "v_reset is for reset = 'hard' alone"),
     ],
@@ -138,3 +142,38 @@ def test_a_label_that_the_row_would_take_is_refused(tmp_path):
     (tmp_path / "deployed.toml").write_text(SUITE.replace('"ANN"', '"CLIF as lif"'))
     done = spikebench("check", "deployed.toml", cwd=tmp_path)
     assert done.returncode == 2 and "labelled 'CLIF as lif', as another entry is" in done.stderr
+
+
+def test_what_the_same_neuron_has_learned_is_carried(tmp_path):
+    text = SUITE.replace('{ name = "clif" }', '{ name = "plif" }')
+    text = text.replace(DEPLOY, '{ name = "plif", surrogate = "atan" }')  # another backward pass, the same forward one
+    (tmp_path / "deployed.toml").write_text(text)
+    assert spikebench("run", "deployed.toml", "--only", "CLIF", cwd=tmp_path).returncode == 0
+    record = record_of(tmp_path)
+    assert record.neurons[0].parameters["w"] != [0.0]
+    assert record.deployed.neurons == record.neurons and record.deployed.correct == record.correct
+
+
+def test_a_changed_deployed_neuron_is_measured_again(folder, monkeypatch):
+    assert spikebench("run", "deployed.toml", cwd=folder).returncode == 0
+    [run] = load_suite(folder / "deployed.toml").select("CLIF")
+    store = Store(folder / "runs")
+    assert store.state(run) == "done"
+    monkeypatch.setattr("bench.provenance.neuron_digest", lambda neuron: "0" * 12)
+    assert store.state(run) == "partial"
+
+
+def test_a_report_of_a_run_that_waits_for_its_measurement_agrees_with_itself(folder):
+    path = folder / "deployed.toml"
+    path.write_text(SUITE.replace("-0.06", "-0.1"))
+    try:
+        assert spikebench("report", "deployed.toml", cwd=folder).returncode == 0
+        assert spikebench("report", "deployed.toml", "--check", cwd=folder).returncode == 0
+        [run] = load_suite(path).select("CLIF")
+        write_failure(Store(folder / "runs").folder(run), "measuring went wrong", "")
+        assert Store(folder / "runs").state(run) == "failed"
+        assert record_of(folder).error == "measuring went wrong"
+    finally:
+        path.write_text(SUITE)
+        Store(folder / "runs").folder(run).failure.unlink()
+    assert record_of(folder).status == "done"

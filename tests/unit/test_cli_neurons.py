@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.errors import BenchError
+from bench.kit.scaffold import new_neuron
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -53,6 +56,15 @@ def test_a_name_that_is_no_module_is_refused(name, tmp_path):
     done = spikebench("new", "neuron", name, "lab", cwd=tmp_path)
     assert done.returncode == 2 and "cannot be a Python module" in done.stderr and "Traceback" not in done.stderr
     assert not list(tmp_path.rglob("*.py"))
+
+
+@pytest.mark.parametrize("name", ["torch", "random", "bench", "pytest"])
+def test_a_name_that_would_hide_a_module_is_refused(name, tmp_path):
+    with pytest.raises(BenchError, match=f"'{name}' is the name of a module that is there already"):
+        new_neuron(name, tmp_path)
+    with pytest.raises(BenchError, match="cannot be a Python module"):
+        new_neuron("none", tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_broken_neuron_is_shown_with_the_line_and_the_input(started):

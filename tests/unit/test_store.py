@@ -55,6 +55,8 @@ def test_states(store):
     put(store, digests=Digests(initial_weights="w", sample_order="o", code="older"))
     assert store.state(RUN) is State.STALE
     put(store, measure_key="another")
+    assert store.state(RUN) is State.FAILED  # to measure it anew is what failed
+    folder.failure.unlink()
     assert store.state(RUN) is State.PARTIAL
 
 
