@@ -104,12 +104,9 @@ def execute(
     """
     if not todos:
         return Outcome()
-    try:
-        devices, jobs = resources(settings)
-        check_values(todo.suite for todo in todos)
-        _prepare_data(todos, settings)
-    except KeyboardInterrupt:
-        return Outcome(interrupted=True, saved=sum(todo.state is State.PARTIAL for todo in todos))
+    devices, jobs = resources(settings)
+    check_values(todo.suite for todo in todos)
+    _prepare_data(todos, settings)
     pool = _Pool(store, settings, devices, jobs, watch)
     return pool.execute(todos)
 

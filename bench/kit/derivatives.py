@@ -33,8 +33,10 @@ def _gradients(subject: Subject, x: Tensor) -> None:
         given = {} if surrogate is None else {"surrogate": surrogate}
         neuron = Subject(subject.info, subject.cls, {**subject.params, **given}).make(x)
         for name, gradient in _backward(neuron, x).items():
+            where = f"{name} with surrogate {surrogate}" if surrogate else name
             if gradient is None or not bool(gradient.any()):
-                raise Broken(f"no gradient reaches {name}{f' with surrogate {surrogate}' if surrogate else ''}")
+                raise Broken(f"no gradient reaches {where}")
+            require(bool(gradient.isfinite().all()), f"the gradient of {where} is not finite")
 
 
 @check(

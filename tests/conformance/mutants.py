@@ -225,6 +225,13 @@ class NegativeSlope(Sound):
         return super().fire(u_minus_threshold) - 3 * (u_minus_threshold - u_minus_threshold.detach())
 
 
+class InfiniteSlope(Sound):
+    """u = v / 2 + x + 0 sqrt(x - x), whose gradient is 0 times infinity. Source: none."""
+
+    def step(self, x, state):
+        return super().step(x + 0 * (x - x).sqrt(), state)
+
+
 class Settings(Sound):
     """u = v / 2 + x, after asking for deterministic algorithms everywhere. Source: none."""
 
@@ -258,5 +265,6 @@ CAUGHT: dict[type[Neuron], set[str]] = {
     Length: {"causality"},
     Noise: {"no memory"},
     NegativeSlope: {"derivatives"},
+    InfiniteSlope: {"gradients"},
     Settings: {"construction"},
 }
