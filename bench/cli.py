@@ -7,26 +7,41 @@ import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from typer.core import TyperGroup
 
 from bench.cli_neurons import check_neuron, new
 from bench.errors import BenchError, SuiteError
 from bench.registry import trust as trust_modules
 from bench.suite import Suite, load_suite
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+
+class _Verbs(TyperGroup):
+    """Every verb ends a Ctrl-C in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            out.print("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
+    cls=_Verbs,
     help="Matched comparison of ANN, LIF, CLIF and other spiking networks.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files, as suites/digits.toml.")]
 
@@ -91,15 +106,14 @@ def run(
     before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED))
     begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
-    out.print(f"{_runs(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")
-    if dry_run:
-        for todo in todos:
-            out.print(f"{todo.run.suite}/{todo.run.label} seed {todo.run.seed}  {todo.run.key}  {todo.state}")
-        return
-    if not todos:
-        return
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, neurons=neurons.value)
     try:
+        out.print(f"{_runs(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")
+        if dry_run:
+            for todo in todos:
+                out.print(f"{todo.run.suite}/{todo.run.label} seed {todo.run.seed}  {todo.run.key}  {todo.state}")
+        if dry_run or not todos:
+            return
         from bench.progress import Board
 
         with interrupts_deferred():

@@ -138,6 +138,18 @@ def test_list_names_what_a_suite_may_use(kind):
     assert done.returncode == 0 and expected[kind] in done.stdout
 
 
+def test_an_interrupt_of_any_verb_is_one_line(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.cli, "load_suite", interrupted)
+    for verb in ("run", "report", "status", "check"):
+        monkeypatch.setattr(sys, "argv", ["spikebench", verb, "suites/digits.toml"])
+        with pytest.raises(SystemExit) as caught:
+            bench.cli.main()
+        assert (caught.value.code, *capsys.readouterr()) == (130, "interrupted\n", "")
+
+
 def test_the_verb_main_is_what_the_script_calls(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["spikebench", "check", "nowhere.toml"])
     with pytest.raises(SystemExit) as caught:
