@@ -108,16 +108,16 @@ def run(
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, neurons=neurons.value)
     try:
-        out.print(f"{_runs(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")
+        with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
+            out.print(f"{_runs(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")
+            if todos and not dry_run:
+                import torch  # noqa: F401
         if dry_run:
             for todo in todos:
                 out.print(f"{todo.run.suite}/{todo.run.label} seed {todo.run.seed}  {todo.run.key}  {todo.state}")
         if dry_run or not todos:
             return
         from bench.progress import Board
-
-        with interrupts_deferred():
-            import torch  # noqa: F401 - an interrupt in the middle of its import ends in anything but one line
 
         with Board(out, todos, resources(settings)[1]) as board:
             outcome = execute(todos, store, settings, board)
