@@ -49,12 +49,13 @@ Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite fi
 Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
 
 
-class NeuronPathName(StrEnum):
-    """How neurons run through time in training."""
+class PathName(StrEnum):
+    """How training steps are executed."""
 
     auto = "auto"
     plain = "plain"
     fused = "fused"
+    graphed = "graphed"
 
 
 class TableFormat(StrEnum):
@@ -91,9 +92,9 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
     trust: Trust = False,
-    neurons: Annotated[
-        NeuronPathName, typer.Option(help="How neurons run through time; numbers agree to float rounding.")
-    ] = NeuronPathName.auto,
+    path: Annotated[
+        PathName, typer.Option(help="How steps are executed; numbers agree to float rounding.")
+    ] = PathName.auto,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
     from bench.execute.interrupts import interrupts_deferred
@@ -106,7 +107,7 @@ def run(
     before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED))
     begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
-    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, neurons=neurons.value)
+    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path.value)
     try:
         with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
             out.print(f"{_runs(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")

@@ -1,4 +1,4 @@
-"""How neurons run through time in training: plain or fused, and plain again where fusing fails."""
+"""The path that a run's training steps take: neurons plain or fused, and plain again where fusing fails."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from bench.data.base import Dataset
+from bench.encoders.base import Encoder
 from bench.measure.evaluate import measuring
 from bench.neurons.base import Neuron
-from bench.spec import NeuronPath, RunSpec
+from bench.repeated import repeat, repeated_frame
+from bench.spec import ExecutionPath, RunSpec
 from bench.train import AUTOCAST
 
 # Fusing a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
@@ -18,14 +20,26 @@ FUSE_FROM_PIXELS = 3e8
 
 
 def choose_path(
-    wanted: NeuronPath, model: nn.Module, spec: RunSpec, dataset: Dataset, device: torch.device
-) -> tuple[str, str | None]:
+    wanted: ExecutionPath,
+    model: nn.Module,
+    spec: RunSpec,
+    dataset: Dataset,
+    encoder: Encoder,
+    device: torch.device,
+) -> tuple[ExecutionPath, str | None]:
     """Set the neurons of `model` on their path; return the one taken and, where it is not the wanted one, why.
 
     "auto" is a pure function of the spec, never of a timing.
     """
-    fused = wanted == "fused" or (wanted == "auto" and _fusing_pays(spec, dataset))
-    return fuse(model, spec, dataset, device) if fused else ("plain", None)
+    if wanted == "graphed" and spec.train.precision == "fp16":
+        path, warning = choose_path("fused", model, spec, dataset, encoder, device)
+        return path, warning or "steps in fp16 ask the host whether gradients overflowed, so they are not graphed"
+    if wanted == "plain" or (wanted == "auto" and not _fusing_pays(spec, dataset)):
+        return "plain", None
+    warning = fuse(model, spec, dataset, encoder, device)
+    if warning:
+        return "plain", warning
+    return ("graphed" if wanted == "graphed" else "fused"), None
 
 
 def _fusing_pays(spec: RunSpec, dataset: Dataset) -> bool:
@@ -34,36 +48,40 @@ def _fusing_pays(spec: RunSpec, dataset: Dataset) -> bool:
     return spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS
 
 
-def fuse(model: nn.Module, spec: RunSpec, dataset: Dataset, device: torch.device) -> tuple[str, str | None]:
-    """Switch the neurons to their fused loop, or leave them plain where that fails: (path taken, why not)."""
+def fuse(model: nn.Module, spec: RunSpec, dataset: Dataset, encoder: Encoder, device: torch.device) -> str | None:
+    """Switch the neurons to their fused loop, or leave them plain where that fails and return why."""
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
     dtype = AUTOCAST.get(spec.train.precision, torch.float32)
-    blank = torch.zeros(spec.timesteps, 2, dataset.in_channels, *dataset.image_size, device=device)
-    shapes = _input_shapes(model, neurons, blank)
+    blank = torch.zeros(2, dataset.in_channels, *dataset.image_size, device=device)
+    currents = _currents(model, neurons, encoder.encode(blank, spec.timesteps, torch.Generator()))
     for neuron in neurons:
         neuron.use_fused(True)
     try:
-        for neuron in {type(neuron): neuron for neuron in neurons}.values():
-            neuron(torch.zeros(shapes[neuron], dtype=dtype, device=device, requires_grad=True)).sum().backward()
+        kinds = {(type(neuron), repeated_frame(x) is None): (neuron, x) for neuron, x in currents.items()}
+        for neuron, current in kinds.values():
+            frame = repeated_frame(current)
+            x = (current if frame is None else frame).to(dtype).requires_grad_()
+            neuron(x if frame is None else repeat(x, spec.timesteps)).sum().backward()
     except RuntimeError as error:  # no compiler here, or one that fails
         for neuron in neurons:
             neuron.use_fused(False)
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
-        return "plain", f"the neurons' loop could not be fused: {reason}"
+        return f"the neurons' loop could not be fused: {reason}"
     finally:
         model.zero_grad(set_to_none=True)
-    return "fused", None
+    return None
 
 
-def _input_shapes(model: nn.Module, neurons: list[Neuron], x: Tensor) -> dict[Neuron, torch.Size]:
-    shapes: dict[Neuron, torch.Size] = {}
+def _currents(model: nn.Module, neurons: list[Neuron], x: Tensor) -> dict[Neuron, Tensor]:
+    """Return what every neuron is given when the model sees x [T, N, C, H, W]."""
+    currents: dict[Neuron, Tensor] = {}
 
     def look(module: Any, args: Any) -> None:
-        shapes[module] = args[0].shape
+        currents[module] = args[0]
 
     hooks = [neuron.register_forward_pre_hook(look) for neuron in neurons]
     with measuring(model):
         model(x)
     for hook in hooks:
         hook.remove()
-    return shapes
+    return currents

@@ -28,7 +28,7 @@ from bench.models import build_model, synaptic_parameters, weights_digest
 from bench.packing import pack_correct
 from bench.record import Deployment, Digests, EpochRow, RunRecord
 from bench.seeding import seed_for
-from bench.spec import NeuronPath, PlannedRun, RunSpec
+from bench.spec import ExecutionPath, PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
 from bench.train import History, Progress, build_optimizer, fit, train_step
 
@@ -43,7 +43,7 @@ class Place:
     data: Path
     offline: bool = False
     device: str = "cpu"
-    neurons: NeuronPath = "auto"
+    path: ExecutionPath = "auto"
 
 
 def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
@@ -93,7 +93,7 @@ def run_one(
     initial_weights = weights_digest(model)
     arrays = load_arrays(dataset, spec, place)
     model = model.to(device).to(memory_format=_layout(spec))
-    path, warning = choose_path(place.neurons, model, spec, dataset, device)
+    path, warning = choose_path(place.path, model, spec, dataset, encoder, device)
 
     def loader(split: Any, batch_size: int, augment: list[str]) -> DeviceLoader:
         return DeviceLoader(
@@ -127,6 +127,7 @@ def run_one(
         device=device,
         code=provenance.code_digest(spec),
         checkpoint=place.folder.checkpoint,
+        path=path,
         test=test,
         watch=watch,
         stop=stop,
@@ -138,7 +139,7 @@ def run_one(
     record = record.model_copy(
         update={
             "provenance": record.provenance
-            | {"device": describe_device(device), "neurons": path}
+            | {"device": describe_device(device), "path": ", then ".join(history.paths)}
             | ({"warning": warning} if warning else {}),
             "wall_clock": {
                 "train_s": round(history.train_s, 3),

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bench.errors import RunFailedError, StoreError
+from bench.checkpoint import Resumable
+from bench.errors import RunFailedError
+from bench.graphed import Graphed, make_capturable
 from bench.spec import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
 
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-CHECK_EVERY_STEPS = 50  # between looks at the loss: each look waits for the device
+CHECK_EVERY_STEPS = 50  # between looks at the loss on a GPU
 SAVE_EVERY_S = 300.0  # within an epoch; every epoch's end is saved anyway
 SAVE_BEFORE_TEST_S = 5.0  # since the last save; a test on a CPU can take longer than whoever asks to stop will wait
 
@@ -60,6 +60,9 @@ class History:
     rows: list[dict[str, Any]] = field(default_factory=list)  # record.EpochRow as JSON
     order: str = ""  # chained digest of the sample indices as they were fed
     code: str = ""  # digest of the code that training began with
+    paths: list[str] = field(
+        default_factory=list
+    )  # how steps were executed: one, or more where a resumption changed it
     train_s: float = 0.0
     images: int = 0
 
@@ -73,6 +76,7 @@ def fit(
     device: torch.device,
     code: str,
     checkpoint: Path,
+    path: str = "plain",
     test: Callable[[], dict[str, float | None]],
     watch: Callable[[Progress], None],
     stop: Callable[[], bool],
@@ -80,32 +84,43 @@ def fit(
     """Train `model` in place, going on from `checkpoint` when there is one, and return its history.
 
     `encode(images [N, C, H, W], epoch, step)` gives the sequence `[T, N, C, H, W]`; `test()` the accuracies of an epoch
-    row. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when `stop()` says so.
+    row. `path` is kept in the history; "graphed" (CUDA alone) replays steps as a CUDA graph, the others are the model's
+    affair. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when `stop()` says so.
     """
     optimizer = build_optimizer(model, spec.optimizer, device)
     factor = schedule_factor(spec.schedule, spec.epochs, data.steps)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
     scaler = torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16")
-    history, sums = History(code=code), torch.zeros(3, dtype=torch.float64, device=device)
-    state = _Resumable(model, optimizer, schedule, scaler, history, sums, device)
+    history, sums = History(code=code), Sums(device)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
+    state = Resumable(parts, history, sums.total, device)
     start_epoch, start_step = state.load(checkpoint) if checkpoint.exists() else (0, 0)
+    if history.paths[-1:] != [path]:
+        history.paths.append(path)
+
+    def update(sequence: Tensor, labels: Tensor) -> Tensor:
+        return train_step(model, sequence, labels, optimizer, scaler, spec, device)
+
+    if path == "graphed":
+        make_capturable(optimizer, device)
+    take = Graphed(update) if path == "graphed" else update
     saved = began = time.monotonic()
     pace = _Pace()
     for epoch in range(start_epoch, spec.epochs):
         model.train()
         if start_step == 0:
-            sums.zero_()
+            sums.total.zero_()
         step = start_step
         for indices, images, labels in data.batches(epoch, start_step):
             history.order = hashlib.sha256(history.order.encode() + indices.cpu().numpy().tobytes()).hexdigest()[:16]
-            sums += train_step(model, encode(images, epoch, step), labels, optimizer, scaler, spec, device)
+            sums.total += take(encode(images, epoch, step), labels)
             schedule.step()
             step += 1
             history.images += len(images)
             now = time.monotonic()
             pace.note(len(images), now)
             if step % CHECK_EVERY_STEPS == 0 or step == data.steps or device.type == "cpu":
-                loss, accuracy = _means(sums)
+                loss, accuracy = sums.means(wait=step == data.steps)
                 if not math.isfinite(loss):
                     raise RunFailedError(
                         f"the loss is {loss} in epoch {epoch + 1}, step {step}; "
@@ -124,7 +139,7 @@ def fit(
         if now - saved > SAVE_BEFORE_TEST_S:
             state.save(checkpoint, epoch, data.steps, now - began)
             began = now
-        loss, accuracy = _means(sums)
+        loss, accuracy = sums.means()
         rate = spec.optimizer.learning_rate * factor((epoch + 1) * data.steps - 1)
         row = {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss, "train_accuracy_fraction": accuracy}
         now = time.monotonic()
@@ -185,8 +200,8 @@ def compute_loss(logits: Tensor, labels: Tensor, spec: LossSpec) -> Tensor:
 
 
 def build_optimizer(model: nn.Module, spec: OptimizerSpec, device: torch.device) -> torch.optim.Optimizer:
-    """Return the optimiser over every learnable parameter, fused on CUDA."""
-    fused = device.type == "cuda"
+    """Return the optimiser over every learnable parameter, its update in one pass (fused)."""
+    fused = device.type in ("cpu", "cuda")
     rate, decay = spec.learning_rate, spec.weight_decay
     if spec.name == "sgd":
         return torch.optim.SGD(
@@ -247,58 +262,22 @@ class _Pace:
         return self.images / max(self.seconds, 1e-9)
 
 
-def _means(sums: Tensor) -> tuple[float, float]:
-    loss, correct, samples = sums.tolist()
-    return loss / max(samples, 1.0), correct / max(samples, 1.0)
+class Sums:
+    """[summed loss, correct, samples] of the epoch so far, in `total` on the device."""
 
+    def __init__(self, device: torch.device) -> None:
+        self.total = torch.zeros(3, dtype=torch.float64, device=device)
+        self._answer = [0.0, 0.0, 0.0]
+        self._coming = torch.zeros(3, dtype=torch.float64, pin_memory=device.type == "cuda")
+        self._arrived = torch.cuda.Event() if device.type == "cuda" else None
 
-class _Resumable:
-    """All that training needs to go on: parameters, optimiser, schedule, scaler, sums, history, random numbers."""
-
-    def __init__(
-        self,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        schedule: torch.optim.lr_scheduler.LambdaLR,
-        scaler: torch.amp.GradScaler,
-        history: History,
-        sums: Tensor,
-        device: torch.device,
-    ) -> None:
-        self.parts: dict[str, Any] = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
-        self.history, self.sums, self.device = history, sums, device
-
-    def save(self, path: Path, epoch: int, step: int, seconds: float) -> None:
-        self.history.train_s += seconds
-        state: dict[str, Any] = {name: part.state_dict() for name, part in self.parts.items()}
-        state |= {"epoch": epoch, "step": step, "sums": self.sums, "history": vars(self.history)}
-        state["cpu_rng"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            state["cuda_rng"] = torch.cuda.get_rng_state(self.device)
-        partial = path.with_suffix(".part")
-        try:
-            with partial.open("wb") as handle:
-                torch.save(state, handle)
-                handle.flush()
-                os.fsync(handle.fileno())
-            os.replace(partial, path)
-        except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError of its zip writer
-            partial.unlink(missing_ok=True)
-            reason = str(error).partition("\n")[0]
-            raise StoreError(f"{path}: cannot be written: {reason}; the older checkpoint is kept") from error
-
-    def load(self, path: Path) -> tuple[int, int]:
-        try:
-            state = torch.load(path, map_location="cpu", weights_only=True)
-            for name, part in self.parts.items():
-                part.load_state_dict(state[name])
-            self.sums.copy_(state["sums"])
-            vars(self.history).update(state["history"])
-            torch.set_rng_state(state["cpu_rng"])
-            if "cuda_rng" in state and self.device.type == "cuda":
-                torch.cuda.set_rng_state(state["cuda_rng"], self.device)
-            return state["epoch"], state["step"]
-        except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, UnpicklingError) as error:
-            raise StoreError(
-                f"{path}: damaged, or not a checkpoint of this run; delete it, or use --force, to train from the start"
-            ) from error
+    def means(self, wait: bool = True) -> tuple[float, float]:
+        """Return mean loss and accuracy; without `wait`, on a GPU, as of the newest look that it has answered."""
+        if wait or self._arrived is None:
+            self._answer = self.total.tolist()
+        elif self._arrived.query():
+            self._answer = self._coming.tolist()
+            self._coming.copy_(self.total, non_blocking=True)
+            self._arrived.record()
+        loss, correct, samples = self._answer
+        return loss / max(samples, 1.0), correct / max(samples, 1.0)

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
-from torchvision.transforms import v2
 
 from bench.errors import ParameterError, UnknownNameError
 
 CROP_PADDING_PIXELS = 4
-# The policy learned on CIFAR-10 (Cubuk et al. 2019) serves every data set here, as is usual for small images.
-_POLICY = v2.AutoAugmentPolicy.CIFAR10
 OnImages = Callable[[Tensor, Generator], Tensor]
 OnBatch = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
 
@@ -64,13 +62,13 @@ def build_augmenter(
     raw: Mapping[str, OnImages] = {
         "random-crop": random_crop,
         "random-flip": random_flip,
-        "auto-augment": lambda images, generator: _each(v2.AutoAugment(_POLICY), images, generator),
-        "trivial-augment-wide": lambda images, generator: _each(v2.TrivialAugmentWide(), images, generator),
+        "auto-augment": lambda images, generator: _each(_auto_augment(), images, generator),
+        "trivial-augment-wide": lambda images, generator: _each(_v2().TrivialAugmentWide(), images, generator),
     }
     normalised: Mapping[str, OnImages] = {"cutout": lambda images, generator: cutout(images, side, generator)}
     mixing: Mapping[str, OnBatch] = {
-        "mixup": lambda images, labels, generator: _mix(v2.MixUp(num_classes=classes), images, labels, generator),
-        "cutmix": lambda images, labels, generator: _mix(v2.CutMix(num_classes=classes), images, labels, generator),
+        "mixup": lambda images, labels, generator: _mix(_v2().MixUp(num_classes=classes), images, labels, generator),
+        "cutmix": lambda images, labels, generator: _mix(_v2().CutMix(num_classes=classes), images, labels, generator),
     }
     for name in sorted(wanted - set(raw) - set(normalised) - set(mixing)):
         raise UnknownNameError("augmentation", name, [*raw, *normalised, *mixing])
@@ -129,14 +127,28 @@ def _within(start: Tensor, length: int, size: int) -> Tensor:
     return (offset >= 0) & (offset < length)
 
 
-def _each(policy: v2.Transform, images: Tensor, generator: Generator) -> Tensor:
+def _v2() -> Any:
+    # Imported where it is needed: it costs more than a second, and most recipes do without it.
+    from torchvision.transforms import v2
+
+    return v2
+
+
+def _auto_augment() -> Any:
+    """The policy learned on CIFAR-10 (Cubuk et al. 2019) serves every data set, as is usual for small images."""
+    return _v2().AutoAugment(_v2().AutoAugmentPolicy.CIFAR10)
+
+
+def _each(policy: Callable[[Tensor], Tensor], images: Tensor, generator: Generator) -> Tensor:
     """Apply a torchvision policy to every image by itself; it draws from torch's global generator, restored after."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(_seed(generator))
         return torch.stack([policy(image) for image in images])
 
 
-def _mix(mix: v2.Transform, images: Tensor, labels: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+def _mix(
+    mix: Callable[[Tensor, Tensor], Any], images: Tensor, labels: Tensor, generator: Generator
+) -> tuple[Tensor, Tensor]:
     """Apply torchvision's mixup or cutmix; it draws from torch's global generator, restored after."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(_seed(generator))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from bench.encoders.base import Encoder
+from bench.repeated import repeat
 
 
 class Direct(Encoder):
@@ -21,4 +22,4 @@ class Direct(Encoder):
 
     def encode(self, images: Tensor, timesteps: int, generator: Generator | None = None) -> Tensor:
         """Return images [N, C, H, W] expanded to [T, N, C, H, W] without a copy."""
-        return images.unsqueeze(0).expand(timesteps, *images.shape)
+        return repeat(images, timesteps)

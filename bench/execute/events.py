@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.spec import NeuronPath, PlannedRun, RunMeasure, RunSpec
+from bench.spec import ExecutionPath, PlannedRun, RunMeasure, RunSpec
 
 
 class Job(BaseModel):
@@ -23,7 +23,7 @@ class Job(BaseModel):
     data: str
     offline: bool
     device: str
-    neurons: NeuronPath = "auto"
+    path: ExecutionPath = "auto"
 
     def planned(self) -> PlannedRun:
         """Return the run as the suite planned it."""

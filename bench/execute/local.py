@@ -21,7 +21,7 @@ from bench import registry
 from bench.errors import BenchError, SuiteError
 from bench.execute.events import Event, Job
 from bench.record import RunRecord
-from bench.spec import NeuronPath, PlannedRun
+from bench.spec import ExecutionPath, PlannedRun
 from bench.store import REPORTS, RUNS, RunFolder, State, Store, write_failure
 from bench.suite import Suite
 
@@ -37,7 +37,7 @@ class Settings:
     jobs: int | None = None
     data: Path = Path("data")
     offline: bool = False
-    neurons: NeuronPath = "auto"  # how they run through time in training: numbers agree to float rounding
+    path: ExecutionPath = "auto"
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def resources(settings: Settings) -> tuple[list[str], int]:
     Raises BenchError for a device that is not there.
     """
     devices = _devices(settings.device)
+    if settings.path == "graphed" and devices[0] == "cpu":
+        raise BenchError("--path graphed: needs a CUDA device; on a CPU the fastest is --path fused")
     at_once = len(devices) if devices[0] != "cpu" else len(os.sched_getaffinity(0))
     return devices, settings.jobs or at_once
 
@@ -217,7 +219,7 @@ class _Pool:
             data=str(self.settings.data),
             offline=True,  # the data is there: _prepare_data saw to it
             device=device,
-            neurons=self.settings.neurons,
+            path=self.settings.path,
         )
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
         with folder.log.open("a") as log:

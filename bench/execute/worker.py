@@ -55,7 +55,7 @@ def main() -> int:
             say(Event(kind="progress", **vars(progress)))
 
     folder = RunFolder(Path(job.folder))
-    place = Place(folder, Path(job.data), job.offline, job.device, job.neurons)
+    place = Place(folder, Path(job.data), job.offline, job.device, job.path)
     try:
         with folder.lock(LOCK_PATIENCE_S):
             run_one(job.planned(), place, watch, stop)

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bench.repeated import repeat, repeated_frame
+
 BATCH_NORM = ("folded", "per-step")
 
 
@@ -27,11 +29,6 @@ def unfold(x: Tensor, timesteps: int) -> Tensor:
     return x.view(timesteps, x.shape[0] // timesteps, *x.shape[1:])
 
 
-def is_repeated(x: Tensor) -> bool:
-    """Whether x [T, N, ...] is one frame expanded over T > 1, as direct encoding returns it."""
-    return x.shape[0] > 1 and x.stride(0) == 0
-
-
 class _Folded(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return unfold(super().forward(fold(x)), x.shape[0])
@@ -42,8 +39,9 @@ class Conv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Convolve every frame."""
-        if is_repeated(x):
-            return super().forward(x[0]).unsqueeze(0).expand(x.shape[0], -1, -1, -1, -1)
+        frame = repeated_frame(x)
+        if frame is not None:
+            return repeat(super().forward(frame), x.shape[0])
         return unfold(super().forward(fold(x)), x.shape[0])
 
 
@@ -55,7 +53,8 @@ class BatchNorm2d(nn.BatchNorm2d):
     """Batch norm, x [T, N, C, H, W]; in training its statistics are over T and N ("folded") or of each timestep.
 
     "per-step" is what a network called once per timestep does: running averages are updated T times. In eval mode
-    both use the running averages and are the same.
+    both use the running averages and are the same. A frame that is repeated over T is normalised once: its statistics
+    are those of its copies, and the running averages move as T copies would have moved them.
     """
 
     def __init__(self, num_features: int, *, statistics: str = "folded", **options: Any) -> None:
@@ -66,9 +65,35 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise every channel."""
+        frame = repeated_frame(x)
+        once = None if frame is None else self._once(frame, x.shape[0])
+        if once is not None:
+            return once
         if self.training and self.statistics == "per-step":
             return unfold(torch.cat([super(BatchNorm2d, self).forward(frame) for frame in x.unbind(0)]), x.shape[0])
         return unfold(super().forward(fold(x)), x.shape[0])
+
+    def _once(self, frame: Tensor, timesteps: int) -> Tensor | None:
+        """Normalise T copies of one frame; None where the running averages need the copies themselves."""
+        if not self.training:
+            return repeat(super().forward(frame), timesteps)
+        samples = frame.numel() // frame.shape[1]
+        if self.momentum is None or self.running_mean is None or self.running_var is None or samples == 1:
+            return None
+        keep = 1 - self.momentum
+        if self.statistics == "per-step":
+            keep **= timesteps
+        variance = self.running_var.clone()  # autograd keeps the one that is passed and forbids to change it after
+        normalised = functional.batch_norm(
+            frame, self.running_mean, variance, self.weight, self.bias, True, 1 - keep, self.eps
+        )
+        if self.statistics == "folded":  # the running variance is the unbiased one, of T times as many values
+            excess = timesteps * (samples - 1) / (timesteps * samples - 1)
+            variance = torch.lerp(keep * self.running_var, variance, excess)
+        self.running_var.copy_(variance)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += timesteps if self.statistics == "per-step" else 1
+        return repeat(normalised, timesteps)
 
 
 class MaxPool2d(_Folded, nn.MaxPool2d):

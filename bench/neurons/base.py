@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bench import registry
 from bench.neurons import surrogate as surrogates
+from bench.repeated import repeated_frame
 
 State = tuple[Tensor, ...]
 _HALF = (torch.bfloat16, torch.float16)
@@ -79,18 +80,22 @@ class Neuron(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Run the sequence x [T, N, ...] -> spikes [T, N, ...] in the dtype of x; states are float32 or float64."""
         with torch.autocast(device_type=x.device.type, enabled=False):
+            # A current that is the same at every timestep is read once, and its gradient summed on the way.
+            timesteps, frame = x.shape[0], repeated_frame(x)
+            currents = x if frame is None else frame.unsqueeze(0)
             if not self.elementwise:
-                return self._run(x)
+                return self._run(currents, timesteps)
             # The neurons of one timestep as a row in memory order: a view for contiguous and channels_last alike.
-            strides = x.stride()
+            strides = currents.stride()
             order = [0, *sorted(range(1, x.dim()), key=lambda axis: -strides[axis])]
-            permuted = x.permute(order)
-            rows = self._run(permuted.flatten(1))
-            return rows.view(permuted.shape).permute([order.index(axis) for axis in range(x.dim())])
+            permuted = currents.permute(order)
+            rows = self._run(permuted.flatten(1), timesteps)
+            spikes = rows.view(timesteps, *permuted.shape[1:])
+            return spikes.permute([order.index(axis) for axis in range(x.dim())])
 
-    def _run(self, x: Tensor) -> Tensor:
+    def _run(self, x: Tensor, timesteps: int) -> Tensor:
         if not (self._fused and self.training and torch.is_grad_enabled()):
-            return run_sequence(self, x)
+            return run_sequence(self, x, timesteps)
         # Imported here because it costs a second that a plain run need not wait for.
         from torch._dynamo import maybe_mark_dynamic
         from torch._dynamo.exc import TorchDynamoException
@@ -98,19 +103,24 @@ class Neuron(nn.Module):
         # The extent of a layer is symbolic, so that one graph serves all layers; tau and its like stay constants.
         maybe_mark_dynamic(x, list(range(1, x.dim())))
         sizes = tuple(tuple(parameter.shape) for parameter in self.parameters())
-        sequence = _fused_sequence(type(self).__qualname__, (x.dim(), x.shape[0], x.dtype, sizes))
+        sequence = _fused_sequence(type(self).__qualname__, (x.dim(), x.shape[0], timesteps, x.dtype, sizes))
         try:
             with warnings.catch_warnings():
                 # torch.compile looks at .grad of its inputs and warns about its own look.
                 warnings.filterwarnings("ignore", message="The .grad attribute of a Tensor that is not a leaf")
-                return sequence(self, x)
+                return sequence(self, x, timesteps)
         except TorchDynamoException as error:
             raise CompileError(f"{type(self).__name__}: torch.compile failed: {error}") from error
 
 
-def run_sequence(neuron: Neuron, x: Tensor) -> Tensor:
-    """Step `neuron` through x [T, N, ...]; arithmetic in float32 at least, spikes in the dtype of x."""
+def run_sequence(neuron: Neuron, x: Tensor, timesteps: int) -> Tensor:
+    """Step `neuron` through x [T, N, ...], or through one frame x [1, N, ...] again and again: spikes [T, N, ...].
+
+    Arithmetic is in float32 at least, spikes are in the dtype of x.
+    """
     currents = (x.float() if x.dtype in _HALF else x).unbind(0)
+    if len(currents) < timesteps:
+        currents = currents * timesteps
     state = neuron.initial_state(currents[0])
     spikes = []
     for current in currents:
@@ -119,14 +129,14 @@ def run_sequence(neuron: Neuron, x: Tensor) -> Tensor:
     return torch.stack(spikes).to(x.dtype)
 
 
-def _holding_the_input_alone(neuron: Neuron, x: Tensor) -> Tensor:
+def _holding_the_input_alone(neuron: Neuron, x: Tensor, timesteps: int) -> Tensor:
     # `step` draws no random numbers, so there is no generator to wind back.
-    spikes: Tensor = checkpoint(run_sequence, neuron, x, use_reentrant=False, preserve_rng_state=False)
+    spikes: Tensor = checkpoint(run_sequence, neuron, x, timesteps, use_reentrant=False, preserve_rng_state=False)
     return spikes
 
 
 @functools.cache
-def _fused_sequence(cls: str, graph: tuple[Any, ...]) -> Callable[[Neuron, Tensor], Tensor]:
+def _fused_sequence(cls: str, graph: tuple[Any, ...]) -> Callable[[Neuron, Tensor, int], Tensor]:
     # torch.compile counts recompilations per code object and gives up after eight. A code object of its own for every
     # combination that needs a graph of its own keeps the count low.
     source, name = _holding_the_input_alone, re.sub(r"\W+", "_", f"{cls} {graph}")

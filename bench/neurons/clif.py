@@ -45,5 +45,5 @@ class CLIF(Neuron):
         v, m = state
         u = (1 - 1 / self.tau) * v + x
         spikes = self.fire(u - self.threshold)
-        m = m * torch.sigmoid(u / self.tau) + spikes
+        m = m * torch.sigmoid(u * (1 / self.tau)) + spikes
         return spikes, (u - spikes * (self.threshold + torch.sigmoid(m)), m)

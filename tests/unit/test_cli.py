@@ -26,7 +26,7 @@ OPTIONS = {
         "force",
         "stale",
         "trust",
-        "neurons",
+        "path",
     },
     "report": {"suites", "check", "format", "table"},
     "count": {"suite", "only", "seed", "json"},

@@ -14,6 +14,7 @@ from bench.measure.firing import _count_nonzero
 from bench.models import build_model
 from bench.models.layers import BatchNorm2d, Conv2d
 from bench.neurons.lif import LIF
+from bench.repeated import repeat
 
 
 def test_a_static_stem_is_charged_at_every_timestep() -> None:
@@ -40,7 +41,7 @@ def test_dense_macs_equal_fvcores_in_every_layer(name: str, neuron: str) -> None
 
 def test_fvcore_counts_a_cached_stem_once() -> None:
     model = build_model("convnet", neuron="lif", in_channels=3, classes=10, image_size=8, weight_seed=0)
-    x = torch.rand(2, 3, 8, 8).expand(5, 2, 3, 8, 8)
+    x = repeat(torch.rand(2, 3, 8, 8), 5)
     stem = count_operations(model, [x]).layers[0]
     assert 5 * fvcore_macs(model, x)[stem.name] == fvcore_macs(model, x.clone())[stem.name] == stem.dense_macs_total
 

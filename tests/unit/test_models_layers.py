@@ -5,6 +5,8 @@ import torch
 from torch import nn
 
 from bench.models import layers
+from bench.neurons import CLIF
+from bench.repeated import repeat, repeated_frame
 
 
 def sequence(*shape, seed=0):
@@ -58,7 +60,7 @@ def test_a_repeated_frame_is_convolved_once(monkeypatch):
     convolve = nn.Conv2d._conv_forward
     monkeypatch.setattr(nn.Conv2d, "_conv_forward", lambda s, x, w, b: batches.append(len(x)) or convolve(s, x, w, b))
     layer, frame = layers.Conv2d(3, 4, 3).double(), sequence(2, 3, 8, 8)
-    once = layer(frame.expand(6, *frame.shape))
+    once = layer(repeat(frame, 6))
     every = layer(frame.repeat(6, 1, 1, 1, 1))
     assert batches == [2, 12] and once.stride(0) == 0
     torch.testing.assert_close(once, every)
@@ -68,9 +70,17 @@ def test_a_repeated_frame_is_convolved_once(monkeypatch):
 
 
 def test_one_timestep_is_not_a_repetition():
-    assert not layers.is_repeated(sequence(1, 2, 3).expand(1, 2, 3))
-    assert not layers.is_repeated(sequence(4, 2, 3))
-    assert layers.is_repeated(sequence(1, 2, 3).expand(4, 2, 3))
+    frame = sequence(2, 3)
+    assert repeated_frame(repeat(frame, 4)) is frame
+    assert repeated_frame(repeat(frame, 1)) is None
+    assert repeated_frame(frame.expand(4, 2, 3)) is None and repeated_frame(sequence(4, 2, 3)) is None
+
+
+def test_another_view_of_a_repetition_has_a_gradient_at_each_timestep():
+    frame = sequence(2, 3, 5, 5)
+    view = repeat(frame, 4).view_as(repeat(frame, 4)).requires_grad_()
+    CLIF().double()(view).backward(sequence(4, 2, 3, 5, 5, seed=1))
+    assert (view.grad.flatten(1).abs().sum(1) > 0).all()
 
 
 @pytest.mark.parametrize("layout", [lambda x: x, channels_last])
@@ -108,3 +118,45 @@ def test_dropout_keeps_its_mask_over_time_and_draws_nothing_at_zero():
     x = torch.ones(2, 3)
     assert layers.Dropout(0.0)(x) is x and layers.Dropout(0.5).eval()(x) is x
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("statistics", ["folded", "per-step"])
+@pytest.mark.parametrize("layout", [torch.Tensor.contiguous, channels_last], ids=["contiguous", "channels_last"])
+def test_batch_norm_of_a_repeated_frame_is_that_of_its_copies(statistics, layout):
+    """Outputs, gradients and what the running averages become, over two updates."""
+    once, copied = (layers.BatchNorm2d(3, statistics=statistics).double() for _ in range(2))
+    for seed in (1, 2):
+        frame = layout(sequence(1, 2, 3, 4, 5, seed=seed))[0].requires_grad_()
+        copy = frame.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+        cotangent = layout(sequence(4, 2, 3, 4, 5, seed=seed + 10))
+        found, expected = once(repeat(frame, 4)), copied(torch.stack([copy] * 4))
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+        found.backward(cotangent)
+        expected.backward(cotangent)
+        torch.testing.assert_close(frame.grad, copy.grad, rtol=1e-10, atol=1e-12)
+    for ours, theirs in zip(once.state_dict().values(), copied.state_dict().values(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
+    assert repeated_frame(once(repeat(frame, 4))) is not None
+    assert repeated_frame(once.eval()(repeat(frame, 4))) is not None
+
+
+def test_batch_norm_without_running_averages_takes_a_repeated_frame_too():
+    for options in ({"track_running_stats": False}, {"momentum": None}):
+        layer = layers.BatchNorm2d(3, **options).double()
+        x = sequence(2, 3, 4, 5)
+        expected = layers.BatchNorm2d(3, **options).double()(torch.stack([x] * 4))
+        torch.testing.assert_close(layer(repeat(x, 4)), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_stem_of_a_repeated_image_has_the_gradients_of_its_copies():
+    """Convolution, norm and neuron: what is computed once has the gradient of what was used T times."""
+    grads = []
+    for given in (repeat, lambda image, timesteps: torch.stack([image] * timesteps)):
+        torch.manual_seed(0)
+        stem = nn.Sequential(layers.Conv2d(3, 4, 3, padding=1), layers.BatchNorm2d(4), CLIF()).double()
+        image = sequence(2, 3, 6, 5).requires_grad_()
+        stem(given(image, 4)).backward(sequence(4, 2, 4, 6, 5, seed=3))
+        grads.append([image.grad, *(parameter.grad for parameter in stem.parameters())])
+    for once, copied in zip(*grads, strict=True):
+        torch.testing.assert_close(once, copied, rtol=1e-9, atol=1e-10)
+        assert once.abs().max() > 0

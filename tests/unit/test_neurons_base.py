@@ -15,6 +15,7 @@ from bench.errors import ParameterError, UnknownNameError
 from bench.neurons import CLIF, GLIF, LIF, PLIF, PSN, Neuron, make_factory
 from bench.neurons.base import CompileError
 from bench.neurons.surrogate import DERIVATIVES, spike
+from bench.repeated import repeat
 
 
 def random(*shape, dtype=torch.float32, seed=0):
@@ -159,6 +160,21 @@ def test_compiled_equals_plain_over_layers_and_layouts():
         (out, gradients), (expected, expected_gradients) = forward_backward(compiled, x), forward_backward(plain, x)
         assert torch.equal(out, expected) and out.stride() == expected.stride()
         torch.testing.assert_close(gradients, expected_gradients, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [LIF, Lateral])
+@pytest.mark.parametrize("fused", [False, True], ids=["plain", "fused"])
+def test_a_repeated_current_has_the_gradient_of_its_copies(make, fused):
+    neuron, x = make().train(), channels_last(random(1, 4, 3, 6, 6))
+    frame, copy_ = x[0].clone().requires_grad_(), x[0].clone().requires_grad_()
+    cotangent = random(4, 4, 3, 6, 6, seed=5)
+    expected = neuron(torch.stack([copy_] * 4))
+    neuron.use_fused(fused)
+    found = neuron(repeat(frame, 4))
+    assert torch.equal(found, expected) and 0 < found.mean() < 1
+    found.backward(cotangent)
+    expected.backward(cotangent)
+    torch.testing.assert_close(frame.grad, copy_.grad, rtol=1e-4, atol=1e-5)
 
 
 def held_for_backward(neuron, x):

@@ -25,9 +25,9 @@ def small_run(measure, label="LIF"):
 
 @pytest.fixture
 def execute(tmp_path):
-    def execute(measure, neurons="auto", name="run"):
+    def execute(measure, path="auto", name="run"):
         (tmp_path / name).mkdir(exist_ok=True)
-        place = Place(RunFolder(tmp_path / name), tmp_path, neurons=neurons)
+        place = Place(RunFolder(tmp_path / name), tmp_path, path=path)
         return run_one(small_run(measure), place)
 
     return execute
@@ -71,8 +71,8 @@ def test_a_new_way_of_measuring_leaves_the_others_keys(execute):
 
 
 def test_the_path_of_the_neurons_is_recorded_and_moves_no_number_beyond_rounding(execute):
-    plain, fused = (execute(RunMeasure(), neurons, neurons) for neurons in ("plain", "fused"))
-    assert (plain.provenance["neurons"], fused.provenance["neurons"]) == ("plain", "fused")
+    plain, fused = (execute(RunMeasure(), path, path) for path in ("plain", "fused"))
+    assert (plain.provenance["path"], fused.provenance["path"]) == ("plain", "fused")
     assert fused.key == plain.key and "warning" not in fused.provenance
     assert fused.history[0].train_loss == pytest.approx(plain.history[0].train_loss, rel=1e-4)
     assert fused.digests == plain.digests
@@ -84,7 +84,7 @@ def test_neurons_that_cannot_be_fused_run_plain_and_the_record_says_why(execute,
 
     monkeypatch.setattr(bench.neurons.base, "_fused_sequence", lambda *_: broken)
     record = execute(RunMeasure(), "fused")
-    assert record.provenance["neurons"] == "plain"
+    assert record.provenance["path"] == "plain"
     assert record.provenance["warning"] == "the neurons' loop could not be fused: CompileError: no compiler here"
     monkeypatch.undo()
     plain = execute(RunMeasure(), "plain", "again")
