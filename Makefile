@@ -4,7 +4,7 @@ PYTHON ?= python3
 BENCH   = $(VENV)/bin/python -m bench
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cifar test lint format report
+.PHONY: help setup bench bench-cifar gpu test lint format report
 
 help:          ## Show this list
 	@grep -hE '^[a-z%-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -16,13 +16,20 @@ $(VENV)/.ready:
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-bench: bench-digits  ## Train and compare on digits (3 minutes, no download)
+bench: bench-digits  ## Train and compare on digits (2 minutes, no download)
 
 bench-cifar: bench-cifar10  ## Train and compare on CIFAR-10 (for a GPU)
 
 bench-%: suites/%.toml $(VENV)/.ready  ## Train and compare any suite: make bench-fashion
 	$(BENCH) run $<
 	$(BENCH) report $<
+
+AGAINST ?= spikingjelly
+gpu: $(VENV)/.ready  ## On a GPU: its tests, neuron layers alone, steps of the published suite (AGAINST= for ours alone)
+	$(VENV)/bin/python -m pytest tests/gpu
+	$(VENV)/bin/python benchmarks/neurons.py --device cuda --dtype bfloat16
+	$(BENCH) speed suites/cifar10-paper.toml --device cuda --against '$(AGAINST)' --json speed-fused.json
+	$(BENCH) speed suites/cifar10-paper.toml --device cuda --path graphed --json speed-graphed.json
 
 report: $(VENV)/.ready  ## Make every report again from its records
 	$(BENCH) report $(patsubst reports/%/records.jsonl,suites/%.toml,$(wildcard reports/*/records.jsonl))

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,9 +15,13 @@ from rich.table import Table
 from typer.core import TyperGroup
 
 from bench.cli_neurons import check_neuron, new
+from bench.cli_speed import speed
 from bench.errors import BenchError, SuiteError
+from bench.path import ExecutionPath
 from bench.registry import trust as trust_modules
-from bench.suite import Suite, load_suite
+
+if TYPE_CHECKING:
+    from bench.suite import Suite
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -47,15 +51,6 @@ Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite fi
 
 
 Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
-
-
-class PathName(StrEnum):
-    """How training steps are executed."""
-
-    auto = "auto"
-    plain = "plain"
-    fused = "fused"
-    graphed = "graphed"
 
 
 class TableFormat(StrEnum):
@@ -92,9 +87,10 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
     trust: Trust = False,
-    path: Annotated[
-        PathName, typer.Option(help="How steps are executed; numbers agree to float rounding.")
-    ] = PathName.auto,
+    path: Annotated[ExecutionPath, typer.Option(help="How steps are executed; numbers agree to rounding.")] = "auto",
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Show where the time of a training step goes, and keep its trace.")
+    ] = False,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
     from bench.execute.interrupts import interrupts_deferred
@@ -107,7 +103,7 @@ def run(
     before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED))
     begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
-    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path.value)
+    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile)
     try:
         with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
             out.print(f"{_runs(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")
@@ -117,6 +113,8 @@ def run(
             for todo in todos:
                 out.print(f"{todo.run.suite}/{todo.run.label} seed {todo.run.seed}  {todo.run.key}  {todo.state}")
         if dry_run or not todos:
+            if profile and not todos:
+                out.print("nothing to profile: what is done is not trained again without --force")
             return
         from bench.progress import Board
 
@@ -124,6 +122,12 @@ def run(
             outcome = execute(todos, store, settings, board)
     except KeyboardInterrupt:  # before the first process was there
         outcome = Outcome(interrupted=True, saved=before[State.PARTIAL])
+    tables = [(todo.run, store.folder(todo.run).profile) for todo in todos if profile]
+    for planned, table in tables:
+        if table.is_file():
+            out.print(
+                f"\n{planned.label} seed {planned.seed}: {table.with_suffix('.json')}\n{table.read_text('utf-8')}"
+            )
     if outcome.interrupted:
         words = [f"{outcome.done} of {_runs(len(todos))} done", f"{outcome.saved} saved part of the way"]
         words += [f"{outcome.killed} killed before saving"] if outcome.killed else []
@@ -274,10 +278,13 @@ def diff(
 
 
 app.command("check-neuron", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(check_neuron)
+app.command("speed")(speed)
 app.add_typer(new, name="new")
 
 
 def _load(paths: list[Path], trusted: bool = False) -> list[Suite]:
+    from bench.suite import load_suite  # what it imports takes longer than the help does
+
     suites: list[Suite] = []
     problems: list[str] = []
     for path in paths:

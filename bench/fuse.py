@@ -11,8 +11,9 @@ from bench.data.base import Dataset
 from bench.encoders.base import Encoder
 from bench.measure.evaluate import measuring
 from bench.neurons.base import Neuron
+from bench.path import ExecutionPath
 from bench.repeated import repeat, repeated_frame
-from bench.spec import ExecutionPath, RunSpec
+from bench.spec import RunSpec
 from bench.train import AUTOCAST
 
 # Fusing a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
@@ -29,23 +30,25 @@ def choose_path(
 ) -> tuple[ExecutionPath, str | None]:
     """Set the neurons of `model` on their path; return the one taken and, where it is not the wanted one, why.
 
-    "auto" is a pure function of the spec, never of a timing.
+    "auto" is `automatic_path`.
     """
     if wanted == "graphed" and spec.train.precision == "fp16":
         path, warning = choose_path("fused", model, spec, dataset, encoder, device)
         return path, warning or "steps in fp16 ask the host whether gradients overflowed, so they are not graphed"
-    if wanted == "plain" or (wanted == "auto" and not _fusing_pays(spec, dataset)):
+    chosen = automatic_path(spec, dataset) if wanted == "auto" else wanted
+    if chosen == "plain":
         return "plain", None
     warning = fuse(model, spec, dataset, encoder, device)
     if warning:
         return "plain", warning
-    return ("graphed" if wanted == "graphed" else "fused"), None
+    return chosen, None
 
 
-def _fusing_pays(spec: RunSpec, dataset: Dataset) -> bool:
+def automatic_path(spec: RunSpec, dataset: Dataset) -> ExecutionPath:
+    """Return the path of a run that nobody chose one for: a pure function of its spec, never of a timing."""
     height, width = dataset.image_size
     pixels = dataset.train_samples * spec.train.epochs * spec.timesteps * height * width
-    return spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS
+    return "fused" if spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS else "plain"
 
 
 def fuse(model: nn.Module, spec: RunSpec, dataset: Dataset, encoder: Encoder, device: torch.device) -> str | None:

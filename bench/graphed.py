@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench.errors import RunFailedError
 from bench.repeated import repeat, repeated_frame
 
 EAGER_STEPS = 3  # real steps before the capture: they allocate the optimiser's state and let libraries choose kernels
@@ -18,13 +19,14 @@ class Graphed:
     """An update(sequence, labels) -> sums, captured at its fourth call and replayed from then on.
 
     Nothing in the update may wait for the device, and its optimiser must have passed `make_capturable`. A batch of
-    another shape than the captured one is updated without the graph. Raises RuntimeError where the capture fails.
+    another shape than the captured one is updated without the graph. Raises RunFailedError where the capture fails.
     """
 
     def __init__(self, update: Update) -> None:
         self._update = update
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._stream = torch.cuda.Stream()
 
     def __call__(self, sequence: Tensor, labels: Tensor) -> Tensor:
         """Update on `sequence` [T, N, C, H, W] and `labels`; return what the update returns."""
@@ -44,19 +46,22 @@ class Graphed:
 
     def _beside(self, sequence: Tensor, labels: Tensor) -> Tensor:
         """Update on a stream of its own, as what is captured later must not have run on the default one."""
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
             sums = self._update(sequence, labels)
-        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.current_stream().wait_stream(self._stream)
         return sums
 
     def _capture(self, sequence: Tensor, labels: Tensor) -> None:
         self._input, self._labels = _stored(sequence).clone(), labels.clone()
         given = self._input if repeated_frame(sequence) is None else repeat(self._input, sequence.shape[0])
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self._sums = self._update(given, self._labels)
+        try:
+            with torch.cuda.graph(graph):
+                self._sums = self._update(given, self._labels)
+        except RuntimeError as error:
+            reason = str(error).partition("\n")[0]
+            raise RunFailedError(f"the training step cannot be captured ({reason}); use --path fused") from error
         self._graph = graph
 
 

@@ -8,7 +8,10 @@ _FRAME = "_repeated_frame"
 
 
 def repeat(frame: Tensor, timesteps: int) -> Tensor:
-    """[N, ...] -> [T, N, ...], a view with stride 0 over T that remembers the frame it repeats."""
+    """[N, ...] -> [T, N, ...], a view with stride 0 over T that remembers the frame it repeats.
+
+    Layers of this package take the frame in its place, so that gradients reach the frame and not the view.
+    """
     sequence = frame.unsqueeze(0).expand(timesteps, *frame.shape)
     setattr(sequence, _FRAME, frame)
     return sequence
@@ -21,4 +24,5 @@ def repeated_frame(x: Tensor) -> Tensor | None:
     same memory is no repetition: somebody may want to know the gradient at each of its timesteps.
     """
     frame: Tensor | None = getattr(x, _FRAME, None)
-    return frame if x.shape[0] > 1 else None
+    wants_its_own_gradient = x.requires_grad and x.is_leaf
+    return None if x.shape[0] == 1 or wants_its_own_gradient else frame

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from bench import provenance, registry
-from bench.data.base import Arrays, Dataset, hold_out
+from bench.data.base import Arrays, Dataset, Split, hold_out
 from bench.data.loader import DeviceLoader
+from bench.device import describe_device, peak_memory_bytes, use_device
 from bench.encoders.base import Encoder
 from bench.fuse import choose_path
 from bench.measure.diagnose import diagnose
@@ -26,9 +25,10 @@ from bench.measure.other import encoder_ops
 from bench.measure.power import measure_energy, open_meter
 from bench.models import build_model, synaptic_parameters, weights_digest
 from bench.packing import pack_correct
+from bench.path import ExecutionPath
 from bench.record import Deployment, Digests, EpochRow, RunRecord
 from bench.seeding import seed_for
-from bench.spec import ExecutionPath, PlannedRun, RunSpec
+from bench.spec import PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
 from bench.train import History, Progress, build_optimizer, fit, train_step
 
@@ -81,44 +81,39 @@ def run_one(
     place: Place,
     watch: Callable[[Progress], None] = lambda progress: None,
     stop: Callable[[], bool] = lambda: False,
+    inspect: Callable[[Callable[[], int], torch.device, str], None] | None = None,
 ) -> RunRecord:
     """Train (or go on training) one run, measure it and write its record; return the record.
 
+    inspect: given a training step on a copy of the network, the device and the path, before training begins.
     Raises RunFailedError when training cannot go on, DataError without its data, train.Interrupted when stopped.
     """
     began = time.monotonic()
     spec, device = run.spec, torch.device(place.device)
+    use_device(device)
     torch.manual_seed(seed_for("dropout", spec.seed))
     model, encoder, dataset = assemble(spec)
     initial_weights = weights_digest(model)
-    arrays = load_arrays(dataset, spec, place)
-    model = model.to(device).to(memory_format=_layout(spec))
+    arrays = load_arrays(dataset, spec, place.data, offline=place.offline)
+    model = model.to(device).to(memory_format=layout(spec))
     path, warning = choose_path(place.path, model, spec, dataset, encoder, device)
 
-    def loader(split: Any, batch_size: int, augment: list[str]) -> DeviceLoader:
-        return DeviceLoader(
-            split,
-            arrays,
-            batch_size=batch_size,
-            seed=spec.seed,
-            augment=augment,
-            normalise=encoder.normalised,
-            channels_last=spec.train.channels_last,
-            device=device,
-        )
-
     encode, sequences = partial(encode_batch, spec, encoder), partial(evaluation_sequences, spec, encoder)
-    test_loader = loader(arrays.test, EVALUATION_BATCH, [])
-    validation_loader = loader(arrays.validation, EVALUATION_BATCH, []) if arrays.validation else None
+    test_loader = make_loader(spec, arrays.test, arrays, encoder, device)
+    held_out = None if arrays.validation is None else make_loader(spec, arrays.validation, arrays, encoder, device)
 
     def test() -> dict[str, float | None]:
-        held_out = evaluate(model, sequences(validation_loader)).accuracy_fraction if validation_loader else None
         return {
             "test_accuracy_fraction": evaluate(model, sequences(test_loader)).accuracy_fraction,
-            "validation_accuracy_fraction": held_out,
+            "validation_accuracy_fraction": None
+            if held_out is None
+            else evaluate(model, sequences(held_out)).accuracy_fraction,
         }
 
-    train_loader = loader(arrays.train, spec.train.batch_size, list(spec.train.augment))
+    train_loader = make_loader(spec, arrays.train, arrays, encoder, device, train=True)
+    if inspect is not None:
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            inspect(_rehearsal(model, spec, train_loader, encode, device), device, path)
     history = fit(
         model,
         encode,
@@ -156,9 +151,25 @@ def run_one(
     return record
 
 
-def load_arrays(dataset: Dataset, spec: RunSpec, place: Place) -> Arrays:
-    """Load a run's data, the validation part held out of training."""
-    arrays = dataset.load(place.data, offline=place.offline)
+def make_loader(
+    spec: RunSpec, split: Split, arrays: Arrays, encoder: Encoder, device: torch.device, *, train: bool = False
+) -> DeviceLoader:
+    """Return the loader of a split: as the run trains, or plain batches to evaluate on."""
+    return DeviceLoader(
+        split,
+        arrays,
+        batch_size=spec.train.batch_size if train else EVALUATION_BATCH,
+        seed=spec.seed,
+        augment=spec.train.augment if train else [],
+        normalise=encoder.normalised,
+        channels_last=spec.train.channels_last,
+        device=device,
+    )
+
+
+def load_arrays(dataset: Dataset, spec: RunSpec, data: Path, *, offline: bool) -> Arrays:
+    """Load a run's data from the folder `data`, the validation part held out of training."""
+    arrays = dataset.load(data, offline=offline)
     return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)
 
 
@@ -239,7 +250,7 @@ def _deploy(
         weights |= {name: trained[name] for name in own if name in trained and trained[name].shape == own[name].shape}
     deployed.load_state_dict(own | weights)
     some = next(model.parameters())
-    deployed = deployed.to(some.device).to(memory_format=_layout(spec))
+    deployed = deployed.to(some.device).to(memory_format=layout(spec))
     return Deployment(
         neuron=run.measure.deploy.model_dump(mode="json"),
         code=provenance.neuron_digest(run.measure.deploy),
@@ -248,7 +259,8 @@ def _deploy(
     )
 
 
-def _layout(spec: RunSpec) -> torch.memory_format:
+def layout(spec: RunSpec) -> torch.memory_format:
+    """Return the memory format of a run's parameters and images."""
     return torch.channels_last if spec.train.channels_last else torch.contiguous_format
 
 
@@ -263,32 +275,33 @@ def _measure_power(
     with open_meter(device) as meter:
         if meter is None:
             return None
-        learner = copy.deepcopy(model).train()
-        optimizer = build_optimizer(learner, spec.train.optimizer, device)
-        scaler = torch.amp.GradScaler(device.type, enabled=spec.train.precision == "fp16")
-        _, images, labels = next(training.batches(0))
-
-        def train() -> int:
-            train_step(learner, encode(images, 0, 0), labels, optimizer, scaler, spec.train, device)
-            return len(images)
+        _, images, _ = next(training.batches(0))
 
         def infer() -> int:
             with measuring(model):
                 model(encode(images, 0, 0))
             return len(images)
 
+        train = _rehearsal(model, spec, training, encode, device)
         synchronise = torch.cuda.synchronize if device.type == "cuda" else lambda: None
         return measure_energy(meter, {"training": train, "inference": infer}, synchronise)
 
 
-def describe_device(device: torch.device) -> str:
-    """Return the device's kind and, on CUDA, its model."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu, 1 thread"
+def _rehearsal(
+    model: nn.Module,
+    spec: RunSpec,
+    training: DeviceLoader,
+    encode: Callable[[Tensor, int, int], Tensor],
+    device: torch.device,
+) -> Callable[[], int]:
+    """Return a training step on a copy of `model` and the first batch; it returns how many images it took."""
+    learner = copy.deepcopy(model).train()
+    optimizer = build_optimizer(learner, spec.train.optimizer, device)
+    scaler = torch.amp.GradScaler(device.type, enabled=spec.train.precision == "fp16")
+    _, images, labels = next(training.batches(0))
 
+    def train() -> int:
+        train_step(learner, encode(images, 0, 0), labels, optimizer, scaler, spec.train, device)
+        return len(images)
 
-def peak_memory_bytes(device: torch.device) -> int:
-    """Return the most memory held: allocated on the GPU, or resident in the process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    return train

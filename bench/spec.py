@@ -20,9 +20,6 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-# How training steps are executed, which moves their numbers by float rounding at most: neurons as a plain loop over
-# time, or each layer's loop fused; "graphed" is fused, and the whole step replayed as a CUDA graph.
-ExecutionPath = Literal["auto", "plain", "fused", "graphed"]
 _PRINTABLE = r"^[^\x00-\x1f\x7f|<>`]+$"  # nothing that breaks a table row
 Label = Annotated[str, Field(min_length=1, max_length=60, pattern=_PRINTABLE)]
 Title = Annotated[str, Field(min_length=1, max_length=120, pattern=_PRINTABLE)]

@@ -66,6 +66,11 @@ class RunFolder:
         """What the run's process printed."""
         return self.path / "log.txt"
 
+    @property
+    def profile(self) -> Path:
+        """Where the time of a training step went, as a table; its trace lies beside it."""
+        return self.path / "profile.txt"
+
     def make(self) -> None:
         """Make the directory. Raises StoreError when that is impossible."""
         try:

@@ -60,9 +60,7 @@ class History:
     rows: list[dict[str, Any]] = field(default_factory=list)  # record.EpochRow as JSON
     order: str = ""  # chained digest of the sample indices as they were fed
     code: str = ""  # digest of the code that training began with
-    paths: list[str] = field(
-        default_factory=list
-    )  # how steps were executed: one, or more where a resumption changed it
+    paths: list[str] = field(default_factory=list)  # of execution; several where a resumption changed it
     train_s: float = 0.0
     images: int = 0
 
@@ -120,7 +118,7 @@ def fit(
             now = time.monotonic()
             pace.note(len(images), now)
             if step % CHECK_EVERY_STEPS == 0 or step == data.steps or device.type == "cpu":
-                loss, accuracy = sums.means(wait=step == data.steps)
+                loss, accuracy = sums.means(wait=step in (CHECK_EVERY_STEPS, data.steps))
                 if not math.isfinite(loss):
                     raise RunFailedError(
                         f"the loss is {loss} in epoch {epoch + 1}, step {step}; "
@@ -136,6 +134,7 @@ def fit(
                     raise Interrupted
         start_step = 0
         now = time.monotonic()
+        pace.note(0, now)  # a GPU may have been behind
         if now - saved > SAVE_BEFORE_TEST_S:
             state.save(checkpoint, epoch, data.steps, now - began)
             began = now
@@ -277,7 +276,13 @@ class Sums:
             self._answer = self.total.tolist()
         elif self._arrived.query():
             self._answer = self._coming.tolist()
+        else:
+            return self._means()
+        if self._arrived is not None:  # ask for the next look
             self._coming.copy_(self.total, non_blocking=True)
             self._arrived.record()
+        return self._means()
+
+    def _means(self) -> tuple[float, float]:
         loss, correct, samples = self._answer
         return loss / max(samples, 1.0), correct / max(samples, 1.0)

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.spec import ExecutionPath, PlannedRun, RunMeasure, RunSpec
+from bench.path import ExecutionPath
+from bench.spec import PlannedRun, RunMeasure, RunSpec
 
 
 class Job(BaseModel):
@@ -24,6 +25,7 @@ class Job(BaseModel):
     offline: bool
     device: str
     path: ExecutionPath = "auto"
+    profile: bool = False
 
     def planned(self) -> PlannedRun:
         """Return the run as the suite planned it."""

@@ -20,8 +20,9 @@ from pydantic import ValidationError
 from bench import registry
 from bench.errors import BenchError, SuiteError
 from bench.execute.events import Event, Job
+from bench.path import ExecutionPath
 from bench.record import RunRecord
-from bench.spec import ExecutionPath, PlannedRun
+from bench.spec import PlannedRun
 from bench.store import REPORTS, RUNS, RunFolder, State, Store, write_failure
 from bench.suite import Suite
 
@@ -38,6 +39,7 @@ class Settings:
     data: Path = Path("data")
     offline: bool = False
     path: ExecutionPath = "auto"
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,7 @@ class _Pool:
         folder, run = self.store.folder(todo.run), todo.run
         device = min(self.devices, key=lambda name: sum(other.device == name for other in self.running))
         folder.make()
+        folder.profile.unlink(missing_ok=True)
         if todo.afresh:
             _set_aside(folder)
         job = Job(
@@ -220,6 +223,7 @@ class _Pool:
             offline=True,  # the data is there: _prepare_data saw to it
             device=device,
             path=self.settings.path,
+            profile=self.settings.profile,
         )
         threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
         with folder.log.open("a") as log:

@@ -9,11 +9,10 @@ from typing import Any
 
 import torch
 
-from bench.data.loader import DeviceLoader
 from bench.diagnostics import Diagnostics
 from bench.errors import BenchError, StoreError
 from bench.measure.diagnose import diagnose, spiking_neurons
-from bench.run import EVALUATION_BATCH, Place, assemble, evaluation_sequences, load_arrays
+from bench.run import assemble, evaluation_sequences, load_arrays, make_loader
 from bench.spec import PlannedRun
 from bench.store import RunFolder, Store
 from bench.suite import Suite
@@ -36,15 +35,8 @@ def diagnose_trained(
         model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise _damaged(store.folder(run)) from error
-    arrays = load_arrays(dataset, run.spec, Place(store.folder(run), data, offline))
-    loader = DeviceLoader(
-        arrays.test,
-        arrays,
-        batch_size=EVALUATION_BATCH,
-        seed=run.spec.seed,
-        normalise=encoder.normalised,
-        channels_last=run.spec.train.channels_last,
-    )
+    arrays = load_arrays(dataset, run.spec, data, offline=offline)
+    loader = make_loader(run.spec, arrays.test, arrays, encoder, torch.device("cpu"))
     found = diagnose(model, evaluation_sequences(run.spec, encoder, loader))
     assert found is not None
     return run, found

@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -37,6 +38,7 @@ def main() -> int:
 
     import torch  # seconds; whoever asks to stop meanwhile is heard
 
+    from bench.profiling import profile_steps
     from bench.run import Place, run_one
     from bench.train import Interrupted, Progress
 
@@ -58,7 +60,7 @@ def main() -> int:
     place = Place(folder, Path(job.data), job.offline, job.device, job.path)
     try:
         with folder.lock(LOCK_PATIENCE_S):
-            run_one(job.planned(), place, watch, stop)
+            run_one(job.planned(), place, watch, stop, partial(profile_steps, folder.profile) if job.profile else None)
         final = Event(kind="done")
     except Interrupted:
         final = Event(kind="interrupted")

@@ -96,8 +96,13 @@ def training_curves(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figur
         axes.set_xlabel("epoch")
         axes.set_ylabel(title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    if all(value > 0 for entry in data["entries"] for value in entry["train_loss_mean"]):
+    losses = [value for entry in data["entries"] for value in entry["train_loss_mean"]]
+    if all(value > 0 for value in losses):
         right.set_yscale("log")
+        within_a_decade = max(losses, default=1.0) < 10 * min(losses, default=1.0)  # where powers of ten mark nothing
+        right.yaxis.set_major_locator(
+            LogLocator(subs=(1.0, 2.0, 3.0, 4.0, 6.0) if within_a_decade else (1.0, 2.0, 5.0))
+        )
         right.yaxis.set_major_formatter(PLAIN)
         right.yaxis.set_minor_formatter(NullFormatter())
     finish(figure, data, "band: sd over seeds")

@@ -7,7 +7,11 @@ import torch
 
 from bench import build_model, count_operations, load_suite
 from bench.registry import create, plugins
+from bench.run import Place, run_one
+from bench.speed.job import Subject
+from bench.speed.steps import Steps
 from bench.store import RunFolder
+from bench.train import Interrupted
 
 pytestmark = [
     pytest.mark.gpu,
@@ -52,8 +56,6 @@ def test_a_network_counts_what_it_counts_on_the_cpu(neuron):
 @pytest.mark.parametrize("label", ["ANN", "CLIF"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16", "fp16"])
 def test_a_run_trains_on_the_gpu(label, precision, tmp_path):
-    from bench.run import Place, run_one
-
     suite = load_suite(SUITE)
     run = suite.select(label, 0)[0]
     train = run.spec.train.model_copy(update={"precision": precision, "channels_last": True, "epochs": 10})
@@ -64,3 +66,52 @@ def test_a_run_trains_on_the_gpu(label, precision, tmp_path):
     record = run_one(run, place)
     assert record.accuracy_fraction > 0.9
     assert record.wall_clock["peak_memory_bytes"] > 0 and "NVIDIA" in record.provenance["device"]
+
+
+def digits_run(label, epochs, **changes):
+    run = load_suite(SUITE).select(label, 0)[0]
+    train = run.spec.train.model_copy(update={"epochs": epochs, **changes})
+    return type(run)(run.suite, label, 0, run.spec.model_copy(update={"train": train}))
+
+
+@pytest.mark.parametrize("label", ["ANN", "CLIF"])
+def test_a_graphed_step_trains_along_the_eager_loss_curve(label, tmp_path):
+    """The rate of one-cycle moves at every step: a graph that kept the first one would leave the curve."""
+    curves = {}
+    for path in ("fused", "graphed"):
+        (tmp_path / path).mkdir()
+        place = Place(RunFolder(tmp_path / path), tmp_path, device="cuda:0", path=path)
+        record = run_one(digits_run(label, 4), place)
+        assert record.provenance["path"] == path and "warning" not in record.provenance
+        curves[path] = record.history
+    for eager, graphed in zip(curves["fused"], curves["graphed"], strict=True):
+        assert graphed.train_loss == pytest.approx(eager.train_loss, rel=0.05)
+
+
+def test_a_graphed_training_goes_on_after_a_stop(tmp_path):
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "parts").mkdir()
+    run = digits_run("LIF", 3)
+    whole = run_one(run, Place(RunFolder(tmp_path / "whole"), tmp_path, device="cuda:0", path="graphed"))
+    asked = iter([False] * 30 + [True])
+    place = Place(RunFolder(tmp_path / "parts"), tmp_path, device="cuda:0", path="graphed")
+    with pytest.raises(Interrupted):
+        run_one(run, place, stop=lambda: next(asked, True))
+    parts = run_one(run, place)
+    assert parts.digests == whole.digests
+    assert parts.history[-1].train_loss == pytest.approx(whole.history[-1].train_loss, rel=0.1)
+
+
+def test_fp16_is_not_graphed_and_the_record_says_why(tmp_path):
+    place = Place(RunFolder(tmp_path), tmp_path, device="cuda:0", path="graphed")
+    record = run_one(digits_run("LIF", 1, precision="fp16"), place)
+    assert record.provenance["path"] == "fused" and "fp16" in record.provenance["warning"]
+
+
+@pytest.mark.parametrize("path", ["fused", "graphed"])
+def test_speed_is_measured_on_the_gpu(path):
+    run = load_suite(SUITE).select("CLIF", 0)[0]
+    subject = Subject(label="CLIF", spec=run.spec, data="data", offline=True, device="cuda:0", path=path)
+    steps = Steps(subject)
+    assert steps.path == path and steps.block().real_s > 0
+    assert steps.end(roofline=True).limit_s > 0

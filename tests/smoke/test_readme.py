@@ -98,6 +98,11 @@ def test_make_bench_and_the_commands_after_it(clone):
     assert "12 runs: 12 done, 0 to do" in shell("make bench", clone)
     for command in commands(BLOCKS["sh"][2]):
         assert shell(command, clone)
+    every, one, profiled = commands(BLOCKS["sh"][3])
+    table = shell(f"{every} --repeats 1", clone)
+    assert all(f"| {label} " in table for label in ("ANN", "LIF", "PLIF", "CLIF"))
+    assert "| CLIF " in shell(f"{one} --repeats 1", clone) and (clone / "speed.json").is_file()
+    assert "convolution_backward" in shell(profiled, clone)
     assert float(shell(f"{sys.executable} -c '{snippet()}'", clone).split()[0]) > 0
 
 

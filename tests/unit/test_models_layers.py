@@ -81,6 +81,9 @@ def test_another_view_of_a_repetition_has_a_gradient_at_each_timestep():
     view = repeat(frame, 4).view_as(repeat(frame, 4)).requires_grad_()
     CLIF().double()(view).backward(sequence(4, 2, 3, 5, 5, seed=1))
     assert (view.grad.flatten(1).abs().sum(1) > 0).all()
+    leaf = repeat(frame, 4).requires_grad_()
+    layers.Conv2d(3, 2, 3).double()(leaf).sum().backward()
+    assert leaf.grad.shape == leaf.shape
 
 
 @pytest.mark.parametrize("layout", [lambda x: x, channels_last])

@@ -1,18 +1,24 @@
-"""One run, in this process: what is optional in measuring."""
+"""One run, in this process: what is optional in measuring, and the path that its steps take."""
 
 import contextlib
 import functools
+import json
+from types import SimpleNamespace
 
 import pytest
+from torch.autograd import DeviceType
 
 import bench.neurons.base
 import bench.run
+from bench.fuse import automatic_path
 from bench.measure.power import measure_energy
 from bench.neurons.base import CompileError
-from bench.run import Place, run_one
+from bench.profiling import profile_steps, time_table
+from bench.run import Place, assemble, run_one
 from bench.spec import PlannedRun, RunMeasure
 from bench.store import RunFolder
 from bench.suite import load_suite
+from bench.train import Interrupted
 
 
 def small_run(measure, label="LIF"):
@@ -89,3 +95,81 @@ def test_neurons_that_cannot_be_fused_run_plain_and_the_record_says_why(execute,
     monkeypatch.undo()
     plain = execute(RunMeasure(), "plain", "again")
     assert record.history == plain.history
+
+
+@pytest.mark.parametrize(("label", "tolerance"), [("LIF", 1e-3), ("CLIF", 0.05)])
+def test_the_fast_path_trains_along_the_plain_ones_loss_curve(label, tolerance, tmp_path):
+    """Three epochs of digits; CLIF's gradient is rounded otherwise, and a spike that flips is felt for a while."""
+    run = load_suite("suites/digits.toml").select(label, 0)[0]
+    spec = run.spec.model_copy(update={"train": run.spec.train.model_copy(update={"epochs": 3})})
+    curves = {}
+    for path in ("plain", "fused"):
+        (tmp_path / path).mkdir()
+        place = Place(RunFolder(tmp_path / path), tmp_path, path=path)
+        curves[path] = run_one(PlannedRun("digits", label, 0, spec), place).history
+    for plain, fused in zip(*curves.values(), strict=True):
+        assert fused.train_loss == pytest.approx(plain.train_loss, rel=tolerance)
+        assert fused.test_accuracy_fraction == pytest.approx(plain.test_accuracy_fraction, abs=0.03)
+    assert curves["fused"][0].train_loss == pytest.approx(curves["plain"][0].train_loss, rel=1e-4)
+
+
+def test_a_run_that_goes_on_along_another_path_says_so(tmp_path):
+    run, folder = small_run(RunMeasure()), RunFolder(tmp_path)
+    asked = iter([False, True])
+    with pytest.raises(Interrupted):
+        run_one(run, Place(folder, tmp_path, path="fused"), stop=lambda: next(asked, True))
+    record = run_one(run, Place(folder, tmp_path, path="plain"))
+    assert record.provenance["path"] == "fused, then plain"
+
+
+def test_a_profile_is_written_and_changes_nothing_of_the_run(tmp_path):
+    records = []
+    for name, profile in (("bare", False), ("profiled", True)):
+        (tmp_path / name).mkdir()
+        folder = RunFolder(tmp_path / name)
+        inspect = functools.partial(profile_steps, folder.profile) if profile else None
+        records.append(run_one(small_run(RunMeasure()), Place(folder, tmp_path), inspect=inspect))
+    bare, profiled = (record.model_copy(update={"wall_clock": {}}) for record in records)
+    assert bare == profiled
+    assert not list((tmp_path / "bare").glob("profile*"))
+    title, _, *lines = (tmp_path / "profiled" / "profile.txt").read_text().splitlines()
+    assert title == "path: plain; 10 steps"
+    shares = {line[:52].strip(): float(line.split()[-1].rstrip("%")) for line in lines}
+    assert shares.pop("a step") == 100 and sum(shares.values()) == pytest.approx(100, abs=2)
+    assert "convolution_backward" in shares
+    trace = json.loads((tmp_path / "profiled" / "profile.json").read_text())
+    assert any("convolution" in event.get("name", "") for event in trace["traceEvents"])
+
+
+def test_the_path_is_a_function_of_the_spec_alone():
+    paths = {}
+    for name in ("digits", "fashion", "cifar10"):
+        for run in load_suite(f"suites/{name}.toml").select(seed=0):
+            _, _, dataset = assemble(run.spec)
+            paths[name, run.label] = automatic_path(run.spec, dataset)
+    assert paths["digits", "CLIF"] == paths["fashion", "ANN"] == paths["cifar10", "ANN"] == "plain"
+    assert paths["fashion", "LIF"] == paths["fashion", "CLIF"] == paths["cifar10", "PLIF"] == "fused"
+
+
+def event(name, device_us, parent=None, device_type=DeviceType.CPU):
+    return SimpleNamespace(
+        name=name, self_device_time_total=device_us, self_cpu_time_total=1.0, cpu_parent=parent, device_type=device_type
+    )
+
+
+def test_on_a_gpu_each_kernel_is_counted_once_and_by_its_operator():
+    compiled = event("CompiledFunctionBackward", 0.0)
+    graph = event("## Call CompiledFxGraph abc ##", 0.0, compiled)
+    events = [
+        event("aten::conv2d", 300.0),
+        event("sm90_xmma_gemm", 300.0, device_type=DeviceType.CUDA),
+        compiled,
+        graph,
+        event("triton_poi_fused_0", 100.0, graph),
+    ]
+    rows = {line[:52].strip(): line.split()[-2:] for line in time_table(events, on_gpu=True).splitlines()[1:]}
+    assert rows == {
+        "conv2d": ["0.030", "75.0%"],
+        "fused neurons, backward": ["0.010", "25.0%"],
+        "a step": ["0.040", "100.0%"],
+    }

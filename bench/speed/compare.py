@@ -1,0 +1,131 @@
+"""Subjects side by side: one process each, only one at work at a time, in turns A B C, A B C ... No torch."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import RunFailedError
+from bench.speed.job import Block, End, Measured, Subject, Warm
+
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Left:
+    """A subject that could not be measured, and why."""
+
+    subject: Subject
+    why: str
+
+
+def measure(
+    subjects: Sequence[Subject], repeats: int, say: Callable[[str], None] = lambda line: None
+) -> tuple[list[Measured], list[Left]]:
+    """Measure subjects in `repeats` interleaved turns; `say` hears how far it is."""
+    left: list[Left] = []
+    with contextlib.ExitStack() as stack:
+        rows: list[_Row] = []
+        for subject in subjects:
+            process = stack.enter_context(_started(subject))
+            with _leaving(left, subject):
+                row = _Row(process, process.answer(Warm))
+                rows.append(row)
+                say(f"{subject.label} ({subject.by}): ready after {row.warm.start_s:.1f} s")
+        for turn in range(repeats):
+            for row in rows:
+                with _leaving(left, row.process.subject):
+                    row.blocks.append(row.process.turn())
+            rows = [row for row in rows if len(row.blocks) == turn + 1]
+            say(f"turn {turn + 1} of {repeats}")
+        measured = []
+        for row in rows:
+            with _leaving(left, row.process.subject):
+                measured.append(Measured(row.process.subject, row.warm, row.blocks, row.process.end()))
+        return measured, left
+
+
+@contextlib.contextmanager
+def _leaving(left: list[Left], subject: Subject) -> Iterator[None]:
+    """Leave out a subject that fails, and go on with the others."""
+    try:
+        yield
+    except RunFailedError as error:
+        left.append(Left(subject, str(error)))
+
+
+class _Process:
+    def __init__(self, subject: Subject, process: subprocess.Popen[str], log: IO[str]) -> None:
+        self.subject, self._process, self._log = subject, process, log
+
+    def turn(self) -> Block:
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it has ended, and the answer says so
+            self._process.stdin.write("turn\n")
+            self._process.stdin.flush()
+        return self.answer(Block)
+
+    def end(self) -> End:
+        assert self._process.stdin
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        return self.answer(End)
+
+    def answer(self, kind: type[Answer]) -> Answer:
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        try:
+            return kind.model_validate_json(line)
+        except ValidationError:
+            why = line.strip().removeprefix("error: ") or self._last_words()
+            raise RunFailedError(f"{self.subject.label} ({self.subject.by}): {why}") from None
+
+    def _last_words(self) -> str:
+        code = self._process.wait()
+        if code < 0:
+            hint = "; is there enough memory?" if -code == signal.SIGKILL else ""
+            return f"killed by {signal.Signals(-code).name}{hint}"
+        self._log.seek(0)
+        lines = [line for line in self._log.read().splitlines() if line.strip()]
+        return lines[-1] if lines else f"ended with exit code {code} and no message"
+
+
+@dataclass
+class _Row:
+    process: _Process
+    warm: Warm
+    blocks: list[Block] = field(default_factory=list)
+
+
+@contextlib.contextmanager
+def _started(subject: Subject) -> Iterator[_Process]:
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if subject.device == "cpu" else {}
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench.speed.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env={**os.environ, **threads},
+        )
+        assert process.stdin and process.stdout
+        try:
+            process.stdin.write(subject.model_dump_json() + "\n")
+            process.stdin.flush()
+            yield _Process(subject, process, log)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()

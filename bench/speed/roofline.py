@@ -1,0 +1,110 @@
+"""The roofline of a training step: its multiplications at the measured matmul rate, its neurons at the copy rate."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.neurons.base import Neuron
+from bench.repeated import repeated_frame
+
+MEASURE_S = 0.3  # at least, for each rate
+SIZES = {"cpu": (1024, 256 * 2**20), "cuda": (8192, 512 * 2**20)}  # side of the matrices, bytes of the copy
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step cannot do without: floating-point operations of its layers, bytes of its neurons."""
+
+    flops: float
+    neuron_bytes: float
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What the device reaches on nothing but matrix products, and on nothing but copies (read and written bytes)."""
+
+    flops_per_s: float
+    bytes_per_s: float
+
+    def limit_s(self, work: Work) -> float:
+        """Seconds that `work` takes at these rates."""
+        return work.flops / self.flops_per_s + work.neuron_bytes / self.bytes_per_s
+
+
+def work_of(model: nn.Module, forward: Callable[[], Tensor]) -> Work:
+    """Return the work of one training step, `forward` being its forward pass on a batch.
+
+    A layer takes one product forward and two backward, one where its input needs no gradient; a frame that is repeated
+    over T is computed once. A neuron reads its input and writes its spikes, and backward reads the input and the
+    gradient of the spikes and writes that of the input.
+    """
+    flops = neuron_bytes = 0.0
+
+    def look(module: nn.Module, args: Any, output: Tensor) -> None:
+        nonlocal flops, neuron_bytes
+        x: Tensor = args[0]
+        if isinstance(module, Neuron):
+            frame = repeated_frame(x)
+            current = x if frame is None else frame
+            neuron_bytes += 3 * current.nbytes + 2 * x.numel() * x.element_size()
+        elif isinstance(module, nn.Conv2d | nn.Linear):
+            frame = repeated_frame(output)
+            computed = output if frame is None else frame
+            products = 3 if x.requires_grad else 2
+            flops += products * 2.0 * computed.numel() * module.weight[0].numel()
+
+    layers = [module for module in model.modules() if isinstance(module, Neuron | nn.Conv2d | nn.Linear)]
+    hooks = [module.register_forward_hook(look) for module in layers]
+    try:
+        forward()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return Work(flops, neuron_bytes)
+
+
+def measure_rates(device: torch.device, dtype: torch.dtype) -> Rates:
+    """Measure the device: square matrix products in `dtype`, rounded as convolutions are; copies beyond the caches."""
+    allowed = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
+    try:
+        return _measure_rates(device, dtype)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = allowed
+
+
+def _measure_rates(device: torch.device, dtype: torch.dtype) -> Rates:
+    side, size = SIZES[device.type]
+    left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    product = torch.empty_like(left)
+    source, target = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
+    return Rates(
+        flops_per_s=2 * side**3 / _seconds(lambda: torch.mm(left, right, out=product), device),
+        bytes_per_s=2 * size / _seconds(lambda: target.copy_(source), device),
+    )
+
+
+def _seconds(work: Callable[[], Any], device: torch.device) -> float:
+    """The best of some batches of calls: a rate is what the device can do."""
+    best, began = float("inf"), time.monotonic()
+    work()
+    while time.monotonic() - began < MEASURE_S:
+        synchronise(device)
+        start = time.perf_counter()
+        for _ in range(3):
+            work()
+        synchronise(device)
+        best = min(best, (time.perf_counter() - start) / 3)
+    return best
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait for all that a device was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,67 @@
+"""`spikebench speed` and `run --profile` as a user types them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def spikebench(*arguments, cwd):
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_speed_measures_entry_and_baseline_and_keeps_no_run(tmp_path):
+    suite = ROOT / "suites" / "digits.toml"
+    done = spikebench("speed", suite, "--only", "CLIF", "--repeats", 2, "--json", "turns.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "| ANN " in done.stdout and "| CLIF " in done.stdout and "| LIF " not in done.stdout
+    ann, clif = json.loads((tmp_path / "turns.json").read_text())["entries"]
+    assert ann["times_baseline"] is None and 0.1 < clif["times_baseline"]["median"] < 10
+    assert len(clif["synthetic_step_s"]) == len(clif["real_step_s"]) == 2
+    assert 0 < clif["roofline_fraction"] < 1 and clif["peak_memory_bytes"] > 1e7
+    assert [path.name for path in tmp_path.iterdir()] == ["turns.json"]
+
+
+def test_wrong_words_are_one_message(tmp_path):
+    suite = ROOT / "suites" / "digits.toml"
+    for arguments, expected in (
+        (("--against", "spikejelly"), "did you mean 'spikingjelly'"),
+        (("--only", "CLIFF"), "did you mean 'CLIF'"),
+        (("--json", "no/where.json"), "there is no folder no"),
+        (("--device", "tpu"), "no such device"),
+        (("--device", "cpu", "--path", "graphed"), "needs a CUDA device"),
+    ):
+        done = spikebench("speed", suite, *arguments, cwd=tmp_path)
+        assert done.returncode == 2 and expected in done.stderr, (arguments, done.stderr)
+        assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_a_profile_is_printed_and_kept(tmp_path):
+    text = (ROOT / "suites" / "digits.toml").read_text().replace("epochs     = 30", "epochs = 1")
+    (tmp_path / "short.toml").write_text(text.replace("seeds    = [0, 1, 2]", "seeds = [0]"))
+    done = spikebench("run", "short.toml", "--only", "LIF", "--profile", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    [trace] = tmp_path.glob("runs/digits/*/profile.json")
+    assert str(trace.relative_to(tmp_path)) in done.stdout and "convolution_backward" in done.stdout
+    again = spikebench("run", "short.toml", "--only", "LIF", "--profile", cwd=tmp_path)
+    assert again.returncode == 0 and "nothing to profile" in again.stdout
+
+
+def test_status_and_report_do_without_torch():
+    code = (
+        "import sys\nfrom bench.cli import app\n"
+        "for words in (['status', 'suites/digits.toml'], ['report', '--check', 'suites/digits.toml'], ['--help']):\n"
+        "    try:\n        app(words)\n    except SystemExit as end:\n        assert not end.code, words\n"
+        "assert 'torch' not in sys.modules\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
