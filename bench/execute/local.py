@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from bench import registry
 from bench.errors import BenchError, SuiteError
+from bench.execute.endings import last_words
 from bench.execute.events import Event, Job
 from bench.path import ExecutionPath
 from bench.record import RunRecord
@@ -266,7 +267,10 @@ class _Pool:
             if event is None:
                 self.running.remove(running)
                 if running.last is None or running.last.kind == "progress":
-                    running.last = Event(kind="failed", error=_last_words(running, self.store.folder(running.todo.run)))
+                    running.last = Event(
+                        kind="failed",
+                        error=last_words(running.process.returncode, _tail(self.store.folder(running.todo.run))),
+                    )
                     self.watch(running.todo, running.last)
                 return running
             running.last = event
@@ -301,15 +305,6 @@ def _set_aside(folder: RunFolder) -> None:
     folder.checkpoint.unlink(missing_ok=True)
     if folder.record.exists():
         os.replace(folder.record, folder.path / "record.previous.json")
-
-
-def _last_words(running: _Running, folder: RunFolder) -> str:
-    code = running.process.returncode
-    if code is not None and code < 0:
-        hint = "; is there enough memory?" if -code == signal.SIGKILL else ""
-        return f"killed by {signal.Signals(-code).name}{hint}"
-    lines = [line for line in _tail(folder).splitlines() if line.strip()]
-    return lines[-1].strip() if lines else f"ended with exit code {code} and no message"
 
 
 def _tail(folder: RunFolder) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from typing import IO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import RunFailedError
+from bench.execute.endings import last_words
 from bench.speed.job import Block, End, Measured, Subject, Warm
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -86,17 +86,12 @@ class _Process:
         try:
             return kind.model_validate_json(line)
         except ValidationError:
-            why = line.strip().removeprefix("error: ") or self._last_words()
+            why = line.strip().removeprefix("error: ")
+            if not why:
+                code = self._process.wait()
+                self._log.seek(0)
+                why = last_words(code, self._log.read())
             raise RunFailedError(f"{self.subject.label} ({self.subject.by}): {why}") from None
-
-    def _last_words(self) -> str:
-        code = self._process.wait()
-        if code < 0:
-            hint = "; is there enough memory?" if -code == signal.SIGKILL else ""
-            return f"killed by {signal.Signals(-code).name}{hint}"
-        self._log.seek(0)
-        lines = [line for line in self._log.read().splitlines() if line.strip()]
-        return lines[-1] if lines else f"ended with exit code {code} and no message"
 
 
 @dataclass

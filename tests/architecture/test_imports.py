@@ -67,7 +67,7 @@ ALLOWED = {
     "fuse": {"train", "repeated", "measure", "neurons", "encoders", "models", "data", *LIGHT},
     "run": {"fuse", "device", "train", "measure", "neurons", "encoders", "models", "data", *LIGHT},
 }
-ALLOWED["speed"] = {"suite", "report", "run", "graphed", "repeated", *ALLOWED["run"]}
+ALLOWED["speed"] = {"suite", "report", "execute", "run", "graphed", "repeated", *ALLOWED["run"]}
 ENERGY_MAY = {"bench", "pydantic", *sys.stdlib_module_names}
 
 
