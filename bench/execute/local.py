@@ -190,7 +190,8 @@ class _Pool:
     running: list[_Running] = field(default_factory=list)
 
     def execute(self, todos: Sequence[Todo]) -> Outcome:
-        waiting, done, failed = deque(todos), 0, []
+        # The longest first, as far as timesteps tell, so that no long one is left alone at the end.
+        waiting, done, failed = deque(sorted(todos, key=lambda todo: -todo.run.spec.timesteps)), 0, []
         try:
             while waiting or self.running:
                 while waiting and len(self.running) < self.jobs:
