@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from bench.data.base import Arrays, Dataset, Split
 
@@ -31,6 +29,10 @@ class Digits(Dataset):
 
     def load(self, root: Path, *, offline: bool) -> Arrays:
         """Return the data set; `root` and `offline` are not needed."""
+        # Imported here because it takes a second, and whoever only checks a suite loads nothing.
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
         digits = load_digits()
         images = torch.from_numpy(np.rint(digits.images * (255 / 16)).astype(np.uint8)).unsqueeze(1)
         everything = Split(images, torch.from_numpy(digits.target.astype(np.int64)))

@@ -62,9 +62,10 @@ class End(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     peak_memory_bytes: int
-    limit_s: float | None = None  # of one step: its layers and neurons at the measured rates, nothing else
-    matmul_tflops: float | None = None
-    copy_gb_per_s: float | None = None
+    flops: float | None = None  # of one step's layers
+    neuron_bytes: float | None = None  # that one step's neurons read and write
+    flops_per_s: float | None = None  # of matrix products, measured
+    bytes_per_s: float | None = None  # of copies, measured
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,6 @@ class Rates:
     flops_per_s: float
     bytes_per_s: float
 
-    def limit_s(self, work: Work) -> float:
-        """Seconds that `work` takes at these rates."""
-        return work.flops / self.flops_per_s + work.neuron_bytes / self.bytes_per_s
-
 
 def work_of(model: nn.Module, forward: Callable[[], Tensor]) -> Work:
     """Return the work of one training step, `forward` being its forward pass on a batch.

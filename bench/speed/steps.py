@@ -109,8 +109,9 @@ class Steps:
                     logits: Tensor = self.model(encode_batch(self.spec, self.encoder, images, 0, 0))
                 return logits
 
-            said.limit_s = rates.limit_s(work_of(self.model, forward))
-            said.matmul_tflops, said.copy_gb_per_s = rates.flops_per_s / 1e12, rates.bytes_per_s / 1e9
+            work = work_of(self.model, forward)
+            said.flops, said.neuron_bytes = work.flops, work.neuron_bytes
+            said.flops_per_s, said.bytes_per_s = rates.flops_per_s, rates.bytes_per_s
         return said
 
     def _give_room(self) -> None:

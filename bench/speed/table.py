@@ -34,6 +34,7 @@ def comparisons(measured: Sequence[Measured], baseline: str) -> list[dict[str, A
     the handling of time are free.
     """
     own = {row.subject.label: row for row in measured if row.subject.peer is None}
+    rates = best_rates(measured)
     rows = []
     for row in measured:
         base = own.get(baseline)
@@ -42,11 +43,26 @@ def comparisons(measured: Sequence[Measured], baseline: str) -> list[dict[str, A
         rows.append(
             {
                 "limit": row.over(base, ratio) if base is not None and base is not row else None,
-                "roofline": row.end.limit_s / row.step_s.median if row.end.limit_s else None,
+                "roofline": None if rates is None else _roofline(row, *rates),
                 "faster": row.over(mine) if mine is not None and mine is not row else None,
             }
         )
     return rows
+
+
+def best_rates(measured: Sequence[Measured]) -> tuple[float, float] | None:
+    """Return FLOP/s of matrix products and bytes/s of copies: the most that any subject saw of the device."""
+    ends = [row.end for row in measured]
+    flops = [end.flops_per_s for end in ends if end.flops_per_s is not None]
+    copied = [end.bytes_per_s for end in ends if end.bytes_per_s is not None]
+    return (max(flops), max(copied)) if flops and copied else None
+
+
+def _roofline(row: Measured, flops_per_s: float, bytes_per_s: float) -> float | None:
+    """Share of the step that its layers and neurons would take at these rates, with nothing else to do."""
+    if row.end.flops is None or row.end.neuron_bytes is None:
+        return None
+    return (row.end.flops / flops_per_s + row.end.neuron_bytes / bytes_per_s) / row.step_s.median
 
 
 def render(measured: Sequence[Measured], left: Sequence[Left], baseline: str, repeats: int) -> str:
@@ -83,10 +99,12 @@ def _notes(measured: Sequence[Measured], left: Sequence[Left], baseline: str, re
     notes[0] += f" {'; '.join(dict.fromkeys(_where(row.warm) for row in measured))}."
     if any(row.warm.device.startswith("cpu") for row in measured):
         notes[0] += " Memory is what the process holds, its libraries included."
-    for end in [row.end for row in measured if row.end.limit_s is not None][:1]:
+    rates = best_rates(measured)
+    if rates is not None:
+        flops_per_s, bytes_per_s = rates
         notes.append(
-            f"Roofline: layers at the measured {number(end.matmul_tflops, 3)} TFLOP/s of matrix products and neurons "
-            f"at {number(end.copy_gb_per_s, 3)} GB/s of copies, over the step time; norm, pooling and optimiser are "
+            f"Roofline: layers at the measured {number(flops_per_s / 1e12, 3)} TFLOP/s of matrix products and neurons "
+            f"at {number(bytes_per_s / 1e9, 3)} GB/s of copies, over the step time; norm, pooling and optimiser are "
             "not in it."
         )
     if any(row.warm.path == "graphed" for row in measured) and any(row.subject.peer for row in measured):

@@ -144,7 +144,7 @@ def test_an_interrupt_of_any_verb_is_one_line(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(bench.cli, "load_suite", interrupted)
+    monkeypatch.setattr("bench.suite.load_suite", interrupted)
     for verb in ("run", "report", "status", "check"):
         monkeypatch.setattr(sys, "argv", ["spikebench", verb, "suites/digits.toml"])
         with pytest.raises(SystemExit) as caught:

@@ -11,7 +11,7 @@ from bench.models import build_model
 from bench.repeated import repeat
 from bench.speed.compare import Left, _Process, measure
 from bench.speed.job import Block, End, Measured, Spread, Subject, Warm
-from bench.speed.roofline import Rates, Work, measure_rates, work_of
+from bench.speed.roofline import measure_rates, work_of
 from bench.speed.steps import Steps
 from bench.speed.subjects import subjects_of
 from bench.speed.table import comparisons, render, to_json
@@ -35,7 +35,7 @@ def measured(label, seconds, real=None, **changes):
         batch_size=32,
         block_steps=7,
     )
-    end = End(peak_memory_bytes=5_000_000, limit_s=0.001, matmul_tflops=0.1, copy_gb_per_s=10.0)
+    end = End(peak_memory_bytes=5_000_000, flops=4e7, neuron_bytes=6e6, flops_per_s=1e11, bytes_per_s=1e10)
     reals = real or [None] * len(seconds)
     blocks = [Block(synthetic_s=s, real_s=r) for s, r in zip(seconds, reals, strict=True)]
     return Measured(subject(label, **changes), warm, blocks, end)
@@ -58,8 +58,7 @@ def test_the_work_of_a_step_is_that_of_its_layers_and_neurons():
     assert not any(module._forward_hooks for module in model.modules())
 
 
-def test_the_limit_is_work_at_the_measured_rates():
-    assert Rates(flops_per_s=100.0, bytes_per_s=10.0).limit_s(Work(flops=50.0, neuron_bytes=20.0)) == 2.5
+def test_rates_are_those_of_a_machine():
     rates = measure_rates(torch.device("cpu"), torch.float32)
     assert 1e8 < rates.flops_per_s < 1e15 and 1e7 < rates.bytes_per_s < 1e13
 
@@ -77,7 +76,13 @@ def test_ratios_are_taken_within_a_turn():
     assert clif.real_over_synthetic == Spread(*[pytest.approx(1.02)] * 3)
     assert clif.epoch_s == pytest.approx(10 * 0.102) and ann.epoch_s == pytest.approx(10 * 0.02)
     assert clif.images_per_s.median == pytest.approx(320)
-    assert second["roofline"] == pytest.approx(0.01)
+    assert second["roofline"] == pytest.approx(0.001 / 0.1)  # 4e7 / 1e11 + 6e6 / 1e10 = 1 ms of a median step of 100
+
+
+def test_the_roofline_takes_the_best_that_any_subject_saw_of_the_device():
+    slow, fast = measured("ANN", [0.01]), measured("CLIF", [0.01])
+    fast.end.flops_per_s = 2e11
+    assert [row["roofline"] for row in comparisons([slow, fast], "ANN")] == [pytest.approx(0.08)] * 2
 
 
 def test_the_limit_is_per_image_where_batches_differ():
@@ -159,7 +164,7 @@ def test_a_subject_that_fails_leaves_the_others_measured():
     said = []
     found, left = measure([subject("ANN"), unfit, subject("LIF", peer="nolib", version="0")], 2, said.append)
     assert [(row.subject.label, len(row.blocks)) for row in found] == [("ANN", 2)]
-    assert found[0].end.peak_memory_bytes > 1e7 and found[0].end.limit_s > 0
+    assert found[0].end.peak_memory_bytes > 1e7 and found[0].end.flops > 0
     first, second = (item.why for item in left)
     assert first.startswith("CLIF (spikebench): ") and "9 stages halve an image of 8x8 to nothing" in first
     assert second == "LIF (nolib 0): KeyError: 'nolib'"
