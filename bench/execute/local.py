@@ -7,7 +7,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import deque
@@ -19,8 +18,8 @@ from pydantic import ValidationError
 
 from bench import registry
 from bench.errors import BenchError, SuiteError
-from bench.execute.endings import last_words
 from bench.execute.events import Event, Job
+from bench.execute.processes import last_words, start_worker
 from bench.path import ExecutionPath
 from bench.record import RunRecord
 from bench.spec import PlannedRun
@@ -227,17 +226,9 @@ class _Pool:
             path=self.settings.path,
             profile=self.settings.profile,
         )
-        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
         with folder.log.open("a") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "bench.execute.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                env={**os.environ, **threads},
-                start_new_session=True,  # Ctrl-C reaches this process, which then stops the workers in order
-            )
+            # Ctrl-C reaches this process, which then stops the workers in order.
+            process = start_worker("bench.execute.worker", device, log, own_session=True)
         assert process.stdin
         with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code and log say why
             process.stdin.write(job.model_dump_json() + "\n")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from typing import IO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import RunFailedError
-from bench.execute.endings import last_words
+from bench.execute.processes import last_words, start_worker
 from bench.speed.job import Block, End, Measured, Subject, Warm
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -103,16 +101,8 @@ class _Row:
 
 @contextlib.contextmanager
 def _started(subject: Subject) -> Iterator[_Process]:
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if subject.device == "cpu" else {}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.speed.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            env={**os.environ, **threads},
-        )
+        process = start_worker("bench.speed.worker", subject.device, log)
         assert process.stdin and process.stdout
         try:
             process.stdin.write(subject.model_dump_json() + "\n")
