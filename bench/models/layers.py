@@ -49,8 +49,8 @@ class Linear(_Folded, nn.Linear):
     """Affine map of the features, x [T, N, F] -> [T, N, G]."""
 
 
-class BatchNorm2d(nn.BatchNorm2d):
-    """Batch norm, x [T, N, C, H, W]; in training its statistics are over T and N ("folded") or of each timestep.
+class _BatchNorm(nn.modules.batchnorm._BatchNorm):
+    """Batch norm over sequences; in training its statistics are over T and N ("folded") or of each timestep.
 
     "per-step" is what a network called once per timestep does: running averages are updated T times. In eval mode
     both use the running averages and are the same. A frame that is repeated over T is normalised once: its statistics
@@ -70,7 +70,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         if once is not None:
             return once
         if self.training and self.statistics == "per-step":
-            return unfold(torch.cat([super(BatchNorm2d, self).forward(frame) for frame in x.unbind(0)]), x.shape[0])
+            return unfold(torch.cat([super(_BatchNorm, self).forward(frame) for frame in x.unbind(0)]), x.shape[0])
         return unfold(super().forward(fold(x)), x.shape[0])
 
     def _once(self, frame: Tensor, timesteps: int) -> Tensor | None:
@@ -94,6 +94,14 @@ class BatchNorm2d(nn.BatchNorm2d):
         if self.num_batches_tracked is not None:
             self.num_batches_tracked += timesteps if self.statistics == "per-step" else 1
         return repeat(normalised, timesteps)
+
+
+class BatchNorm1d(_BatchNorm, nn.BatchNorm1d):
+    """Batch norm of features, x [T, N, F]; see `_BatchNorm`."""
+
+
+class BatchNorm2d(_BatchNorm, nn.BatchNorm2d):
+    """Batch norm of channels, x [T, N, C, H, W]; see `_BatchNorm`."""
 
 
 class MaxPool2d(_Folded, nn.MaxPool2d):

@@ -105,6 +105,17 @@ def test_folded_batch_norm_takes_statistics_over_time_and_samples():
     torch.testing.assert_close(layer.running_mean, 0.1 * x.mean((0, 1, 3, 4)))
 
 
+@pytest.mark.parametrize("statistics", ["folded", "per-step"])
+def test_batch_norm_of_features_is_torchs(statistics):
+    ours, theirs = layers.BatchNorm1d(6, statistics=statistics).double(), nn.BatchNorm1d(6).double()
+    x = sequence(4, 5, 6) * 2 + 1
+    expected = theirs(x.flatten(0, 1)).view_as(x) if statistics == "folded" else torch.stack([theirs(f) for f in x])
+    torch.testing.assert_close(ours(x), expected, rtol=1e-12, atol=1e-12)
+    for mine, other in zip(ours.buffers(), theirs.buffers(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(ours.eval()(x), theirs.eval()(x.flatten(0, 1)).view_as(x), rtol=1e-12, atol=1e-12)
+
+
 def test_batch_norm_rejects_other_statistics():
     with pytest.raises(ValueError, match="folded, per-step"):
         layers.BatchNorm2d(3, statistics="per_step")

@@ -9,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+import bench
+from bench.errors import ParameterError
 from bench.models import build_model, neuron_parameters
 from bench.neurons import Neuron
 from bench.registry import plugins
@@ -192,3 +194,22 @@ def test_bf16_autocast_trains():
     logits.float().square().sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
     assert len(neuron_parameters(model)) == 3
+
+
+def test_mlp_of_spike_trains():
+    """700 channels, two hidden layers of 128: weights, batch norms and the last layer's biases."""
+    model = build_model("mlp", neuron="lif", in_channels=1, classes=20, image_size=(1, 700), weight_seed=0, width=128)
+    assert sum(p.numel() for p in model.parameters()) == 700 * 128 + 128 * 128 + 2 * 2 * 128 + 128 * 20 + 20
+    x = torch.randint(3, (5, 4, 1, 1, 700), generator=torch.Generator().manual_seed(0)).float()
+    assert model(x).shape == (5, 4, 20)
+    counts = bench.count_operations(model, [x], input_kind="graded")
+    assert [layer.input_kind for layer in counts.layers] == ["graded", "binary", "binary"]
+    assert counts.layers[0].graded_acs_total == int(x.sum()) * 128
+    assert counts.layers[0].dense_macs_per_sample == 5 * 700 * 128
+    assert {other.column for other in counts.other_ops} == {"bias", "readout"}  # batch norm folds into linear layers
+
+
+@pytest.mark.parametrize(("params", "message"), [({"width": 0}, "not 0 and 2"), ({"hidden": 0}, "not 256 and 0")])
+def test_mlp_refuses_what_has_no_layers(params, message):
+    with pytest.raises(ParameterError, match=f"width and hidden should be at least 1, {message}"):
+        build_model("mlp", neuron="lif", in_channels=1, classes=2, image_size=8, **params)
