@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.energy.lemaire import lemaire_layer_work, lemaire_neuron_work
 from bench.energy.table import CostTable
@@ -54,7 +54,10 @@ class RestCosts:
 
 def layer_costs(layer: LayerCount, table: CostTable) -> LayerCosts:
     """Price one synaptic layer, dense and zero-skipping."""
-    return LayerCosts(_cost(_layer_work(layer, table, False), table), _cost(_layer_work(layer, table, True), table))
+    costs = (_cost(_layer_work(layer, table, zero_skipping), table) for zero_skipping in (False, True))
+    if layer.network_input:  # what it is given does not grow with the network's firing rate
+        costs = (replace(cost, per_spike=0.0) for cost in costs)
+    return LayerCosts(*costs)
 
 
 def _layer_work(layer: LayerCount, table: CostTable, zero_skipping: bool) -> Work:

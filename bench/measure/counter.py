@@ -201,6 +201,7 @@ class Counter:
             tally.values.discrete = tally.values.discrete and value is not None and value.discrete
             tally.values.network_input = tally.values.network_input or (value is not None and value.network_input)
             tally.values.analog = tally.values.analog or (tally.values.network_input and self.input_kind == "analog")
+            tally.values.counts = tally.values.network_input and self.input_kind == "graded"
         tally.add(x, passes, repeats)
 
     def _norm_hook(self, name: str) -> Callable[..., None]:

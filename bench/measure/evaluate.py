@@ -41,7 +41,8 @@ def count_operations(
 
     batches: inputs, or tuples whose first item is the input, each [T, N, ...] (time on `time_axis`, samples next); with
     time_axis=None [N, ...], T is 1, and a layer that the model calls several times is counted as it is called.
-    input_kind: what the network's own input is, "analog" for images; None lets the values decide.
+    input_kind: what the network's own input is, "analog" for images, "graded" for event counts, which are then levels
+    of 1 however high; None lets the values decide.
     Runs in eval mode without gradients or autocast; the model's training flags are restored and no hook stays.
     Work of unknown cost is listed in `Counts.not_counted`. Raises BenchError when a layer cannot be counted.
     """

@@ -37,12 +37,14 @@ class InputTally:
 
     discrete: descends from spikes or event counts, or nobody knows; only then can it be graded.
     network_input: it is the network's own input, of which the caller may have said what it is.
+    counts: the caller has said that they are graded, so whole numbers are levels of 1, however many.
     """
 
     def __init__(self, name: str, spatial_rank: int) -> None:
         self.name = name
         self.discrete = True
         self.network_input = False
+        self.counts = False
         self.analog = False
         self.ternary = False  # a negative value was seen among -1, 0, 1
         self.unit: float | None = None
@@ -96,6 +98,9 @@ class InputTally:
 
     def _fit(self, magnitude: Tensor) -> bool:
         """Make the unit divide these magnitudes too; False where no unit with few enough levels does."""
+        if self.counts and self.unit in (None, 1.0) and torch.equal(magnitude, magnitude.round()):
+            self.unit, self.max_level = 1.0, max(self.max_level, int(magnitude.max()))
+            return True
         if self.unit is not None and _fits(magnitude, self.unit):
             self.max_level = max(self.max_level, round(float(magnitude.max()) / self.unit))
             return True
@@ -147,7 +152,7 @@ class InputTally:
             return Found("analog", nonzero)
         factor, ones_level = round(self.unit / unit), round(1.0 / unit)
         max_level = max(self.max_level * factor, ones_level)
-        if max_level > MAX_LEVELS:
+        if max_level > MAX_LEVELS and not (self.counts and unit == 1.0):
             return Found("analog", nonzero)
         return Found("graded", nonzero, unit, max_level, self._levels * factor + self._ones * ones_level)
 

@@ -164,3 +164,14 @@ def test_a_price_times_a_factor_is_that_at_every_size():
     price = AccessPrice(base_pj=1.0, pj_per_bit=0.5, sizes_bytes=[8.0, 16.0], pj=[4.0, 6.0])
     assert price.of(12) == pytest.approx(1 + 0.5 * 96 + 5)
     assert price.scaled(0.25).of(12) == pytest.approx(price.of(12) / 4)
+
+
+@pytest.mark.parametrize("table", ["horowitz-fp32", "lemaire"])
+def test_what_the_network_is_given_does_not_grow_with_its_firing_rate(table: str) -> None:
+    """Events at the input cost what they cost; break-even is about the spikes that the network makes."""
+    given = estimate_energy(network(layers=[conv(name="first", network_input=True), conv()]), table)
+    inner = estimate_energy(network(layers=[conv(name="first"), conv()]), table)
+    alone = estimate_energy(network(layers=[conv()]), table)
+    assert given.total_pj_per_sample == inner.total_pj_per_sample
+    assert given.per_spike_pj_per_sample == pytest.approx(alone.per_spike_pj_per_sample)
+    assert inner.per_spike_pj_per_sample > given.per_spike_pj_per_sample

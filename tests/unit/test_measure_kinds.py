@@ -86,6 +86,23 @@ def test_the_caller_knows_what_the_networks_input_is() -> None:
         count(row(0, 1, 3), input_kind="binary")
 
 
+def test_event_counts_are_levels_of_one_however_high() -> None:
+    """Said to be graded, whole numbers need no common unit to be found and know no highest level."""
+    found = count(row(0, 1, 2000), row(4, 0, 70), input_kind="graded")
+    assert (found.input_kind, found.input_unit, found.input_levels) == ("graded", 1.0, 2000)
+    assert found.graded_acs_total == 3 * (1 + 2000 + 4 + 70) and found.effective_synops_total == 3 * 4
+    even = count(row(2, 4, 0), input_kind="graded")  # an event is one event, also where all come in pairs
+    assert (even.input_unit, even.graded_acs_total) == (1.0, 18)
+    assert count(row(0, 1, 1), input_kind="graded").input_kind == "binary"
+    assert count(row(0.5, 1000.25, 0), input_kind="graded").input_kind == "analog"  # no counts, whatever was said
+
+
+def test_the_levels_of_later_layers_are_still_limited() -> None:
+    model = nn.Sequential(nn.Identity(), nn.Linear(3, 2, bias=False))
+    first = count_operations(model, [row(0, 1, 200)], time_axis=None, input_kind="graded").layers[0]
+    assert first.input_kind == "graded" and first.network_input
+
+
 def test_a_claim_is_about_the_networks_input_alone() -> None:
     model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
     with torch.no_grad():
