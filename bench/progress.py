@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -58,6 +59,17 @@ class Estimate:
         return images * spec.timesteps / image_steps_per_s
 
 
+class _Notes(logging.Handler):
+    """Prints what the package says while it works, as on long preparations of data."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(logging.INFO)
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.console.print(record.getMessage(), markup=False, highlight=False, soft_wrap=True)
+
+
 class Board:
     """Draws the progress of runs on a console."""
 
@@ -71,8 +83,13 @@ class Board:
         self.announced = False
         self.total = len(todos)
         self.ended = 0
+        self.notes = _Notes(console)
+        self.logger = logging.getLogger("bench")
+        self.level = self.logger.level
 
     def __enter__(self) -> Board:
+        self.logger.addHandler(self.notes)
+        self.logger.setLevel(logging.INFO)
         if self.console.is_terminal:
             self.live = Progress(
                 TextColumn("{task.description}", markup=False),
@@ -85,6 +102,8 @@ class Board:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.logger.removeHandler(self.notes)
+        self.logger.setLevel(self.level)
         if self.live:
             self.live.stop()
 

@@ -2,6 +2,7 @@
 
 import doctest
 import io
+import logging
 
 import pytest
 from rich.console import Console
@@ -113,3 +114,12 @@ def test_ends_are_told_plainly_and_markup_is_not_obeyed():
         "cifar10/ANN seed 0: done  [1 of 9]",
         "cifar10/ANN seed 1: failed: [red]no[/red] memory  [1 of 9]",
     ]
+
+
+def test_what_the_package_says_while_it_prepares_is_shown_once():
+    logger, text = logging.getLogger("bench.data.frame_cache"), io.StringIO()
+    with Board(Console(file=text, width=40), TODOS[:1], 1):
+        logger.info("framing [%s] recordings of a long name into %s", 5, "/some/where")
+        logger.debug("not this")
+    logger.info("nor this")
+    assert text.getvalue() == "framing [5] recordings of a long name into /some/where\n"
