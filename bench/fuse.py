@@ -17,7 +17,7 @@ from bench.spec import RunSpec
 from bench.train import AUTOCAST
 
 # Fusing a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
-FUSE_FROM_PIXELS = 3e8
+FUSE_FROM_PIXELS = 2e8
 
 
 def choose_path(
@@ -27,15 +27,16 @@ def choose_path(
     dataset: Dataset,
     encoder: Encoder,
     device: torch.device,
+    samples: int,
 ) -> tuple[ExecutionPath, str | None]:
     """Set the neurons of `model` on their path; return the one taken and, where it is not the wanted one, why.
 
-    "auto" is `automatic_path`.
+    "auto" is `automatic_path` for so many training samples.
     """
     if wanted == "graphed" and spec.train.precision == "fp16":
-        path, warning = choose_path("fused", model, spec, dataset, encoder, device)
+        path, warning = choose_path("fused", model, spec, dataset, encoder, device, samples)
         return path, warning or "steps in fp16 ask the host whether gradients overflowed, so they are not graphed"
-    chosen = automatic_path(spec, dataset) if wanted == "auto" else wanted
+    chosen = automatic_path(spec, dataset, samples) if wanted == "auto" else wanted
     if chosen == "plain":
         return "plain", None
     warning = fuse(model, spec, dataset, encoder, device)
@@ -44,10 +45,10 @@ def choose_path(
     return chosen, None
 
 
-def automatic_path(spec: RunSpec, dataset: Dataset) -> ExecutionPath:
-    """Return the path of a run that nobody chose one for: a pure function of its spec, never of a timing."""
+def automatic_path(spec: RunSpec, dataset: Dataset, samples: int) -> ExecutionPath:
+    """Return the path of a run that nobody chose one for: a pure function of spec and data, never of a timing."""
     height, width = dataset.image_size
-    pixels = dataset.train_samples * spec.train.epochs * spec.timesteps * height * width
+    pixels = samples * spec.train.epochs * spec.timesteps * height * width
     return "fused" if spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS else "plain"
 
 
@@ -55,7 +56,7 @@ def fuse(model: nn.Module, spec: RunSpec, dataset: Dataset, encoder: Encoder, de
     """Switch the neurons to their fused loop, or leave them plain where that fails and return why."""
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
     dtype = AUTOCAST.get(spec.train.precision, torch.float32)
-    blank = torch.zeros(2, dataset.in_channels, *dataset.image_size, device=device)
+    blank = torch.zeros(2, *dataset.sample_shape, device=device)
     currents = _currents(model, neurons, encoder.encode(blank, spec.timesteps, torch.Generator()))
     for neuron in neurons:
         neuron.use_fused(True)

@@ -158,6 +158,19 @@ class Deployment(_Part):
     parameters: int
 
 
+class DataSource(_Part):
+    """What was there of a data set that comes in single recordings."""
+
+    recordings: dict[str, int]  # by split, before any is held out
+    complete: int  # how many the whole data set has
+    files: str  # digest of their names and sizes
+
+    @property
+    def partial(self) -> bool:
+        """Whether some of the data set was not there."""
+        return sum(self.recordings.values()) < self.complete
+
+
 class Digests(_Part):
     """What must agree between entries (weights, order) and what made the record (code)."""
 
@@ -196,6 +209,7 @@ class RunRecord(_Part):
     accuracy_by_timestep: list[float] = []
     correct: str | None = None  # one bit per test sample (numpy.packbits order), base64
     test_samples: int | None = None
+    data: DataSource | None = Field(default=None, exclude_if=_is_none)  # of recordings alone
     history: list[EpochRow] = []
     samples_counted: int | None = None
     layers: list[LayerCount] = []

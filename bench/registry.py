@@ -146,9 +146,10 @@ def _info(
 ) -> PluginInfo:
     doc = ast.get_docstring(node) or ""
     summary = doc.partition("\n")[0]
+    flags = class_flags(node, classes, path)
     constructor = constructor_of(node, classes, path)
     if constructor is None:
-        return PluginInfo(kind, name, module, node.name, path, summary, (), class_flags(node))
+        return PluginInfo(kind, name, module, node.name, path, summary, (), flags)
     arguments, source = constructor
     parameters = tuple(
         parameter_of(argument, default, source)
@@ -156,7 +157,7 @@ def _info(
         if not argument.arg.startswith("_")
     )
     harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
-    return PluginInfo(kind, name, module, node.name, path, summary, parameters, class_flags(node), harness)
+    return PluginInfo(kind, name, module, node.name, path, summary, parameters, flags, harness)
 
 
 def _outside(kind: str, name: str) -> PluginInfo:

@@ -14,11 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from bench import provenance, registry
-from bench.data.base import Arrays, Dataset, Split, hold_out
+from bench.data.base import Arrays, Dataset
 from bench.data.loader import DeviceLoader
 from bench.device import describe_device, peak_memory_bytes, use_device
 from bench.encoders.base import Encoder
 from bench.fuse import choose_path
+from bench.inputs import encode_batch, evaluation_sequences, load_arrays, make_dataset, make_loader
 from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import Counter, evaluate, measuring
 from bench.measure.other import encoder_ops
@@ -31,10 +32,6 @@ from bench.seeding import seed_for
 from bench.spec import PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
 from bench.train import History, Progress, build_optimizer, fit, train_step
-
-# Fifty images of 28x28 are 1.5 times as fast on one CPU thread as 200, whose activations leave the caches; of smaller
-# images more fit.
-EVALUATION_PIXELS, EVALUATION_BATCH = 40_000, (50, 500)
 
 
 @dataclass(frozen=True)
@@ -50,7 +47,7 @@ class Place:
 
 def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
     """Build the network with its initial weights, the encoder and the (unloaded) data set of a run."""
-    dataset: Dataset = registry.create("dataset", spec.dataset.name, **spec.dataset.params)
+    dataset = make_dataset(spec)
     encoder: Encoder = registry.create("encoder", spec.encoder.name, **spec.encoder.params)
     model = build_model(
         spec.model.name,
@@ -64,18 +61,6 @@ def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
         **spec.model.params,
     )
     return model, encoder, dataset
-
-
-def encode_batch(spec: RunSpec, encoder: Encoder, images: Tensor, epoch: int, step: int) -> Tensor:
-    """Encode one batch, images [N, C, H, W] -> [T, N, C, H, W], with random numbers of its own."""
-    generator = torch.Generator().manual_seed(seed_for("encode", spec.seed, epoch, step))
-    return encoder.encode(images, spec.timesteps, generator)
-
-
-def evaluation_sequences(spec: RunSpec, encoder: Encoder, source: DeviceLoader) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield every sample of `source` in order: sequences [T, N, C, H, W] and labels [N]."""
-    for step, (images, labels) in enumerate(source.evaluation_batches()):
-        yield encode_batch(spec, encoder, images, -1, step), labels
 
 
 def run_one(
@@ -98,7 +83,7 @@ def run_one(
     initial_weights = weights_digest(model)
     arrays = load_arrays(dataset, spec, place.data, offline=place.offline)
     model = model.to(device).to(memory_format=layout(spec))
-    path, warning = choose_path(place.path, model, spec, dataset, encoder, device)
+    path, warning = choose_path(place.path, model, spec, dataset, encoder, device, len(arrays.train))
 
     encode, sequences = partial(encode_batch, spec, encoder), partial(evaluation_sequences, spec, encoder)
     test_loader = make_loader(spec, arrays.test, arrays, encoder, device)
@@ -153,34 +138,6 @@ def run_one(
     return record
 
 
-def make_loader(
-    spec: RunSpec, split: Split, arrays: Arrays, encoder: Encoder, device: torch.device, *, train: bool = False
-) -> DeviceLoader:
-    """Return the loader of a split: as the run trains, or plain batches to evaluate on."""
-    return DeviceLoader(
-        split,
-        arrays,
-        batch_size=spec.train.batch_size if train else evaluation_batch(arrays.image_size),
-        seed=spec.seed,
-        augment=spec.train.augment if train else [],
-        normalise=encoder.normalised,
-        channels_last=spec.train.channels_last,
-        device=device,
-    )
-
-
-def evaluation_batch(image_size: tuple[int, int]) -> int:
-    """Return how many images (height, width) are evaluated at a time."""
-    fewest, most = EVALUATION_BATCH
-    return min(most, max(fewest, EVALUATION_PIXELS // (image_size[0] * image_size[1])))
-
-
-def load_arrays(dataset: Dataset, spec: RunSpec, data: Path, *, offline: bool) -> Arrays:
-    """Load a run's data from the folder `data`, the validation part held out of training."""
-    arrays = dataset.load(data, offline=offline)
-    return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)
-
-
 def _measure(
     run: PlannedRun,
     model: nn.Module,
@@ -199,6 +156,7 @@ def _measure(
         spec=run.spec.to_json(),
         resolved=provenance.resolve_parameters(run.spec),
         status="done",
+        data=arrays.source,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
         history=rows,
         digests=Digests(
@@ -221,7 +179,7 @@ def _measured(
     batches: Iterator[tuple[Tensor, Tensor]],
 ) -> dict[str, Any]:
     """Evaluate and count a network on the test split: the fields that a record and a deployment share."""
-    kind = arrays.input_kind if encoder.analog else None
+    kind = arrays.input_kind if encoder.analog or encoder.events else None
     with Counter(model, input_kind=kind, samples=run.measure.samples) as counter:
         result = evaluate(model, batches)
     counts = counter.counts()

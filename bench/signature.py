@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,9 +71,11 @@ def class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
     return None
 
 
-def class_flags(node: ast.ClassDef) -> dict[str, bool]:
-    """Return the attributes to which a class body assigns True or False."""
+def class_flags(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path) -> dict[str, bool]:
+    """Return the attributes to which a class body assigns True or False, its own and inherited ones."""
     found: dict[str, bool] = {}
+    for base, inherited, source in _bases(node, classes, path):
+        found = class_flags(base, inherited, source) | found
     for statement in node.body:
         match statement:
             case (
@@ -91,14 +93,24 @@ def constructor_of(
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
             return statement.args, path
-    for base in node.bases:
-        if isinstance(base, ast.Name) and base.id in classes:
-            return constructor_of(classes[base.id], classes, path)
-        if isinstance(base, ast.Name) and (source := _imported_from(base.id, path)) is not None:
-            inherited = classes_in(source)
-            if base.id in inherited:
-                return constructor_of(inherited[base.id], inherited, source)
+    for base, inherited, source in _bases(node, classes, path):
+        found = constructor_of(base, inherited, source)
+        if found is not None:
+            return found
     return None
+
+
+def _bases(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> Iterator[tuple[ast.ClassDef, Mapping[str, ast.ClassDef], Path]]:
+    """Yield the classes that a class inherits from, each with those of its file and that file."""
+    for base in node.bases:
+        own = classes.get(base.id) if isinstance(base, ast.Name) else None
+        if own is not None and own.lineno < node.lineno:
+            yield own, classes, path
+        elif isinstance(base, ast.Name) and (source := _imported_from(base.id, path)) is not None:
+            inherited = classes_in(source)
+            yield inherited[base.id], inherited, source
 
 
 def _imported_from(name: str, path: Path) -> Path | None:

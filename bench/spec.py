@@ -112,7 +112,17 @@ class LossSpec(_Model):
 
 
 Augmentation = Literal[
-    "random-crop", "random-flip", "cutout", "trivial-augment-wide", "auto-augment", "mixup", "cutmix"
+    "random-crop",
+    "random-flip",
+    "roll",
+    "auto-augment",
+    "trivial-augment-wide",
+    "rotation",
+    "shear",
+    "event-drop",
+    "cutout",
+    "mixup",
+    "cutmix",
 ]
 
 

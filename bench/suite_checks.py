@@ -161,6 +161,7 @@ def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
                 f"{where}.deploy: a network that does not spike computes the same at each of the {entry.timesteps} "
                 "timesteps of a repeated image, and would be charged for it; deploy a spiking neuron"
             )
+        yield from _encoder_problems(str(entry.dataset.get("name", spec.dataset.name)), entry, where)
         if entry.deploy == entry.neuron:
             yield f"{where}.deploy: is the neuron of the entry itself; leave it out"
         if entry.deploy is not None and entry.deployed_label in [other.label for other in spec.entries]:
@@ -185,6 +186,26 @@ def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
             if getattr(entry, part):
                 keys = list(OVERRIDABLE[part].model_fields)
                 yield from _one_plugin(part, _merge(data[part], getattr(entry, part)), f"{where}.{part}", keys)
+
+
+def _encoder_problems(dataset_name: str, entry: EntrySpec, where: str) -> Iterator[str]:
+    """Yield where an entry's encoder does not fit its data set or its timesteps."""
+    try:
+        dataset, encoder = registry.find("dataset", dataset_name), registry.find("encoder", entry.encoder.name)
+    except BenchError:  # a name that does not exist is a problem of its own
+        return
+    holds, takes = (info.flags.get("events", False) for info in (dataset, encoder))
+    if holds != takes:
+        words = {True: "event recordings", False: "images"}
+        fitting = [
+            n for n, info in sorted(registry.plugins("encoder").items()) if info.flags.get("events", False) == holds
+        ]
+        yield (
+            f"{where}.encoder: data set '{dataset_name}' holds {words[holds]}, and encoder '{encoder.name}' takes "
+            f"{words[takes]}; use one of {', '.join(fitting)}"
+        )
+    elif encoder.flags.get("single", False) and entry.timesteps > 1:
+        yield f"{where}.timesteps: encoder '{encoder.name}' makes one frame; use 1, not {entry.timesteps}"
 
 
 def _repeats_itself(neuron_spec: PluginSpec, encoder_spec: PluginSpec) -> bool:

@@ -11,13 +11,16 @@ import torch
 from torch import Tensor
 
 from bench.errors import DataError
-from bench.record import InputKind
+from bench.record import DataSource, InputKind
 from bench.seeding import seed_for
 
 
 @dataclass(frozen=True)
 class Split:
-    """Samples and their classes: images [N, C, H, W], uint8 (0..255) or float32 (0..1), and labels int64 [N]."""
+    """Samples and their classes: images [N, C, H, W], uint8 (0..255) or float32 (0..1), and labels int64 [N].
+
+    Event recordings are frames [N, T, C, H, W] of counts, in whole numbers.
+    """
 
     images: Tensor
     labels: Tensor
@@ -32,7 +35,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Arrays:
-    """A loaded data set. `mean` and `std` [C] are of the training images scaled to 0..1."""
+    """A loaded data set. `mean` and `std` [C] are of the training images scaled to 0..1; of event counts 0 and 1."""
 
     train: Split
     test: Split
@@ -41,11 +44,12 @@ class Arrays:
     mean: Tensor
     std: Tensor
     input_kind: InputKind = "analog"
+    source: DataSource | None = None  # of recordings alone
 
     @property
     def in_channels(self) -> int:
         """Channels of an image."""
-        return self.train.images.shape[1]
+        return self.train.images.shape[-3]
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -69,6 +73,12 @@ class Dataset:
     mean: Sequence[float]  # per channel, of the training images scaled to 0..1
     std: Sequence[float]
     input_kind: InputKind = "analog"
+    events: ClassVar[bool] = False  # samples are frames of event recordings
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of a sample: [C, H, W]; [T, C, H, W] of an event recording."""
+        return self.in_channels, *self.image_size
 
     def prepare(self, root: Path, *, offline: bool) -> None:
         """Find the data under `root`, or download it unless `offline`. Raises DataError when that is impossible."""
@@ -99,6 +109,11 @@ def hold_out(arrays: Arrays, fraction: float, seed: int) -> Arrays:
     """
     if fraction == 0:
         return arrays
+    if arrays.validation is not None:
+        raise DataError(
+            f"validation_fraction = {fraction}: the data set has a validation split of its own, "
+            f"{len(arrays.validation):,} samples; leave validation_fraction out to use it"
+        )
     train, held = stratified(arrays.train.labels, fraction, seed)
     if len(held) == 0:
         largest = int(arrays.train.labels.bincount().max())

@@ -47,9 +47,13 @@ class DeviceLoader:
         self._labels = split.labels.to(self.device)
         self._layout = torch.channels_last if channels_last else torch.contiguous_format
         self._augmenter = build_augmenter(
-            augment, classes=arrays.classes, image_size=arrays.image_size, in_channels=arrays.in_channels
+            augment,
+            classes=arrays.classes,
+            image_size=arrays.image_size,
+            in_channels=arrays.in_channels,
+            timesteps=split.images.shape[1] if split.images.dim() == 5 else None,
         )
-        unit = 255.0 if split.images.dtype == torch.uint8 else 1.0
+        unit = 255.0 if split.images.dtype == torch.uint8 and arrays.input_kind == "analog" else 1.0
         mean, std = (value.double().view(1, -1, 1, 1) for value in (arrays.mean, arrays.std))
         self._unit, self._normalise = unit, normalise
         self._scale, self._shift = (value.float().to(self.device) for value in (1 / (unit * std), -mean / std))
@@ -57,26 +61,27 @@ class DeviceLoader:
     def batches(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Yield indices [N] (on the CPU), float32 images [N, C, H, W], and labels [N] or probabilities [N, classes].
 
-        The last incomplete batch is dropped unless it is the only one. Starting at a step gives the batches that going
-        there would have given.
+        Recordings are clips [N, T, C, H, W], each augmented as a whole. The last incomplete batch is dropped unless it
+        is the only one. Starting at a step gives the batches that going there would have given.
         """
         order = torch.randperm(self.samples, generator=_generator("order", self.seed, epoch))
         for step in range(start_step, self.steps):
             indices = order[step * self.batch_size : (step + 1) * self.batch_size]
             generator = _generator("augment", self.seed, epoch, step)
             on_device = to_device(indices, self.device)
-            raw = self._augmenter.on_raw(self._gather(indices, on_device), generator)
+            raw, clip = _folded(self._gather(indices, on_device))
+            raw = self._augmenter.on_raw(raw, generator)
             images = self._augmenter.on_normalised(self._to_float(raw), generator)
             images, labels = self._augmenter.on_batch(images, self._labels[on_device], generator)
-            yield indices, images.contiguous(memory_format=self._layout), labels
+            yield indices, laid_out(images.unflatten(1, clip), self._layout), labels
 
     def evaluation_batches(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield float32 images [N, C, H, W] and labels [N] of every sample, in order and without augmentation."""
         for start in range(0, self.samples, self.batch_size):
             part = slice(start, start + self.batch_size)
             raw = self._images[part] if self.resident else to_device(self._images[part], self.device)
-            images = self._to_float(raw)
-            yield images.contiguous(memory_format=self._layout), self._labels[part]
+            folded, clip = _folded(raw)
+            yield laid_out(self._to_float(folded).unflatten(1, clip), self._layout), self._labels[part]
 
     def _gather(self, indices: Tensor, on_device: Tensor) -> Tensor:
         if self.resident:
@@ -90,6 +95,21 @@ class DeviceLoader:
         if self._normalise:
             return (images * self._scale).add_(self._shift)
         return images / self._unit  # a division, so that 255 becomes exactly 1
+
+
+def laid_out(images: Tensor, layout: torch.memory_format) -> Tensor:
+    """Return images [N, C, H, W] in a memory format; of clips [N, T, C, H, W] the frames of a timestep together."""
+    if images.dim() == 4:
+        return images.contiguous(memory_format=layout)
+    by_time = images.transpose(0, 1)
+    frames = by_time.flatten(0, 1).contiguous(memory_format=layout)
+    return frames.unflatten(0, by_time.shape[:2]).transpose(0, 1)
+
+
+def _folded(images: Tensor) -> tuple[Tensor, tuple[int, ...]]:
+    """Clips [N, T, C, H, W] as images [N, T*C, H, W], which one transform serves whole; and what to unfold them to."""
+    clip = tuple(images.shape[1:-2])
+    return images.flatten(1, -3), clip
 
 
 def _generator(purpose: str, *parts: int) -> Generator:

@@ -17,6 +17,8 @@ class Encoder:
     analog: ClassVar[bool]  # the sequence holds the images' own values; False: spikes, 0 or 1
     static: ClassVar[bool]  # every timestep is the same
     normalised: ClassVar[bool]  # wants images normalised by mean and std; False: intensities 0..1, where black is 0
+    events: ClassVar[bool] = False  # wants the frames of event recordings [N, T, C, H, W] in place of images
+    single: ClassVar[bool] = False  # makes sense with one timestep alone
 
     def encode(self, images: Tensor, timesteps: int, generator: Generator | None = None) -> Tensor:
         """Return the sequence; random encoders draw from `generator` (None: torch's global one)."""

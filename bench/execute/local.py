@@ -16,7 +16,6 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from bench import registry
 from bench.errors import BenchError, SuiteError
 from bench.execute.events import Event, Job
 from bench.execute.processes import last_words, start_worker
@@ -151,9 +150,11 @@ def check_values(suites: Iterable[Suite]) -> None:
 
 def _prepare_data(todos: Sequence[Todo], settings: Settings) -> None:
     """Download or find each data set once, before several processes want it."""
-    wanted = {(spec := todo.run.spec.dataset).model_dump_json(): spec for todo in todos}
+    from bench.inputs import make_dataset
+
+    wanted = {(todo.run.spec.dataset.model_dump_json(), todo.run.spec.timesteps): todo.run.spec for todo in todos}
     for spec in wanted.values():
-        registry.create("dataset", spec.name, **spec.params).prepare(settings.data, offline=settings.offline)
+        make_dataset(spec).prepare(settings.data, offline=settings.offline)
 
 
 def _devices(wanted: str) -> list[str]:

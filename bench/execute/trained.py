@@ -11,8 +11,9 @@ import torch
 
 from bench.diagnostics import Diagnostics
 from bench.errors import BenchError, StoreError
+from bench.inputs import evaluation_sequences, load_arrays, make_loader
 from bench.measure.diagnose import diagnose, spiking_neurons
-from bench.run import assemble, evaluation_sequences, load_arrays, make_loader
+from bench.run import assemble
 from bench.spec import PlannedRun
 from bench.store import RunFolder, Store
 from bench.suite import Suite

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.record import RunRecord, canonical_json
+from bench.record import DataSource, RunRecord, canonical_json
 from bench.report.frame import Comparison, Entry, Slot
 from bench.report.text import escape, joined, number, table
 
@@ -38,6 +38,24 @@ def unmatched_runs(comparison: Comparison) -> list[tuple[str, int]]:
             if _matching(reference) is None:
                 found.append((done[0][0], seed))
     return found
+
+
+def recordings(comparison: Comparison) -> str:
+    """Say how many recordings an event data set had, and that a part is a part; empty for images."""
+    records = [record for entry in comparison.trained for record in entry.done]
+    found = list(dict.fromkeys(_amount(record.data) for record in records if record.data))
+    if not found:
+        return ""
+    partial = any(record.data.partial for record in records if record.data)
+    name = escape(comparison.suite.spec.dataset.name)
+    words = f"Recordings of {name}: {'; in other runs '.join(found)}."
+    return f"**A subset of the data, not comparable with results on all of it.** {words}" if partial else words
+
+
+def _amount(data: DataSource) -> str:
+    parts = {"train": "to train", "validation": "to validate", "test": "to test"}
+    counts = [f"{data.recordings[name]:,} {words}" for name, words in parts.items() if name in data.recordings]
+    return f"{', '.join(counts)}, of {data.complete:,}"
 
 
 def matched(comparison: Comparison) -> str:
@@ -77,7 +95,10 @@ def _done(comparison: Comparison, seed: int) -> Iterable[tuple[str, RunRecord]]:
 
 
 def _matching(record: RunRecord) -> tuple[str, str] | None:
-    return (record.digests.initial_weights, record.digests.sample_order) if record.digests else None
+    if record.digests is None:
+        return None
+    recordings = f", recordings {record.data.files}" if record.data else ""
+    return record.digests.initial_weights, record.digests.sample_order + recordings
 
 
 def _digest_groups(comparison: Comparison, seed: int) -> list[tuple[str, str, list[str]]]:

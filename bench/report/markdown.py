@@ -9,7 +9,16 @@ from bench.record import RunRecord
 from bench.report import main_table as main
 from bench.report.accuracy import by_timestep, paired_tests, sample_by_sample
 from bench.report.activity import layers, neurons, not_counted, other_operations
-from bench.report.conduct import matched, measured_energy, provenance, reproduce, settings, simulation_cost, unfinished
+from bench.report.conduct import (
+    matched,
+    measured_energy,
+    provenance,
+    recordings,
+    reproduce,
+    settings,
+    simulation_cost,
+    unfinished,
+)
 from bench.report.diagnostics import diagnostics
 from bench.report.energy import energy
 from bench.report.figure_data import figure_data
@@ -67,7 +76,7 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
         ("Provenance", [provenance(comparison)]),
         ("Reproduce", [reproduce(comparison, tables or suite.spec.energy)]),
     ]
-    parts = [f"# {escape(suite.spec.title)}", _opening(comparison)]
+    parts = [f"# {escape(suite.spec.title)}", _opening(comparison), *filter(None, [recordings(comparison)])]
     for heading, blocks in sections:
         kept = [block for block in blocks if block]
         if kept:

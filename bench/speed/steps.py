@@ -12,13 +12,15 @@ from torch import Tensor, nn
 
 from bench import provenance
 from bench.data.base import Arrays, Dataset
+from bench.data.loader import laid_out
 from bench.device import describe_device, peak_memory_bytes, use_device
 from bench.encoders.base import Encoder
 from bench.errors import DataError
 from bench.fuse import choose_path
 from bench.graphed import Graphed, make_capturable
+from bench.inputs import encode_batch, load_arrays, make_loader
 from bench.models import build_model
-from bench.run import assemble, encode_batch, layout, load_arrays, make_loader
+from bench.run import assemble, layout
 from bench.spec import RunSpec
 from bench.speed.job import Block, End, Subject, Warm
 from bench.speed.peers import peer_factory
@@ -41,10 +43,19 @@ class Steps:
         torch.manual_seed(0)
         self.model, self.encoder, self.dataset = _assemble(subject)
         self.model = self.model.to(self.device).to(memory_format=layout(self.spec)).train()
+        self.no_data: str | None = None
+        arrays = self._arrays(subject)
+        trained_on = int(self.dataset.train_samples * (1 - self.spec.dataset.validation_fraction))
         self.path, self.warning = "their own", None
         if subject.peer is None:
             self.path, self.warning = choose_path(
-                subject.path, self.model, self.spec, self.dataset, self.encoder, self.device
+                subject.path,
+                self.model,
+                self.spec,
+                self.dataset,
+                self.encoder,
+                self.device,
+                trained_on if arrays is None else len(arrays.train),
             )
         self.optimizer = build_optimizer(self.model, self.spec.train.optimizer, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.spec.train.precision == "fp16")
@@ -53,10 +64,7 @@ class Steps:
         if self.path == "graphed":
             make_capturable(self.optimizer, self.device)
             self._take = Graphed(self._update)
-        self.no_data: str | None = None
-        arrays = self._arrays(subject)
-        trained_on = self.dataset.train_samples * (1 - self.spec.dataset.validation_fraction)
-        self.steps_per_epoch = max(1, int(trained_on) // self.spec.train.batch_size)
+        self.steps_per_epoch = max(1, trained_on // self.spec.train.batch_size)
         self._real: Iterator[Batch] | None = None
         if arrays is not None:
             loader = make_loader(self.spec, arrays.train, arrays, self.encoder, self.device, train=True)
@@ -156,11 +164,11 @@ def _assemble(subject: Subject) -> tuple[nn.Module, Encoder, Dataset]:
 
 
 def _synthetic_batch(spec: RunSpec, dataset: Dataset, device: torch.device) -> Batch:
-    """Images like normalised ones and random labels (probabilities where the recipe mixes samples), made once."""
+    """Samples like normalised images and random labels (probabilities where the recipe mixes samples), made once."""
     generator = torch.Generator().manual_seed(0)
     samples = min(spec.train.batch_size, dataset.train_samples)
-    images = torch.randn(samples, dataset.in_channels, *dataset.image_size, generator=generator)
+    images = torch.randn(samples, *dataset.sample_shape, generator=generator)
     labels = torch.randint(dataset.classes, (samples,), generator=generator)
     if {"mixup", "cutmix"} & set(spec.train.augment):
         labels = nn.functional.one_hot(labels, dataset.classes).float()
-    return images.contiguous(memory_format=layout(spec)).to(device), labels.to(device)
+    return laid_out(images, layout(spec)).to(device), labels.to(device)

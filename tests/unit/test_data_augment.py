@@ -1,5 +1,7 @@
 """Augmentations against slow per-image references, and that every draw comes from the given generator."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +12,11 @@ from bench.data import augment
 from bench.errors import ParameterError, UnknownNameError
 from bench.spec import TrainSpec
 
-NAMES = ["random-crop", "random-flip", "cutout", "trivial-augment-wide", "auto-augment", "mixup", "cutmix"]
+NAMES = [
+    *("random-crop", "random-flip", "cutout", "trivial-augment-wide", "auto-augment", "mixup", "cutmix"),
+    *("roll", "rotation", "shear"),
+]
+EVENT_NAMES = ["random-crop", "random-flip", "roll", "rotation", "shear", "event-drop", "cutout", "mixup", "cutmix"]
 
 
 def seeded(seed=0):
@@ -160,7 +166,7 @@ def test_no_names_change_nothing():
 
 def test_names_are_those_of_a_suite():
     field = TrainSpec.model_fields["augment"].annotation.__args__[0]
-    assert sorted(field.__args__) == sorted(NAMES)
+    assert sorted(field.__args__) == sorted({*NAMES, *EVENT_NAMES})
     with pytest.raises(UnknownNameError, match="unknown augmentation 'random-flap'; did you mean 'random-flip'"):
         augment.build_augmenter(["random-flap"], classes=2, image_size=(8, 8))
 
@@ -168,3 +174,98 @@ def test_names_are_those_of_a_suite():
 def test_policies_refuse_what_is_not_a_picture():
     with pytest.raises(ParameterError, match="'auto-augment' needs images of 1 or 3 channels, these have 2"):
         augment.build_augmenter(["auto-augment"], classes=2, image_size=(8, 8), in_channels=2)
+
+
+def test_roll_moves_each_image_around_the_borders():
+    images = raw_images(40, channels=2, height=7, width=9)
+    rolled = augment.roll(images, seeded(5))
+    shifts = (torch.randint(11, (2, 40), generator=seeded(5)) - 5).T.tolist()
+    assert rolled.dtype == torch.uint8 and len({tuple(shift) for shift in shifts}) > 10
+    for image, result, shift in zip(images, rolled, shifts, strict=True):
+        assert torch.equal(result, image.roll(shift, (1, 2)))
+
+
+def moved(image, matrix):
+    """Fetch every pixel of `image` [C, H, W] from where `matrix` sends its centre, in pixels from the middle."""
+    out = torch.zeros_like(image)
+    _, height, width = image.shape
+    for y in range(height):
+        for x in range(width):
+            dx, dy = x - (width - 1) / 2, y - (height - 1) / 2
+            column = matrix[0][0] * dx + matrix[0][1] * dy + (width - 1) / 2
+            row = matrix[1][0] * dx + matrix[1][1] * dy + (height - 1) / 2
+            if min(abs(row % 1 - 0.5), abs(column % 1 - 0.5)) < 1e-3:
+                out[:, y, x] = -1  # on the edge between two pixels: either will do
+            elif 0 <= round(row) < height and 0 <= round(column) < width:
+                out[:, y, x] = image[:, round(row), round(column)]
+    return out
+
+
+@pytest.mark.parametrize("name", ["rotation", "shear"])
+def test_rotation_and_shear_fetch_the_nearest_pixel(name):
+    images = raw_images(12, channels=3, height=11, width=14).float()
+    found = getattr(augment, name)(images, seeded(2))
+    degrees = (30 * torch.rand(12, generator=seeded(2)) - 15).tolist()
+    assert min(degrees) < -5 and max(degrees) > 5
+    for image, result, angle in zip(images, found, degrees, strict=True):
+        turn = math.radians(angle)
+        matrix = [[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]
+        expected = moved(image, matrix if name == "rotation" else [[1.0, math.tan(turn)], [0.0, 1.0]])
+        certain = expected >= 0
+        assert certain.float().mean() > 0.9 and torch.equal(result[certain], expected[certain])
+        assert not torch.equal(result, image) or abs(angle) < 6
+
+
+def clips(samples, timesteps=6, polarities=2, height=10, width=12):
+    """Clips [N, T*P, H, W] without an empty pixel, so that what is dropped shows."""
+    return torch.randint(1, 9, (samples, timesteps * polarities, height, width), generator=seeded(4)).float()
+
+
+def test_events_are_dropped_by_time_by_area_by_pixel_or_not_at_all():
+    before = clips(400)
+    after = augment.event_drop(before, 6, seeded(1))
+    assert bool(((after == before) | (after == 0)).all())  # no event is made up or moved
+    seen = {"none": 0, "time": 0, "area": 0, "pixel": 0}
+    for clip in (after == 0).unflatten(1, (6, 2)):  # [T, P, H, W]
+        assert torch.equal(clip, clip[:, :1].expand_as(clip))  # both polarities alike
+        dropped = clip[:, 0]
+        if not dropped.any():
+            seen["none"] += 1
+            continue
+        empty = dropped.flatten(1).all(1)
+        if empty.any():
+            seen["time"] += 1
+            steps = empty.nonzero().flatten().tolist()
+            assert steps == list(range(steps[0], steps[-1] + 1)) and 1 <= len(steps) <= 5
+            assert not dropped[~empty].any()
+            continue
+        assert torch.equal(dropped, dropped[:1].expand_as(dropped))  # the same at all timesteps
+        rows, columns = dropped[0].any(1), dropped[0].any(0)
+        box = rows[:, None] & columns[None, :]
+        if torch.equal(dropped[0], box) and rows.sum() <= 3 and columns.sum() <= 4:
+            seen["area"] += 1
+            assert rows.nonzero().diff(dim=0).eq(1).all() and columns.nonzero().diff(dim=0).eq(1).all()
+        else:
+            seen["pixel"] += 1
+            assert 0 < dropped[0].float().mean() < 1
+    assert min(seen.values()) > 60, seen  # 100 expected of each
+
+
+@pytest.mark.parametrize("name", EVENT_NAMES)
+def test_a_clip_meets_one_transform_at_all_timesteps(name):
+    """Frames that are alike before are alike after, but for what is dropped by time."""
+    still = clips(60, timesteps=1, height=32, width=32).repeat(1, 5, 1, 1)  # the same frame five times
+    augmenter = augment.build_augmenter([name], classes=10, image_size=(32, 32), in_channels=2, timesteps=5)
+    images = augmenter.on_normalised(augmenter.on_raw(still.to(torch.uint8), seeded()).float(), seeded())
+    images, _ = augmenter.on_batch(images, torch.arange(60) % 10, seeded())
+    assert not torch.equal(images, still)
+    frames = images.unflatten(1, (5, 2))
+    kept = frames.flatten(2).any(2)
+    assert bool(kept.all()) == (name != "event-drop")
+    for clip, there in zip(frames, kept, strict=True):
+        assert all(torch.equal(frame, clip[there][0]) for frame in clip[there])
+
+
+def test_event_drop_is_for_recordings():
+    with pytest.raises(ParameterError, match="'event-drop' is for event recordings, and these are images"):
+        augment.build_augmenter(["event-drop"], classes=10, image_size=(8, 8))

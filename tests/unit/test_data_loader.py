@@ -128,6 +128,41 @@ def test_cutout_leaves_the_mean_colour_and_black_for_intensities():
         assert torch.allclose(images.permute(0, 2, 3, 1)[~cut], outside, atol=1e-5)
 
 
+def recordings(samples=9, timesteps=3, dtype=torch.uint8):
+    generator = torch.Generator().manual_seed(2)
+    frames = torch.randint(4, (samples, timesteps, 2, 8, 8), generator=generator).to(dtype)
+    data = Split(frames, torch.arange(samples) % 3)
+    return data, Arrays(data, data, None, 3, torch.zeros(2), torch.ones(2), "graded")
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int16, torch.int32])
+@pytest.mark.parametrize("resident", [True, False])
+def test_event_counts_come_as_they_are_with_the_frames_of_a_timestep_together(channels_last, dtype, resident):
+    data, arrays = recordings(dtype=dtype)
+    found = DeviceLoader(data, arrays, batch_size=4, normalise=False, channels_last=channels_last, resident=resident)
+    assert (arrays.in_channels, arrays.image_size) == (2, (8, 8))
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    batches = [*((i, x) for i, x, _ in found.batches(0)), *((None, x) for x, _ in found.evaluation_batches())]
+    seen = 0
+    for indices, images in batches:
+        expected = data.images[indices] if indices is not None else data.images[seen : seen + len(images)]
+        seen += 0 if indices is not None else len(images)
+        assert images.dtype == torch.float32 and torch.equal(images, expected.float())
+        assert images.transpose(0, 1).flatten(0, 1).is_contiguous(memory_format=layout)
+    assert seen == len(data)
+
+
+def test_a_recording_is_augmented_as_a_whole_and_stays_counts():
+    data, arrays = recordings(samples=40)
+    still = Split(data.images[:, :1].expand(-1, 3, -1, -1, -1), data.labels)  # the same frame three times
+    names = ["random-crop", "random-flip", "roll", "rotation", "shear", "cutout"]
+    found = DeviceLoader(still, arrays, batch_size=40, augment=names, normalise=False)
+    [(indices, images, _)] = found.batches(0)
+    assert torch.equal(images, images[:, :1].expand_as(images)) and not torch.equal(images, still.images[indices])
+    assert set(images.unique().tolist()) <= {0.0, 1.0, 2.0, 3.0}
+
+
 def test_a_batch_size_of_none_is_refused():
     with pytest.raises(ValueError, match="batch_size should be at least 1, not 0"):
         loader(batch_size=0)

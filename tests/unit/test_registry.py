@@ -185,3 +185,19 @@ def test_what_the_harness_gives_is_no_parameter_of_a_suite(tmp_path, monkeypatch
     assert made.gains == [2.0] * 3
     with pytest.raises(ParameterError, match="unknown parameter"):
         registry.create("neuron", "percha:PerChannel", _channels=3)
+
+
+def test_flags_are_inherited_as_python_does_it(tmp_path, monkeypatch):
+    (tmp_path / "flags.py").write_text(
+        "from bench.encoders.merged import Merged\n\n\n"
+        "class Same(Merged):\n    pass\n\n\n"
+        "class Other(Same):\n    single = False\n    static = True\n\n\n"
+        "class Merged(Merged):\n    analog = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(registry.TRUST_VARIABLE, "flags")
+    for name in ("Same", "Other", "Merged"):
+        info = registry.find("encoder", f"flags:{name}")
+        names = ("single", "static", "events", "analog", "normalised")
+        assert {flag: info.flags[flag] for flag in names} == {flag: getattr(info.load(), flag) for flag in names}
+    sys.modules.pop("flags")

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_fixtures import cells, failed, layer, make_record, make_records, make_suite, section
 
+from bench.record import DataSource
 from bench.report.markdown import main_table, render_report
 
 LABELS = st.lists(
@@ -302,3 +303,28 @@ def test_measured_energy_stands_apart_and_only_where_a_counter_was_read():
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert cells[2].startswith("4 ± 0.1") and cells[3].startswith("1 ± 0.02") and cells[4] == "75"
     assert cells[5] == "NVML total energy counter, Some GPU, 580.1" and cells[6] == "1980 / 3201"
+
+
+def with_data(record, **changes):
+    fields = {"recordings": {"test": 1_000, "train": 9_000}, "complete": 10_000, "files": "abc"} | changes
+    return record.model_copy(update={"data": DataSource(**fields)})
+
+
+def test_recordings_are_counted_and_a_subset_is_called_one(suite, records):
+    assert "Recordings of" not in render_report(suite, records)
+    whole = render_report(suite, [with_data(record) for record in records])
+    assert "\n\nRecordings of digits: 9,000 to train, 1,000 to test, of 10,000.\n\n" in whole
+    assert "subset" not in whole and "The runs are **matched**" in whole
+    parts = {"recordings": {"test": 10, "train": 90, "validation": 5}}
+    subset = render_report(suite, [with_data(record, **parts) for record in records])
+    assert (
+        "\n\n**A subset of the data, not comparable with results on all of it.** "
+        "Recordings of digits: 90 to train, 5 to validate, 10 to test, of 10,000.\n\n"
+    ) in subset
+
+
+def test_runs_on_other_recordings_are_not_matched(suite, records):
+    changed = [with_data(record, files="other" if record.label == "LIF" else "abc") for record in records]
+    text = section(render_report(suite, changed), "Match")
+    assert "**not matched**" in text and "LIF (seed 0), LIF (seed 1), LIF (seed 2)" in text
+    assert "recordings other" in text and "recordings abc" in text

@@ -141,14 +141,16 @@ def test_a_profile_is_written_and_changes_nothing_of_the_run(tmp_path):
     assert any("convolution" in event.get("name", "") for event in trace["traceEvents"])
 
 
-def test_the_path_is_a_function_of_the_spec_alone():
+def test_the_path_is_a_function_of_spec_and_data_alone():
     paths = {}
     for name in ("digits", "fashion", "cifar10"):
         for run in load_suite(f"suites/{name}.toml").select(seed=0):
             _, _, dataset = assemble(run.spec)
-            paths[name, run.label] = automatic_path(run.spec, dataset)
+            paths[name, run.label] = automatic_path(run.spec, dataset, dataset.train_samples)
     assert paths["digits", "CLIF"] == paths["fashion", "ANN"] == paths["cifar10", "ANN"] == "plain"
     assert paths["fashion", "LIF"] == paths["fashion", "CLIF"] == paths["cifar10", "PLIF"] == "fused"
+    run = load_suite("suites/fashion.toml").select("LIF", 0)[0]
+    assert automatic_path(run.spec, assemble(run.spec)[2], 100) == "plain"  # of a subset that is over in no time
 
 
 def event(name, device_us, parent=None, device_type=DeviceType.CPU):

@@ -286,3 +286,41 @@ def test_an_ann_is_not_charged_for_timesteps_of_a_repeated_image(write):
     assert problem.startswith("entries[0] (ANN).timesteps: a network that does not spike computes the same at every")
     varied = write(text.replace("timesteps = 4", 'timesteps = 4\nencoder = { name = "rate" }', 1))
     assert load_suite(varied).runs[0].spec.timesteps == 4
+
+
+EVENTS = TEXT.replace('{ name = "digits" }', '{ name = "n-mnist", partial = true }')
+
+
+def frames(text, ann="frames", lif="frames", timesteps=4):
+    """The suite with these encoders, the ANN at so many timesteps."""
+    return text.replace("timesteps = 1", f'timesteps = {timesteps}\nencoder = {{ name = "{ann}" }}').replace(
+        "tau = 2.0 }", f'tau = 2.0 }}\nencoder = {{ name = "{lif}" }}'
+    )
+
+
+def test_an_ann_sees_every_frame_of_a_recording(write):
+    runs = load_suite(write(frames(EVENTS))).runs
+    assert {run.spec.timesteps for run in runs} == {4}
+
+
+def test_one_frame_of_all_events_has_one_timestep(write):
+    assert load_suite(write(frames(EVENTS, ann="merged", timesteps=1))).runs
+    found = problems(write(frames(EVENTS, ann="merged")))
+    assert found == ["entries[0] (ANN).timesteps: encoder 'merged' makes one frame; use 1, not 4"]
+
+
+@pytest.mark.parametrize("encoder", ["direct", "rate", "latency"])
+def test_recordings_need_an_encoder_that_takes_them(write, encoder):
+    found = problems(write(frames(EVENTS, lif=encoder)))
+    assert found == [
+        f"entries[1] (LIF).encoder: data set 'n-mnist' holds event recordings, and encoder '{encoder}' takes images; "
+        "use one of frames, merged"
+    ]
+
+
+def test_images_have_no_frames(write):
+    found = problems(write(frames(TEXT, ann="direct", timesteps=1)))
+    assert found == [
+        "entries[1] (LIF).encoder: data set 'digits' holds images, and encoder 'frames' takes event recordings; "
+        "use one of direct, latency, rate"
+    ]

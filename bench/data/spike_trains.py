@@ -1,0 +1,112 @@
+"""Spoken words as spike trains of an artificial cochlea through tonic: SHD and SSC."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import h5py
+from tonic import datasets
+
+from bench.data.recordings import EventDataset, Recordings
+
+
+class _Cochlea(EventDataset):
+    """slices: "time", T spans of equal duration, or "count", T slices of equally many spikes.
+
+    units: channels of the cochlea, at most 700; spikes of neighbouring ones add up.  binary: 1 where there was any
+    spike, in place of counts.  partial: use files that do not hold all recordings.
+    """
+
+    sensor = (700, 1, 1)
+    kind = ".h5"
+    split_names: ClassVar[dict[str, dict[str, Any]]]  # split -> how tonic's class is asked for it
+
+    def __init__(
+        self,
+        *,
+        slices: Literal["time", "count"] = "time",
+        units: int = 700,
+        binary: bool = False,
+        partial: bool = False,
+        _timesteps: int = 1,
+    ) -> None:
+        if not 1 <= units <= self.sensor[0]:
+            raise ValueError(f"units should be 1 to {self.sensor[0]}, not {units}")
+        self.frame_as(timesteps=_timesteps, slices=slices, size=(1, units), binary=binary, partial=partial)
+
+    def count(self, root: Path) -> tuple[int, ...]:
+        """Return how many recordings each file holds."""
+        return tuple(_recordings(root / self.folder / part) for part in self.parts)
+
+    def splits(self, source: Any, root: Path) -> dict[str, Recordings]:
+        """Open tonic's data sets."""
+        opened = {name: source(str(root), **asked) for name, asked in self.split_names.items()}
+        return {name: Recordings(split, range(len(split))) for name, split in opened.items()}
+
+    def labels(self, opened: Any) -> Sequence[int]:
+        """Return the class of every recording."""
+        with h5py.File(self.file_of(opened, 0), "r") as file:
+            return [int(label) for label in file["labels"][()]]
+
+    def file_of(self, opened: Any, index: int) -> Path:
+        """Return the file that holds all recordings of a split."""
+        return Path(opened.location_on_system, opened.data_filename)
+
+    def check_file(self, path: Path) -> None:
+        """Raise OSError or KeyError for a file that is cut short, or without the tables that tonic reads."""
+        with h5py.File(path, "r") as file:
+            lengths = [len(file[name]) for name in ("labels", "spikes/times", "spikes/units")]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"it has {lengths[0]} labels and the spikes of {lengths[1]} and {lengths[2]} recordings")
+
+
+def _recordings(path: Path) -> int:
+    """Return how many recordings a file holds; one that cannot be read is there and has to be looked at: 1."""
+    if not path.is_file():
+        return 0
+    try:
+        with h5py.File(path, "r") as file:
+            return len(file["labels"])
+    except (OSError, KeyError):
+        return 1
+
+
+class Shd(_Cochlea):
+    """Spoken digits, German and English, as spikes of 700 channels: 20 classes, 8,156 to train and 2,264 to test.
+
+    Source: Cramer et al. 2020, "The Heidelberg Spiking Data Sets for the Systematic Evaluation of Spiking Neural
+    Networks".
+    """
+
+    name = "shd"
+    source = datasets.SHD
+    page = "https://zenkelab.org/datasets/"
+    folder, parts = "SHD", ("shd_train.h5", "shd_test.h5")
+    classes = 20
+    train_samples, test_samples = 8_156, 2_264
+    split_names: ClassVar = {"train": {"train": True}, "test": {"train": False}}
+
+
+class Ssc(_Cochlea):
+    """Spoken commands as spikes of 700 channels: 35 classes, 75,466 to train, 9,981 to validate, 20,382 to test.
+
+    Source: Cramer et al. 2020, as SHD.
+    """
+
+    name = "ssc"
+    source = datasets.SSC
+    page = "https://zenkelab.org/datasets/"
+    folder, parts = "SSC", ("ssc_train.h5", "ssc_valid.h5", "ssc_test.h5")
+    classes = 35
+    train_samples, test_samples, validation_samples = 75_466, 20_382, 9_981
+    split_names: ClassVar = {
+        "train": {"split": "train"},
+        "validation": {"split": "valid"},
+        "test": {"split": "test"},
+    }
+
+    def expected(self) -> tuple[int, ...]:
+        """Return how many recordings the files hold."""
+        return (self.train_samples, self.validation_samples, self.test_samples)
