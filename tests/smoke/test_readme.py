@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from readme_table import ROOT, with_tables
+
+from bench.registry import plugins
+from bench.run import assemble
+from bench.suite import load_suite
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = {kind: re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL) for kind in ("sh", "python", "toml")}
@@ -86,6 +88,25 @@ def test_the_neuron_of_the_readme_works_as_written(tmp_path, clone):
     page = (tmp_path / "reports" / "mine" / "report.md").read_text()
     assert "adaptive LIF" in page and "mylab.neurons:AdaptiveLIF" in page
     shell("spikebench status suites/mine.toml", tmp_path, PYTHONPATH=paths)  # nothing runs, so no trust is needed
+
+
+def test_the_event_suite_of_the_readme_is_one(tmp_path):
+    top = """
+    name = "events"
+    title = "Events"
+    baseline = "CLIF"
+    seeds = [0]
+    energy = ["horowitz-fp32"]
+    model = { name = "convnet", stages = 2 }
+    train = { epochs = 1, batch_size = 8, optimizer = { name = "sgd", learning_rate = 0.1 } }
+    """
+    (tmp_path / "events.toml").write_text(top + BLOCKS["toml"][1])
+    [run] = load_suite(tmp_path / "events.toml").runs
+    _, encoder, dataset = assemble(run.spec)
+    assert dataset.sample_shape == (8, 2, 17, 17) and encoder.events
+    assert {name for name in re.findall(r"`([a-z0-9-]+)`", README.split("## Event cameras")[1].split("```")[0])} == {
+        name for name, info in plugins("dataset").items() if info.flags.get("events")
+    }
 
 
 def test_make_bench_and_the_commands_after_it(clone):
