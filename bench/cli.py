@@ -23,7 +23,7 @@ from bench.registry import trust as trust_modules
 if TYPE_CHECKING:
     from bench.suite import Suite
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT and 128 + SIGTERM, as shells have it
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
@@ -93,14 +93,15 @@ def run(
     ] = False,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
-    from bench.execute.interrupts import interrupts_deferred
+    from bench.execute.interrupts import Terminated, interrupts_deferred, terminate_like_interrupt
     from bench.execute.local import Outcome, Settings, execute, plan, resources
     from bench.store import State, Store
 
+    terminate_like_interrupt()
     loaded, store = _load(suites, trust), Store()
     selected, todos = plan(loaded, store, label=only, seed=seed, force=force, stale=stale)
     states = Counter(todo.state for todo in selected if todo not in todos)
-    before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED))
+    before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED, State.CORRUPT))
     begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile)
@@ -120,8 +121,8 @@ def run(
 
         with Board(out, todos, resources(settings)[1]) as board:
             outcome = execute(todos, store, settings, board)
-    except KeyboardInterrupt:  # before the first process was there
-        outcome = Outcome(interrupted=True, saved=before[State.PARTIAL])
+    except KeyboardInterrupt as asked:  # before the first process was there
+        outcome = Outcome(interrupted=True, terminated=isinstance(asked, Terminated), saved=before[State.PARTIAL])
     tables = [(todo.run, store.folder(todo.run).profile) for todo in todos if profile]
     for planned, table in tables:
         if table.is_file():
@@ -132,7 +133,7 @@ def run(
         words = [f"{outcome.done} of {_runs(len(todos))} done", f"{outcome.saved} saved part of the way"]
         words += [f"{outcome.killed} killed before saving"] if outcome.killed else []
         out.print(f"interrupted: {', '.join(words)}; the same command goes on")
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(TERMINATED if outcome.terminated else INTERRUPTED)
     for line in outcome.failed:
         typer.echo(f"failed: {line}", err=True)
     if outcome.failed:
@@ -174,7 +175,7 @@ def report(
 
 @app.command()
 def status(suites: Suites) -> None:
-    """Show which runs are done, stale, partial, failed or missing."""
+    """Show which runs are done, stale, partial, corrupt, failed or missing, and what is known of them."""
     from bench.store import Store
 
     store = Store()
@@ -183,10 +184,10 @@ def status(suites: Suites) -> None:
         counted = Counter(state for _, state in states)
         out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
         table = Table(box=None, pad_edge=False)
-        for column in ("entry", "seed", "key", "state"):
+        for column in ("entry", "seed", "key", "state", ""):
             table.add_column(column)
         for planned, state in states:
-            table.add_row(planned.label, str(planned.seed), planned.key, state)
+            table.add_row(planned.label, str(planned.seed), planned.key, state, store.remark(planned))
         out.print(table)
 
 

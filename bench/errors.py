@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 class BenchError(Exception):
@@ -43,6 +44,10 @@ class RecordError(BenchError):
     """A records file that cannot be read."""
 
 
+class NewerError(RecordError):
+    """A record of a newer version than this program reads."""
+
+
 class TableError(BenchError):
     """A cost table that cannot be read."""
 
@@ -57,6 +62,18 @@ class StoreError(BenchError):
     """The folder of runs cannot be written, or another process is using the run."""
 
     exit_code = 1
+
+
+class BusyError(StoreError):
+    """Another process is executing the run."""
+
+
+class CorruptError(StoreError):
+    """A file of the store that is not what was written there: cut short, changed, empty or foreign."""
+
+    def __init__(self, path: Path, what: str) -> None:
+        self.path, self.what = path, what
+        super().__init__(f"{path}: corrupt: {what}")
 
 
 def nearest(word: str, known: Sequence[str]) -> str:

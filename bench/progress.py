@@ -32,6 +32,8 @@ class Estimate:
 
     def update(self, todo: Todo, event: Event) -> None:
         """Take in what a run says."""
+        if event.kind == "note":
+            return
         self.latest[todo.run.key] = event
 
     def remaining_s(self) -> float | None:
@@ -45,7 +47,7 @@ class Estimate:
 
     def _ended(self, todo: Todo) -> bool:
         event = self.latest.get(todo.run.key)
-        return event is not None and event.kind != "progress"
+        return event is not None and event.final
 
     def _run_s(self, todo: Todo, rated: Sequence[tuple[Todo, Event]]) -> float:
         own = self.latest.get(todo.run.key)
@@ -113,6 +115,9 @@ class Board:
         if event.kind == "progress":
             self._progress(todo, event)
             self._announce()
+            return
+        if event.kind in ("note", "busy"):
+            self.console.print(f"{_name(todo)}: {event.error}", markup=False, highlight=False, soft_wrap=True)
             return
         self.ended += event.kind == "done"
         if self.live and todo.run.key in self.tasks:

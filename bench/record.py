@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from bench.canonical import canonical_json as canonical_json
+from bench.canonical import checked, parsed, unchecked
 from bench.diagnostics import Diagnostics
-from bench.errors import RecordError
+from bench.errors import NewerError, RecordError
 
-SCHEMA_VERSION = 1
+# 2: a checksum over everything but `wall_clock`, and one of its own in that block. 1 had none.
+SCHEMA_VERSION = 2
 
 InputKind = Literal["binary", "ternary", "graded", "analog"]
 Column = Literal["bias", "norm", "pooling", "residual", "encoder", "readout"]
@@ -245,43 +247,43 @@ class RunRecord(_Part):
         )
 
     def to_json(self) -> str:
-        """Return the record as one line of canonical JSON."""
-        return canonical_json(self.model_dump(mode="json", by_alias=True))
+        """Return the record as one line of canonical JSON, with the checksums that reading it will compare.
+
+        The wall clock has one of its own, so that two runs of the same thing differ in that block alone.
+        """
+        data = self.model_dump(mode="json", by_alias=True) | {"schema": SCHEMA_VERSION}
+        clock = data.pop("wall_clock")
+        return canonical_json(checked(data) | {"wall_clock": checked(clock)})
 
     @classmethod
     def from_json(cls, text: str, where: str = "record") -> RunRecord:
-        """Read a record. Raises RecordError, naming `where`, when it is not one or comes from a newer version."""
-        try:
-            data = json.loads(text, parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
-            raise RecordError(f"{where}: not JSON ({error}); delete it and run the suite again") from None
-        version = data.get("schema") if isinstance(data, dict) else None
-        if isinstance(version, int) and version > SCHEMA_VERSION:
-            raise RecordError(
+        """Read a record, also of an older version. Raises RecordError, naming `where`, for what is none.
+
+        That is: no JSON, of a newer version, with a checksum that does not match, or without what a record has.
+        """
+        data = parsed(text, where)
+        if not isinstance(data, dict):
+            raise RecordError(f"{where}: corrupt: not a run record: it should be an object")
+        version = data.get("schema")
+        if type(version) is int and version > SCHEMA_VERSION:
+            raise NewerError(
                 f"{where}: schema {version} is newer than this spikebench reads ({SCHEMA_VERSION}); upgrade"
             )
+        data = _upgraded(data) if type(version) is int and version == 1 else _verified(data, where)
         try:
             return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
             path = ".".join(str(part) for part in first["loc"])
-            raise RecordError(f"{where}: not a run record: {path}: {first['msg']}") from None
+            raise RecordError(f"{where}: corrupt: not a run record: {path}: {first['msg']}") from None
 
 
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is not a number that a record may hold")
+def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of version 1 as one of today's: it had no checksums."""
+    return data | {"schema": SCHEMA_VERSION}
 
 
-def canonical_json(value: Any) -> str:
-    """Return `value` as JSON with sorted keys and no spaces, 2.0 written as 2, so equal values give equal bytes."""
-    return json.dumps(_integers(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-
-
-def _integers(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if isinstance(value, dict):
-        return {str(key): _integers(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_integers(item) for item in value]
-    return value
+def _verified(data: dict[str, Any], where: str) -> dict[str, Any]:
+    clock, rest = data.get("wall_clock"), {name: value for name, value in data.items() if name != "wall_clock"}
+    rest = unchecked(rest, f"{where}: corrupt: the record")
+    return rest | {"wall_clock": unchecked(clock, f"{where}: corrupt: its wall_clock")}

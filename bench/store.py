@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import tempfile
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from bench import provenance
-from bench.errors import RecordError, StoreError
+from bench.durable import atomic_write as atomic_write
+from bench.durable import check_seal, set_aside
+from bench.errors import BusyError as BusyError
+from bench.errors import CorruptError, NewerError, RecordError, StoreError
+from bench.lock import Holder, Lock, holder_of, is_stale
 from bench.record import RunRecord, canonical_json
 from bench.spec import PlannedRun
 
@@ -26,16 +27,13 @@ RUNS = Path("runs")
 REPORTS = Path("reports")
 
 
-class BusyError(StoreError):
-    """Another process is executing the run."""
-
-
 class State(StrEnum):
     """What the store knows about a planned run."""
 
     DONE = "done"
     STALE = "stale"  # done, by other code than today's
     PARTIAL = "partial"  # a checkpoint to go on from
+    CORRUPT = "corrupt"  # a file that is not what was written there; `run` sets it aside and goes on from the rest
     FAILED = "failed"
     MISSING = "missing"
 
@@ -52,9 +50,23 @@ class RunFolder:
         return self.path / "record.json"
 
     @property
+    def last_result_ns(self) -> int | None:
+        """When the record or the reason of a failure was written, the later of both; None where there is neither."""
+        times = []
+        for path in (self.record, self.failure):
+            with contextlib.suppress(OSError):
+                times.append(path.stat().st_mtime_ns)
+        return max(times, default=None)
+
+    @property
     def checkpoint(self) -> Path:
         """Model, optimiser, schedule and random-number states."""
         return self.path / "checkpoint.pt"
+
+    @property
+    def older_checkpoint(self) -> Path:
+        """The checkpoint before that."""
+        return self.path / "checkpoint.older.pt"
 
     @property
     def failure(self) -> Path:
@@ -78,25 +90,72 @@ class RunFolder:
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be made: {error.strerror}") from None
 
-    @contextlib.contextmanager
-    def lock(self, patience_s: float = 0.0) -> Iterator[None]:
-        """Hold the run for this process; the system frees it when the process ends, however it ends.
-
-        Waits at most `patience_s` seconds for another process. Raises BusyError when that keeps it, StoreError when the
-        folder cannot be written.
-        """
-        self.make()
+    def open_log(self) -> IO[str]:
+        """Open the log to append to it, and remove an older profile. Raises StoreError when that is impossible."""
         try:
-            handle = (self.path / "lock").open("w")
+            self.profile.unlink(missing_ok=True)
+            return self.log.open("a", encoding="utf-8")
         except OSError as error:
-            raise StoreError(f"{self.path}: cannot be written: {error.strerror}") from None
-        with handle:
-            deadline = time.monotonic() + patience_s
-            while not _locked(handle):
-                if time.monotonic() >= deadline:
-                    raise BusyError(f"{self.path}: another process is running this; wait for it")
-                time.sleep(0.2)
-            yield
+            raise StoreError(f"{self.log}: cannot be written: {error.strerror}") from None
+
+    @property
+    def lock_file(self) -> Path:
+        """Who executes the run."""
+        return self.path / "lock"
+
+    def lock(self, patience_s: float = 0.0) -> Lock:
+        """Return the lock that keeps the run for this process, to be held by `with`; see `Lock`."""
+        self.make()
+        return Lock(self.lock_file, patience_s)
+
+    def executed_by(self) -> Holder | None:
+        """Return who executes the run now; None where nobody does, or only a lock is left of whoever did."""
+        holder = holder_of(self.lock_file)
+        return None if holder is None or is_stale(self.lock_file, holder) else holder
+
+    def check(self) -> RunRecord | None:
+        """Return the record, if there is one. Raises CorruptError for it, or without one for the newest checkpoint."""
+        record = self._read_record()
+        if record is None:
+            for path in (self.checkpoint, self.older_checkpoint):
+                if path.exists():
+                    check_seal(path)
+                    break
+        return record
+
+    def start_afresh(self) -> None:
+        """Forget the checkpoints of a run; its old record is kept beside until the new one is there."""
+        for path in (self.checkpoint, self.older_checkpoint):
+            path.unlink(missing_ok=True)
+        if self.record.exists():
+            os.replace(self.record, self.path / "record.previous.json")
+
+    def set_record_aside(self) -> str | None:
+        """Put a damaged record out of the way; return what was wrong with it and how it is called now, or None."""
+        try:
+            self._read_record()
+        except CorruptError as error:
+            return f"{error}; kept as {set_aside(self.record).name}"
+        return None
+
+    def _read_record(self) -> RunRecord | None:
+        try:
+            text = self.record.read_text("utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except UnicodeDecodeError:
+            raise CorruptError(self.record, "is not text") from None
+        except OSError as error:
+            raise StoreError(f"{self.record}: cannot be read: {error.strerror}") from None
+        try:
+            record = RunRecord.from_json(text, "")
+        except NewerError:
+            raise NewerError(f"{self.record}: was made by a newer spikebench than this one; upgrade") from None
+        except RecordError as error:
+            raise CorruptError(self.record, str(error).removeprefix(": ").removeprefix("corrupt: ")) from None
+        if record.key != self.path.name:
+            raise CorruptError(self.record, f"is the record of another run, {record.key:.40}")
+        return record
 
 
 class Store:
@@ -112,7 +171,10 @@ class Store:
     def state(self, run: PlannedRun) -> State:
         """Say how far a run is. A record measured otherwise than the suite now asks counts as partial."""
         folder = self.folder(run)
-        record = self._record(folder)
+        try:
+            record = folder.check()
+        except CorruptError:
+            return State.CORRUPT
         if record is not None:
             if not _is_measured(record, run):
                 return State.FAILED if folder.failure.is_file() else State.PARTIAL
@@ -120,7 +182,20 @@ class Store:
             return State.DONE if current else State.STALE
         if folder.failure.is_file():
             return State.FAILED
-        return State.PARTIAL if folder.checkpoint.is_file() else State.MISSING
+        begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
+        return State.PARTIAL if begun else State.MISSING
+
+    def remark(self, run: PlannedRun) -> str:
+        """Return what there is to know of a run beside its state: who executes it, what is damaged, why it failed."""
+        folder = self.folder(run)
+        holder = folder.executed_by()
+        remarks = [f"executed by {holder.words}"] if holder else []
+        try:
+            if folder.check() is None and (failed := _failure(run, folder)):
+                remarks.append(str(failed.error))
+        except CorruptError as error:
+            remarks.append(str(error))
+        return "; ".join(remarks)
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
         """Return the records of a suite's runs: what this store holds, else what the committed report has."""
@@ -128,21 +203,16 @@ class Store:
         found = []
         for run in suite.runs:
             folder = self.folder(run)
-            record = self._record(folder)
-            if record is None or not _is_measured(record, run):
-                record = _failure(run, folder) or record or committed.get(run.key)
+            try:
+                record = folder.check()
+            except CorruptError as error:
+                record = committed.get(run.key) or failed_record(run, str(error))
+            else:
+                if record is None or not _is_measured(record, run):
+                    record = _failure(run, folder) or record or committed.get(run.key)
             if record is not None:
                 found.append(record.model_copy(update={"label": run.label}))
         return found
-
-    def _record(self, folder: RunFolder) -> RunRecord | None:
-        try:
-            text = folder.record.read_text("utf-8")
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecordError(f"{folder.record}: cannot be read: {error}; delete it to run again") from None
-        return RunRecord.from_json(text, str(folder.record))
 
 
 def _is_measured(record: RunRecord, run: PlannedRun) -> bool:
@@ -151,14 +221,6 @@ def _is_measured(record: RunRecord, run: PlannedRun) -> bool:
         return False
     deploy, deployed = run.measure.deploy, record.deployed
     return deploy is None or (deployed is not None and deployed.code == provenance.neuron_digest(deploy))
-
-
-def _locked(handle: IO[str]) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def failed_record(run: PlannedRun, error: str) -> RunRecord:
@@ -181,12 +243,13 @@ def write_failure(folder: RunFolder, error: str, traceback: str) -> None:
 
 
 def _failure(run: PlannedRun, folder: RunFolder) -> RunRecord | None:
+    """Return what is left of a run's last attempt, if that failed."""
     try:
         reason = json.loads(folder.failure.read_text("utf-8"))["error"]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise RecordError(f"{folder.failure}: cannot be read: {error}; delete it to run again") from None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        reason = f"{folder.failure}: corrupt: does not say why the run failed; run the suite again"
     return failed_record(run, str(reason))
 
 
@@ -204,27 +267,3 @@ def read_records(path: Path) -> list[RunRecord]:
 def parse_records(lines: Iterable[str], where: str) -> list[RunRecord]:
     """Read records from JSON lines. Raises RecordError naming `where` and the line."""
     return [RunRecord.from_json(line, f"{where}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def atomic_write(path: Path, content: str | bytes) -> None:
-    """Write a file so that readers see the old one or the whole new one: temporary file, fsync, rename.
-
-    Raises StoreError when the disk is full or the folder read-only; the old file is then untouched.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None

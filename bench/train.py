@@ -83,7 +83,8 @@ def fit(
 
     `encode(images [N, C, H, W], epoch, step)` gives the sequence `[T, N, C, H, W]`; `test()` the accuracies of an epoch
     row. `path` is kept in the history; "graphed" (CUDA alone) replays steps as a CUDA graph, the others are the model's
-    affair. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when `stop()` says so.
+    affair. A damaged checkpoint is set aside, and the one before it taken. Raises RunFailedError when the loss is not
+    finite and Interrupted, after saving, when `stop()` says so.
     """
     optimizer = build_optimizer(model, spec.optimizer, device)
     factor = schedule_factor(spec.schedule, spec.epochs, data.steps)
@@ -92,7 +93,7 @@ def fit(
     history, sums = History(code=code), Sums(device)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
     state = Resumable(parts, history, sums.total, device)
-    start_epoch, start_step = state.load(checkpoint) if checkpoint.exists() else (0, 0)
+    start_epoch, start_step = state.load(checkpoint)
     if history.paths[-1:] != [path]:
         history.paths.append(path)
 

@@ -26,6 +26,8 @@ class Job(BaseModel):
     device: str
     path: ExecutionPath = "auto"
     profile: bool = False
+    afresh: bool = False  # train from the start, whatever is there
+    last_result_ns: int | None = None  # when the run's folder last got a record or a failure, as planned
 
     def planned(self) -> PlannedRun:
         """Return the run as the suite planned it."""
@@ -33,11 +35,11 @@ class Job(BaseModel):
 
 
 class Event(BaseModel):
-    """One line from a worker: progress while it trains, then exactly one of the others."""
+    """One line from a worker: progress and notes while it trains, then exactly one of the others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
-    kind: Literal["progress", "done", "failed", "interrupted", "busy"]
+    kind: Literal["progress", "note", "done", "failed", "interrupted", "busy"]
     epoch: int = 0
     epochs: int = 0
     step: int = 0
@@ -46,4 +48,9 @@ class Event(BaseModel):
     accuracy_fraction: float = 0.0
     images_per_s: float = 0.0
     seconds_left: float = 0.0
-    error: str = ""
+    error: str = ""  # why, or what the note says
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing comes after it."""
+        return self.kind not in ("progress", "note")

@@ -1,20 +1,37 @@
-"""Ctrl-C held back where it would break what runs."""
+"""Ctrl-C, and the SIGTERM by which a cluster takes its machine back: held back where they would break what runs."""
 
 from __future__ import annotations
 
 import contextlib
 import signal
 from collections.abc import Iterator
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Terminated(KeyboardInterrupt):
+    """The process was asked to end (SIGTERM); what handles a Ctrl-C handles it too."""
+
+
+def terminate_like_interrupt() -> None:
+    """From now on let SIGTERM raise Terminated, so that every run saves its checkpoint first."""
+    signal.signal(signal.SIGTERM, _raise)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
 
 @contextlib.contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Let a Ctrl-C wait until the end of the block, which then raises KeyboardInterrupt."""
+    """Let a Ctrl-C or a SIGTERM wait until the end of the block, which then raises what it would have raised."""
     asked: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    before = {number: signal.signal(number, lambda number, frame: asked.append(number)) for number in _SIGNALS}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if asked:
-        raise KeyboardInterrupt
+        _raise(asked[0], None)

@@ -6,7 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import IO
+
+LOG_TAIL_LINES = 60
 
 
 def start_worker(module: str, device: str, log: IO[str], *, own_session: bool = False) -> subprocess.Popen[str]:
@@ -33,3 +36,12 @@ def last_words(code: int | None, log: str) -> str:
         return f"killed by {signal.Signals(-code).name}{hint}"
     lines = [line for line in log.splitlines() if line.strip()]
     return lines[-1].strip() if lines else f"ended with exit code {code} and no message"
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log, nothing where there is none."""
+    try:
+        lines = log.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "\n".join(lines[-LOG_TAIL_LINES:])

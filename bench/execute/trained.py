@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
+from bench.checkpoint import read_state
 from bench.diagnostics import Diagnostics
-from bench.errors import BenchError, StoreError
+from bench.errors import BenchError, CorruptError
 from bench.inputs import evaluation_sequences, load_arrays, make_loader
 from bench.measure.diagnose import diagnose, spiking_neurons
 from bench.run import assemble
@@ -24,7 +24,7 @@ def diagnose_trained(
 ) -> tuple[PlannedRun, Diagnostics]:
     """Diagnose the first run of an entry, or that of one seed, whose training is finished; on the CPU, writing nothing.
 
-    Raises BenchError where nothing spikes or nothing is trained, StoreError for a damaged checkpoint.
+    Raises BenchError where nothing spikes or nothing is trained, CorruptError for a damaged checkpoint.
     """
     runs = suite.select(label, seed)
     spec = runs[0].spec
@@ -49,10 +49,10 @@ def _first_trained(suite: Suite, runs: Sequence[PlannedRun], store: Store) -> tu
         folder, epochs = store.folder(run), run.spec.train.epochs
         if not folder.checkpoint.is_file():
             continue
+        state = read_state(folder.checkpoint)
         try:
-            state = torch.load(folder.checkpoint, map_location="cpu", weights_only=True)
             epoch, weights = int(state["epoch"]), state["model"]
-        except (OSError, EOFError, RuntimeError, LookupError, TypeError, ValueError, UnpicklingError) as error:
+        except (LookupError, TypeError, ValueError) as error:
             raise _damaged(folder) from error
         if epoch >= epochs:
             return run, weights
@@ -64,5 +64,5 @@ def _first_trained(suite: Suite, runs: Sequence[PlannedRun], store: Store) -> tu
     )
 
 
-def _damaged(folder: RunFolder) -> StoreError:
-    return StoreError(f"{folder.checkpoint}: damaged, or not a checkpoint of this run; use --force to train it again")
+def _damaged(folder: RunFolder) -> CorruptError:
+    return CorruptError(folder.checkpoint, "is not a checkpoint of this run; `spikebench run` sets it aside")

@@ -8,19 +8,21 @@ and the run saves its checkpoint and ends.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from bench.errors import BenchError
+from bench.errors import BenchError, RunFailedError
 from bench.execute.events import Event, Job
-from bench.store import BusyError, RunFolder
+from bench.store import BusyError, RunFolder, State, Store, write_failure
 
 PROGRESS_EVERY_S = 0.5
 LOCK_PATIENCE_S = 10.0  # an orphan of an earlier command needs a moment to save and end
@@ -56,12 +58,18 @@ def main() -> int:
             last = now
             say(Event(kind="progress", **vars(progress)))
 
-    folder = RunFolder(Path(job.folder))
+    folder, run = RunFolder(Path(job.folder)), job.planned()
+    logging.getLogger("bench").addHandler(_Notes(say))
     place = Place(folder, Path(job.data), job.offline, job.device, job.path)
+    inspect = partial(profile_steps, folder.profile) if job.profile else None
     try:
-        with folder.lock(LOCK_PATIENCE_S):
-            run_one(job.planned(), place, watch, stop, partial(profile_steps, folder.profile) if job.profile else None)
-        final = Event(kind="done")
+        with folder.lock(LOCK_PATIENCE_S) as lock:
+            final = _settled(job, folder)
+            if final is None:
+                _clear_the_way(job, folder, say)
+                with _failure_kept(folder):
+                    run_one(run, place, watch, lambda: stop() or lock.lost, inspect)
+                final = Event(kind="done")
     except Interrupted:
         final = Event(kind="interrupted")
     except BusyError as error:
@@ -71,6 +79,58 @@ def main() -> int:
         final = Event(kind="failed", error=str(error))
     say(final)
     return {"done": 0, "interrupted": EXIT_INTERRUPTED}.get(final.kind, 1)
+
+
+def _settled(job: Job, folder: RunFolder) -> Event | None:
+    """Say how another process ended the run since it was planned; None where it is still to do. The lock is held."""
+    if folder.last_result_ns == job.last_result_ns:
+        return None
+    store, run = Store(folder.path.parents[1]), job.planned()
+    match store.state(run):
+        case State.DONE:
+            return Event(kind="done")
+        case State.FAILED:
+            return Event(kind="failed", error=f"{store.remark(run)} (in another process)")
+    return None
+
+
+def _clear_the_way(job: Job, folder: RunFolder, say: Callable[[Event], None]) -> None:
+    damaged = folder.set_record_aside()
+    if damaged:
+        say(Event(kind="note", error=damaged))
+    if job.afresh:
+        folder.start_afresh()
+
+
+@contextlib.contextmanager
+def _failure_kept(folder: RunFolder) -> Iterator[None]:
+    """Leave the reason of whatever goes wrong in the run's folder, before the lock is free again, and let it go on."""
+    from bench.device import is_out_of_memory
+    from bench.train import Interrupted
+
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        words = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
+        if is_out_of_memory(error):
+            words = f"out of memory: {words.partition(chr(10))[0]}; lower train.batch_size, or --jobs"
+        write_failure(folder, words, traceback.format_exc())
+        if is_out_of_memory(error):
+            raise RunFailedError(words) from error
+        raise
+
+
+class _Notes(logging.Handler):
+    """Hands on what the package says while it works."""
+
+    def __init__(self, say: Callable[[Event], None]) -> None:
+        super().__init__(logging.WARNING)
+        self.say = say
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.say(Event(kind="note", error=record.getMessage()))
 
 
 def _end_with_parent() -> None:

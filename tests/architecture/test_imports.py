@@ -13,6 +13,9 @@ FILES = sorted(BENCH.rglob("*.py"))
 
 NO_TORCH = (
     "errors",
+    "canonical",
+    "durable",
+    "lock",
     "spec",
     "diagnostics",
     "record",
@@ -32,18 +35,21 @@ NO_TORCH = (
 )
 LIGHT = {
     *("errors", "spec", "diagnostics", "record", "suite", "signature", "registry", "store", "provenance", "seeding"),
-    *("packing", "energy", "path"),
+    *("packing", "energy", "path", "canonical", "durable", "lock"),
 }
 # part -> parts of the package that it may import
 ALLOWED = {
     "errors": set(),
+    "canonical": {"errors"},
+    "durable": {"errors"},
+    "lock": {"errors"},
     "seeding": set(),
     "path": set(),
     "device": set(),
     "repeated": set(),
     "packing": {"errors"},
     "diagnostics": set(),
-    "record": {"diagnostics", "errors"},
+    "record": {"canonical", "diagnostics", "errors"},
     "spec": {"record", "errors"},
     "signature": {"errors"},
     "registry": {"signature", "errors"},
@@ -60,7 +66,7 @@ ALLOWED = {
     "data": {"data", *LIGHT},
     "measure": {"measure", "neurons", "encoders", "models", "data", *LIGHT},
     "kit": {"measure", "neurons", "encoders", "models", "data", *LIGHT},
-    "checkpoint": {"errors"},
+    "checkpoint": {"durable", "errors"},
     "graphed": {"repeated", "errors"},
     "train": {"checkpoint", "graphed", "neurons", "encoders", "models", "data", *LIGHT},
     "profiling": LIGHT,

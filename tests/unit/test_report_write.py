@@ -96,7 +96,7 @@ def test_check_finds_changed_and_missing_files(suite, folder):
 def test_a_broken_line_is_named(suite, folder):
     with (folder / "records.jsonl").open("a") as handle:
         handle.write('{"schema": 1}\n')
-    with pytest.raises(RecordError, match=r"records\.jsonl:10: not a run record"):
+    with pytest.raises(RecordError, match=r"records\.jsonl:10: corrupt: not a run record"):
         check_report(suite, folder)
 
 

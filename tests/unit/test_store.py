@@ -1,19 +1,22 @@
 """What the store says of a run is what lies in its folder."""
 
-import multiprocessing
+import contextlib
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from bench import provenance
-from bench.errors import RecordError, StoreError
+from bench.checkpoint import write_state
+from bench.errors import NewerError, RecordError, StoreError
 from bench.record import Digests, RunRecord
-from bench.store import BusyError, State, Store, atomic_write, read_records, write_failure
+from bench.store import State, Store, atomic_write, read_records, write_failure
 from bench.suite import load_suite
 
 SUITE = load_suite(Path(__file__).parents[2] / "suites" / "digits.toml")
 RUN = SUITE.select("LIF", 0)[0]
+OLD = Path(__file__).parents[1] / "golden" / "record-schema-1.jsonl"
 
 
 def record(run=RUN, **changes):
@@ -46,8 +49,11 @@ def test_states(store):
     assert store.state(RUN) is State.MISSING
     folder.path.mkdir(parents=True)
     assert store.state(RUN) is State.MISSING
-    folder.checkpoint.touch()
+    write_state(folder.checkpoint, {})
     assert store.state(RUN) is State.PARTIAL
+    write_state(folder.checkpoint, {})
+    folder.checkpoint.unlink()
+    assert store.state(RUN) is State.PARTIAL  # the one before it is there
     write_failure(folder, "it broke", "Traceback ...")
     assert store.state(RUN) is State.FAILED
     put(store)
@@ -96,11 +102,16 @@ def test_a_line_separator_inside_a_message_does_not_end_the_record(tmp_path):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("{", "x:1: not JSON"),
-        ("[]", "x:1: not a run record"),
-        ('{"accuracy_fraction": NaN}', "x:1: not JSON (NaN is not a number"),
-        ('{"schema": 99}', "x:1: schema 99 is newer"),
-        ('{"key": 1}', "x:1: not a run record: key"),
+        ("{", "x:1: corrupt: not JSON"),
+        ("[]", "x:1: corrupt: not a run record"),
+        ('{"accuracy_fraction": NaN}', "x:1: corrupt: not JSON (NaN is not a number"),
+        ('{"schema": 99}', "x:1: schema 99 is newer than this spikebench reads (2); upgrade"),
+        ('{"schema": 1, "key": 1}', "x:1: corrupt: not a run record: key"),
+        ('{"schema": 2, "key": 1}', "x:1: corrupt: the record was changed or cut short: its checksum does not match"),
+        ('{"schema": true}', "x:1: corrupt: the record was changed"),
+        ("[" * 100_000, "x:1: corrupt: not JSON (nested too deeply)"),
+        ('{"a": "\\ud800"}', "x:1: corrupt: not JSON ('utf-8' codec can't encode"),
+        ("1" * 5000, "x:1: corrupt: not JSON (Exceeds the limit"),
     ],
 )
 def test_lines_that_are_no_records_are_named(tmp_path, text, expected):
@@ -111,21 +122,72 @@ def test_lines_that_are_no_records_are_named(tmp_path, text, expected):
     assert expected in str(caught.value)
 
 
-def test_a_broken_record_in_the_store_is_named_and_not_taken_for_missing(store):
-    folder = store.folder(RUN)
-    folder.path.mkdir(parents=True)
-    folder.record.write_bytes(b"\xff\xfe")
-    with pytest.raises(RecordError, match=str(folder.record)):
-        store.state(RUN)
+def test_a_record_of_version_1_is_read_for_ever():
+    [line] = OLD.read_text("utf-8").splitlines()
+    old = RunRecord.from_json(line)
+    assert (old.label, old.status, old.schema_version) == ("ANN", "done", 2) and '"schema":1' in line
+    new = old.to_json()
+    assert RunRecord.from_json(new) == old
+    rest, before = json.loads(new), json.loads(line)
+    assert len(rest.pop("checksum")) == len(rest["wall_clock"].pop("checksum")) == 16
+    assert rest == before | {"schema": 2}
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "3", "{"])
-def test_a_broken_failure_file_is_named(store, tmp_path, text):
+def test_every_flipped_bit_of_a_record_is_noticed():
+    """In the middle of a number as in a name; spaces alone could be told from nothing, and there are none."""
+    text = record(accuracy_fraction=0.5, wall_clock={"train_s": 1.5}).to_json().encode()
+    for place in range(len(text)):
+        for bit in (0, 4, 6):
+            changed = bytearray(text)
+            changed[place] ^= 1 << bit
+            with contextlib.suppress(UnicodeDecodeError), pytest.raises(RecordError):
+                RunRecord.from_json(changed.decode())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"\xff\xfe", "is not text"),
+        (b"", "not JSON"),
+        (b'{"schema": 2}', "its checksum does not match"),
+        (record(accuracy_fraction=0.5).to_json().replace("0.5", "0.6").encode(), "its checksum does not match"),
+        (record(SUITE.select("CLIF", 1)[0]).to_json().encode(), "is the record of another run"),
+    ],
+)
+def test_a_broken_record_is_corrupt_and_set_aside_and_the_committed_one_taken(store, tmp_path, content, reason):
     folder = store.folder(RUN)
     folder.path.mkdir(parents=True)
-    folder.failure.write_text(text)
-    with pytest.raises(RecordError, match=r"failure\.json: cannot be read"):
-        store.collect(SUITE, tmp_path)
+    folder.record.write_bytes(content)
+    assert store.state(RUN) is State.CORRUPT
+    assert store.remark(RUN).startswith(f"{folder.record}: corrupt: ") and reason in store.remark(RUN)
+    [found] = store.collect(SUITE, tmp_path)
+    assert found.status == "failed" and reason in found.error
+    atomic_write(tmp_path / "digits" / "records.jsonl", record().to_json() + "\n")
+    assert [item.status for item in store.collect(SUITE, tmp_path)] == ["done"]
+    assert reason in folder.set_record_aside() and folder.set_record_aside() is None
+    assert (folder.path / "record.json.corrupt-1").read_bytes() == content
+    assert store.state(RUN) is State.MISSING
+
+
+def test_a_newer_record_is_refused_and_stays_where_it_is(store):
+    folder = store.folder(RUN)
+    atomic_write(folder.record, '{"schema": 3}')
+    for look in (store.state, store.remark):
+        with pytest.raises(NewerError, match=r"record\.json: was made by a newer spikebench"):
+            look(RUN)
+    with pytest.raises(NewerError):
+        folder.set_record_aside()
+    assert folder.record.read_text() == '{"schema": 3}'
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "3", "{", "[" * 100_000, "\udcff"])
+def test_a_broken_failure_file_is_a_row_that_says_so(store, tmp_path, text):
+    folder = store.folder(RUN)
+    folder.path.mkdir(parents=True)
+    folder.failure.write_text(text, errors="surrogateescape")
+    assert store.state(RUN) is State.FAILED
+    [found] = store.collect(SUITE, tmp_path)
+    assert found.error == f"{folder.failure}: corrupt: does not say why the run failed; run the suite again"
 
 
 def test_a_folder_that_cannot_be_made_is_one_message(tmp_path):
@@ -134,29 +196,6 @@ def test_a_folder_that_cannot_be_made_is_one_message(tmp_path):
     assert store.state(RUN) is State.MISSING
     with pytest.raises(StoreError, match="cannot be made"):
         store.folder(RUN).make()
-
-
-def hold(path, ready, release):
-    from bench.store import RunFolder
-
-    with RunFolder(path).lock():
-        ready.set()
-        release.wait(30)
-
-
-def test_one_process_at_a_time_has_a_run_and_a_dead_one_frees_it(store):
-    folder = store.folder(RUN)
-    context = multiprocessing.get_context("spawn")
-    ready, release = context.Event(), context.Event()
-    process = context.Process(target=hold, args=(folder.path, ready, release))
-    process.start()
-    assert ready.wait(30)
-    with pytest.raises(BusyError, match="another process"), folder.lock():
-        pass
-    process.kill()
-    process.join()
-    with folder.lock():
-        assert folder.path.is_dir()
 
 
 def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):

@@ -1,0 +1,102 @@
+"""Files that survive: written whole or not at all, sealed with a checksum, set aside when damaged. No torch."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from bench.errors import CorruptError, StoreError
+
+_MAGIC = b"spikebench sealed 1 "
+_DIGITS = 64  # of a sha256 in hex
+_HEADER = len(_MAGIC) + _DIGITS + 1
+_BLOCK = 1 << 22
+
+
+def atomic_write(path: Path, content: str | bytes) -> None:
+    """Write a file so that readers see the old one or the whole new one, and that it is still there after a power cut.
+
+    Temporary file, fsync, rename, fsync of the folder. Raises StoreError when the disk is full or the folder read-only;
+    the old file is then untouched.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+            handle.flush()
+            os.fsync(handle.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name)
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last: a rename is on disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def seal(payload: bytes | memoryview) -> bytes:
+    """Return the header that stands before a payload in its file: what it is, and its sha256."""
+    return _MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n"
+
+
+def unsealed(path: Path) -> bytes:
+    """Return the payload of a sealed file. Raises CorruptError, naming the file, where it is not what was written."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+    payload = memoryview(data)[_HEADER:]
+    _compare(path, data[:_HEADER], hashlib.sha256(payload).hexdigest())
+    return bytes(payload)
+
+
+def check_seal(path: Path) -> None:
+    """Read a sealed file block by block. Raises CorruptError where it is not what was written."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as handle:
+            header = handle.read(_HEADER)
+            while block := handle.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+    _compare(path, header, digest.hexdigest())
+
+
+def _compare(path: Path, header: bytes, digest: str) -> None:
+    if not header:
+        raise CorruptError(path, "is empty")
+    if not header.startswith(_MAGIC):
+        raise CorruptError(path, "is not a file of this program")
+    if header != _MAGIC + digest.encode() + b"\n":
+        raise CorruptError(path, "was cut short or changed: its checksum does not match")
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file so that nothing takes it for a good one, and return its new name; nothing is deleted."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        number += 1
+    try:
+        os.replace(path, aside)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise StoreError(f"{path}: is damaged and cannot be set aside: {error.strerror}") from None
+    return aside

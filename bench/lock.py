@@ -1,0 +1,182 @@
+"""One process at a time, on one host or several: a lock file that says who has it, and is kept alive by a heartbeat.
+
+A lock is stale, and is taken over, when its process is known to be gone (same host, and no such process any more), or
+when nobody has touched it for STALE_S (another host, as far as the shared file system shows). No torch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.errors import BusyError, StoreError
+
+HEARTBEAT_S = 10.0
+STALE_S = 120.0
+_RETRY_S = 0.2
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who has a lock."""
+
+    host: str
+    pid: int
+    started: str  # of the process, as the system counts it: a pid is given again
+    since: str  # UTC
+    token: str  # of this lock alone
+
+    @classmethod
+    def me(cls) -> Holder:
+        """Return this process, with a token of its own."""
+        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        return cls(_host(), os.getpid(), _started(os.getpid()) or "", now, uuid.uuid4().hex)
+
+    @property
+    def words(self) -> str:
+        """Who it is, for people."""
+        return f"process {self.pid} on {self.host.partition('/')[0]}, since {self.since}"
+
+
+def _host() -> str:
+    """Name this host, its boot and its process numbers: containers may share the name and not the numbers."""
+    parts = [socket.gethostname()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()[:8])
+    with contextlib.suppress(OSError):
+        parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
+    return "/".join(parts)
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process of this host started, "" where the system does not say, None where there is none."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace").rpartition(")")[2].split()
+        return None if state[0] in "ZX" else state[19]  # a zombie runs no more
+    except FileNotFoundError:
+        pass
+    except (OSError, IndexError):
+        return ""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        return ""
+    return ""
+
+
+def holder_of(path: Path) -> Holder | None:
+    """Return who has the lock at `path`, stale or not; None where nobody has, or the file is not a lock."""
+    try:
+        data = json.loads(path.read_text("utf-8"))
+        return Holder(**data)
+    except (OSError, ValueError, TypeError, RecursionError):
+        return None
+
+
+def is_stale(path: Path, holder: Holder | None) -> bool:
+    """Whether the lock at `path`, which `holder` has (None: an unreadable one), is left over."""
+    if holder is not None and holder.host == _host():
+        started = _started(holder.pid)
+        return started is None or bool(started and holder.started and started != holder.started)
+    try:
+        return _now_there(path.parent) - path.stat().st_mtime > STALE_S
+    except OSError:
+        return False  # gone meanwhile, or not to be judged
+
+
+def _now_there(folder: Path) -> float:
+    """Return the time by the clock of the file system: that of another host may be wrong."""
+    with tempfile.TemporaryFile(dir=folder) as handle:
+        handle.write(b".")
+        handle.flush()
+        return os.fstat(handle.fileno()).st_mtime
+
+
+class Lock:
+    """The lock at `path`, held inside the `with` block; `lost` tells whether somebody took it over meanwhile.
+
+    Waits at most `patience_s` seconds. Raises BusyError when another process has it, StoreError when the folder cannot
+    be written.
+    """
+
+    def __init__(self, path: Path, patience_s: float = 0.0) -> None:
+        self.path, self.patience_s = path, patience_s
+        self.me: Holder | None = None
+        self.lost = False
+        self._done = threading.Event()
+        self._heart: threading.Thread | None = None
+
+    def __enter__(self) -> Lock:
+        deadline = time.monotonic() + self.patience_s
+        while True:
+            other = self._take()
+            if other is None:
+                break
+            if time.monotonic() >= deadline:
+                raise BusyError(f"{self.path.parent}: {other} is executing this; wait for it")
+            time.sleep(_RETRY_S)
+        self._done.clear()
+        self._heart = threading.Thread(target=self._beat, daemon=True)
+        self._heart.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._done.set()
+        if self._heart is not None:
+            self._heart.join()
+        with contextlib.suppress(OSError), self._guard():
+            if self.me is not None and holder_of(self.path) == self.me:
+                self.path.unlink()
+
+    def _take(self) -> str | None:
+        """Take the lock and return None, or say who has it."""
+        try:
+            with self._guard():
+                holder = holder_of(self.path)
+                if self.path.exists() and not is_stale(self.path, holder):
+                    return holder.words if holder else "another process"
+                self.me = Holder.me()
+                self._write(self.me)
+                return None
+        except FileExistsError:  # another host was faster, and its guard is not ours
+            return "another process"
+        except OSError as error:
+            raise StoreError(f"{self.path.parent}: cannot be written: {error.strerror}") from None
+
+    def _write(self, holder: Holder) -> None:
+        """Make the file. A hard link comes into being once, on every file system that has them, also between hosts."""
+        descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=self.path.name + ".", suffix=".part")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+                handle.write(json.dumps(asdict(holder)))
+            self.path.unlink(missing_ok=True)  # a stale one
+            os.link(name, self.path)
+        finally:
+            os.unlink(name)
+
+    @contextlib.contextmanager
+    def _guard(self) -> Iterator[None]:
+        """Keep the other processes out while a lock is looked at and taken; the system frees it, however we end."""
+        with self.path.with_name(self.path.name + ".guard").open("w") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+
+    def _beat(self) -> None:
+        while not self._done.wait(HEARTBEAT_S):
+            if holder_of(self.path) != self.me:
+                self.lost = True
+                return
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
