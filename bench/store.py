@@ -191,7 +191,7 @@ class Store:
         holder = folder.executed_by()
         remarks = [f"executed by {holder.words}"] if holder else []
         try:
-            if folder.check() is None and (failed := _failure(run, folder)):
+            if folder.check() is None and (failed := last_failure(run, folder)):
                 remarks.append(str(failed.error))
         except CorruptError as error:
             remarks.append(str(error))
@@ -209,7 +209,7 @@ class Store:
                 record = committed.get(run.key) or failed_record(run, str(error))
             else:
                 if record is None or not _is_measured(record, run):
-                    record = _failure(run, folder) or record or committed.get(run.key)
+                    record = last_failure(run, folder) or record or committed.get(run.key)
             if record is not None:
                 found.append(record.model_copy(update={"label": run.label}))
         return found
@@ -242,7 +242,7 @@ def write_failure(folder: RunFolder, error: str, traceback: str) -> None:
     atomic_write(folder.failure, canonical_json({"error": error, "traceback": traceback}) + "\n")
 
 
-def _failure(run: PlannedRun, folder: RunFolder) -> RunRecord | None:
+def last_failure(run: PlannedRun, folder: RunFolder) -> RunRecord | None:
     """Return what is left of a run's last attempt, if that failed."""
     try:
         reason = json.loads(folder.failure.read_text("utf-8"))["error"]

@@ -22,7 +22,7 @@ from types import FrameType
 
 from bench.errors import BenchError, RunFailedError
 from bench.execute.events import Event, Job
-from bench.store import BusyError, RunFolder, State, Store, write_failure
+from bench.store import BusyError, RunFolder, State, Store, last_failure, write_failure
 
 PROGRESS_EVERY_S = 0.5
 LOCK_PATIENCE_S = 10.0  # an orphan of an earlier command needs a moment to save and end
@@ -67,6 +67,7 @@ def main() -> int:
             final = _settled(job, folder)
             if final is None:
                 _clear_the_way(job, folder, say)
+                _journal(f"begins on {job.device}")
                 with _failure_kept(folder):
                     run_one(run, place, watch, lambda: stop() or lock.lost, inspect)
                 final = Event(kind="done")
@@ -77,21 +78,26 @@ def main() -> int:
     except BenchError as error:
         traceback.print_exc()
         final = Event(kind="failed", error=str(error))
+    _journal(f"{final.kind}{': ' * bool(final.error)}{final.error}")
     say(final)
     return {"done": 0, "interrupted": EXIT_INTERRUPTED}.get(final.kind, 1)
+
+
+def _journal(words: str) -> None:
+    """Leave a line in the run's log."""
+    print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} process {os.getpid()}: {words}", file=sys.stderr)
 
 
 def _settled(job: Job, folder: RunFolder) -> Event | None:
     """Say how another process ended the run since it was planned; None where it is still to do. The lock is held."""
     if folder.last_result_ns == job.last_result_ns:
         return None
-    store, run = Store(folder.path.parents[1]), job.planned()
-    match store.state(run):
-        case State.DONE:
-            return Event(kind="done")
-        case State.FAILED:
-            return Event(kind="failed", error=f"{store.remark(run)} (in another process)")
-    return None
+    run = job.planned()
+    state = Store(folder.path.parents[1]).state(run)
+    if state is State.DONE:
+        return Event(kind="done")
+    failed = last_failure(run, folder) if state is State.FAILED else None
+    return None if failed is None else Event(kind="failed", error=str(failed.error))
 
 
 def _clear_the_way(job: Job, folder: RunFolder, say: Callable[[Event], None]) -> None:

@@ -50,9 +50,10 @@ encoder   = { name = "rate" }
 """
 
 
-def start(*arguments, cwd):
+def start(*arguments, cwd, memory_bytes=None):
+    limit = [] if memory_bytes is None else ["prlimit", f"--as={memory_bytes}"]
     return subprocess.Popen(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
+        [*limit, sys.executable, "-m", "bench", *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "160"},
         stdout=subprocess.PIPE,
@@ -61,8 +62,8 @@ def start(*arguments, cwd):
     )
 
 
-def spikebench(*arguments, cwd):
-    process = start(*arguments, cwd=cwd)
+def spikebench(*arguments, cwd, memory_bytes=None):
+    process = start(*arguments, cwd=cwd, memory_bytes=memory_bytes)
     stdout, stderr = process.communicate(timeout=300)
     return process.returncode, stdout, stderr
 

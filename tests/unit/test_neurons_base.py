@@ -200,7 +200,6 @@ def test_fused_holds_one_tensor_of_the_inputs_size(name):
     assert held_for_backward(neuron, x) <= 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "dtype"),
     [

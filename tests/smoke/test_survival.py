@@ -1,0 +1,194 @@
+"""Runs killed at random moments, raced by several commands, short of memory: nothing is lost or done twice."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+
+import pytest
+from test_suite_to_report import spikebench, start
+
+from bench.errors import CorruptError
+from bench.lock import holder_of
+from bench.record import RunRecord
+from bench.store import State, Store
+from bench.suite import load_suite
+
+ENTRY = """
+[[entries]]
+label     = "{label}"
+neuron    = {{ name = "{neuron}" }}
+timesteps = {timesteps}
+"""
+SUITE = """
+name     = "survivor"
+title    = "Digits, to be killed"
+baseline = "{baseline}"
+seeds    = [0]
+energy   = ["horowitz-fp32"]
+dataset  = {{ name = "digits" }}
+model    = {{ name = "convnet", width = 8, stages = 2, dropout = 0.1 }}
+
+[train]
+epochs     = {epochs}
+batch_size = 64
+optimizer  = {{ name = "adamw", learning_rate = 5e-3 }}
+schedule   = {{ name = "one-cycle" }}
+augment    = ["random-crop"]
+"""
+CLIF = ENTRY.format(label="CLIF", neuron="clif", timesteps=3)
+WAYS = ("kill the command", "kill the worker", "kill both", "terminate", "interrupt")
+
+
+def twin(path):
+    """Return a record's line without its wall clock, which is what must be equal to the byte."""
+    record = RunRecord.from_json(path.read_text())
+    assert record.wall_clock["train_s"] > 0
+    return record.model_copy(update={"wall_clock": {}}).to_json()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """Return the record of a run that nobody disturbed, and how long its command took."""
+    folder = tmp_path_factory.mktemp("whole")
+    (folder / "survivor.toml").write_text(SUITE.format(baseline="CLIF", epochs=8) + CLIF)
+    began = time.monotonic()
+    code, _, stderr = spikebench("run", "survivor.toml", cwd=folder)
+    assert code == 0, stderr
+    [path] = folder.glob("runs/survivor/*/record.json")
+    return twin(path), time.monotonic() - began
+
+
+def end(process, folder, way):
+    """End a command and what it started, in one of the ways that a run is ended by; return its exit code."""
+    holder = holder_of(folder.lock_file)
+    if way in ("kill the worker", "kill both") and holder is not None:
+        os.kill(holder.pid, signal.SIGKILL)
+    if way in ("kill the command", "kill both") or (way == "kill the worker" and holder is None):
+        process.kill()
+    elif way == "terminate":
+        process.terminate()
+    elif way == "interrupt":
+        process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    deadline = time.monotonic() + 60
+    while folder.executed_by() is not None and time.monotonic() < deadline:
+        time.sleep(0.05)  # a worker that finds nobody listening saves first
+    return process.returncode, stderr
+
+
+def killed_at_random(tmp_path, whole, kills, seed):
+    expected, seconds = whole
+    (tmp_path / "survivor.toml").write_text(SUITE.format(baseline="CLIF", epochs=8) + CLIF)
+    suite = load_suite(tmp_path / "survivor.toml")
+    [run], store, chance = suite.runs, Store(tmp_path / "runs"), random.Random(seed)
+    folder, done, seen, finished = store.folder(run), 0, Counter(), 0
+    while done < kills or store.state(run) is not State.DONE:
+        process = start("run", "survivor.toml", cwd=tmp_path)
+        way = WAYS[done % len(WAYS)]
+        if done < kills:
+            try:
+                process.wait(chance.uniform(0.3, 1.0) * seconds)
+            except subprocess.TimeoutExpired:
+                code, stderr = end(process, folder, way)
+                allowed = {"terminate": {0, 143}, "interrupt": {0, 130}, "kill the worker": {0, 1, -9}}.get(
+                    way, {0, -9}
+                )
+                assert code in allowed and "Traceback" not in stderr, (way, code, stderr)
+                done += 1
+        _, stderr = process.communicate(timeout=300) if process.returncode is None else ("", "")
+        assert "Traceback" not in stderr
+        state = store.state(run)
+        seen[state] += 1
+        begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
+        assert state in (State.MISSING, State.PARTIAL, State.FAILED, State.DONE), (way, state)
+        if state is State.PARTIAL:
+            assert begun
+        if state is State.MISSING:
+            assert not begun
+        if state is State.FAILED:
+            assert "killed by SIGKILL" in store.remark(run)
+        if state is State.DONE:
+            assert twin(folder.record) == expected
+            finished += 1
+            if done < kills:
+                for path in (folder.record, folder.checkpoint, folder.older_checkpoint):
+                    path.unlink()
+    assert not list(folder.path.glob("*.corrupt-*"))
+    assert seen[State.PARTIAL] + seen[State.FAILED] > 0 and finished > 0
+    print(f"{done} kills, {finished} times to the end, states after them: {dict(seen)}")
+
+
+def test_a_run_killed_at_random_moments_ends_in_the_same_record(tmp_path, whole):
+    killed_at_random(tmp_path, whole, kills=5, seed=0)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_many_random_moments_ends_in_the_same_record(tmp_path, whole):
+    killed_at_random(tmp_path, whole, kills=50, seed=1)
+
+
+RACERS = [("ANN", "relu", 1), ("LIF", "lif", 2), ("IF", "if", 2), ("CLIF", "clif", 2)]
+
+
+@pytest.mark.parametrize("commands", [2, 4])
+def test_commands_that_race_over_a_suite_do_every_run_once(tmp_path, commands):
+    entries = "".join(ENTRY.format(label=label, neuron=neuron, timesteps=steps) for label, neuron, steps in RACERS)
+    broken = 'train = { optimizer = { learning_rate = 1e38 } }\nunmatched = ["train"]\n'
+    entries += ENTRY.format(label="broken", neuron="lif", timesteps=3) + broken
+    (tmp_path / "survivor.toml").write_text(SUITE.format(baseline="ANN", epochs=2) + entries)
+    processes = [start("run", "survivor.toml", "--jobs", 2, cwd=tmp_path) for _ in range(commands)]
+    ends = [(*process.communicate(timeout=300), process.returncode) for process in processes]
+    for stdout, stderr, code in ends:
+        assert code == 1 and "Traceback" not in stderr
+        assert "failed: broken seed 0: the loss is" in stderr
+        assert all(f"survivor/{label} seed 0: done" in stdout for label, _, _ in RACERS)
+    started = Counter()
+    for log in tmp_path.glob("runs/survivor/*/log.txt"):
+        started[log.parent.name] = log.read_text().count(": begins on cpu")
+    assert sorted(started.values()) == [1] * 5
+    suite, store = load_suite(tmp_path / "survivor.toml"), Store(tmp_path / "runs")
+    states = {run.label: store.state(run) for run in suite.runs}
+    assert states == {label: State.DONE for label, _, _ in RACERS} | {"broken": State.FAILED}
+    assert not list(tmp_path.glob("runs/survivor/*/lock")) and not list(tmp_path.glob("runs/survivor/*/*.part"))
+
+
+def test_a_run_short_of_memory_says_so_and_the_others_go_on(tmp_path):
+    text = SUITE.format(baseline="ANN", epochs=1) + "".join(
+        ENTRY.format(label=label, neuron=neuron, timesteps=steps) for label, neuron, steps in RACERS[:1]
+    )
+    huge = ENTRY.format(label="huge", neuron="lif", timesteps=2) + 'model = { width = 4096 }\nunmatched = ["model"]\n'
+    (tmp_path / "survivor.toml").write_text(text + huge)
+    code, stdout, stderr = spikebench("run", "survivor.toml", "--jobs", 1, cwd=tmp_path, memory_bytes=5 * 2**30)
+    assert code == 1 and "Traceback" not in stderr
+    assert "failed: huge seed 0: out of memory" in stderr and "lower train.batch_size" in stderr
+    assert "survivor/ANN seed 0: done" in stdout
+    assert spikebench("report", "survivor.toml", cwd=tmp_path)[0] == 0
+    assert "out of memory" in (tmp_path / "reports" / "survivor" / "report.md").read_text()
+    assert "out of memory" in json.loads(next(tmp_path.glob("runs/survivor/*/failure.json")).read_text())["error"]
+
+
+def test_a_damaged_store_is_told_and_mended(tmp_path, whole):
+    """Both files of a finished run changed: told by status, set aside by run, trained again to the same record."""
+    expected, _ = whole
+    (tmp_path / "survivor.toml").write_text(SUITE.format(baseline="CLIF", epochs=8) + CLIF)
+    assert spikebench("run", "survivor.toml", cwd=tmp_path)[0] == 0
+    suite, store = load_suite(tmp_path / "survivor.toml"), Store(tmp_path / "runs")
+    [run] = suite.runs
+    folder = store.folder(run)
+    for path in (folder.record, folder.checkpoint):
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 4
+        path.write_bytes(content)
+    with pytest.raises(CorruptError):
+        folder.check()
+    code, stdout, _ = spikebench("status", "survivor.toml", cwd=tmp_path)
+    assert code == 0 and stdout.splitlines()[0] == "survivor.toml: 1 corrupt" and "record.json: corrupt: " in stdout
+    code, stdout, stderr = spikebench("run", "survivor.toml", cwd=tmp_path)
+    assert code == 0 and "1 to do (1 corrupt)" in stdout, stderr
+    assert "record.json: corrupt: " in stdout and "kept as record.json.corrupt-1" in stdout
+    assert "checkpoint.pt: corrupt: " in stdout and "kept as checkpoint.pt.corrupt-1" in stdout
+    assert twin(folder.record) == expected and store.state(run) is State.DONE
