@@ -151,7 +151,7 @@ def report(
 ) -> None:
     """Write reports/<suite>/ from the records and print the main table."""
     from bench.report.markdown import main_table, render_table
-    from bench.report.write import check_report, write_report
+    from bench.report.write import check_report, make_report
     from bench.store import REPORTS, Store
 
     differences = 0
@@ -163,8 +163,7 @@ def report(
             differences += len(found)
             out.print("\n".join(found) if found else f"{folder}: agrees with its records")
             continue
-        records = Store().collect(suite)
-        write_report(suite, records, folder, tables)
+        records = make_report(suite, Store(), folder, tables)
         narrow = out.is_terminal and format is TableFormat.md  # the full table is for a page, not for a screen
         full = render_table(suite, records, format.value, tables)
         out.print(main_table(suite, records, compact=True) if narrow else full)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import resource
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -12,6 +16,31 @@ def use_device(device: torch.device) -> None:
     """Make a GPU the current one: streams, events and graphs that are not told where to be go there."""
     if device.type == "cuda":
         torch.cuda.set_device(device)
+
+
+@contextlib.contextmanager
+def algorithms(deterministic: bool | None, device: torch.device) -> Iterator[str]:
+    """Ask torch for deterministic algorithms inside the block, or for any; yields which, for the record.
+
+    None: deterministic on a CPU, where they cost next to nothing, and any on a GPU. Must come before the first matrix
+    product on a GPU: cuBLAS reads its workspace setting once. Settings of the process are put back at the end.
+    """
+    wanted = device.type == "cpu" if deterministic is None else deterministic
+    if wanted and device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as torch's notes on reproducibility ask
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(wanted)
+    memory.fill_uninitialized_memory = False  # it finds bugs, for a pass over every new tensor
+    if wanted:
+        torch.backends.cudnn.benchmark = False
+    try:
+        yield "deterministic" if wanted else "any"
+    finally:
+        torch.use_deterministic_algorithms(before[0])
+        torch.backends.cudnn.benchmark = before[1]
+        memory.fill_uninitialized_memory = fill
 
 
 def describe_device(device: torch.device) -> str:

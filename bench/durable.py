@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.errors import CorruptError, StoreError
@@ -22,24 +23,35 @@ def atomic_write(path: Path, content: str | bytes) -> None:
     Temporary file, fsync, rename, fsync of the folder. Raises StoreError when the disk is full or the folder read-only;
     the old file is then untouched.
     """
-    data = content.encode() if isinstance(content, str) else content
+    atomic_write_all({path: content})
+
+
+def atomic_write_all(contents: Mapping[Path, str | bytes]) -> None:
+    """Write several files, each as `atomic_write` does; none gets its name before all of them are on disk.
+
+    Raises StoreError, naming the file, when that is impossible; all the old files are then untouched.
+    """
+    partial: dict[Path, str] = {}
+    path = Path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
+        for path, content in contents.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, partial[path] = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
+            with os.fdopen(descriptor, "wb") as handle:
+                handle.write(content.encode() if isinstance(content, str) else content)
+                handle.flush()
+                os.fsync(handle.fileno())
+            os.chmod(partial[path], 0o644)
+        for path in contents:
+            os.replace(partial[path], path)
+        for folder in {path.parent for path in contents}:
+            sync_folder(folder)
     except OSError as error:
         raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
-    try:
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(data)
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)
-        raise StoreError(f"{path}: cannot be written: {error.strerror}") from None
+    finally:
+        for name in partial.values():
+            with contextlib.suppress(OSError):
+                os.unlink(name)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench import registry
-from bench.data.base import Arrays, Dataset, Split, hold_out
+from bench.data.base import Arrays, Dataset, Split, check_arrays, hold_out
 from bench.data.loader import DeviceLoader
 from bench.encoders.base import Encoder
 from bench.seeding import seed_for
@@ -67,6 +67,7 @@ def evaluation_batch(sample_shape: Sequence[int]) -> int:
 
 
 def load_arrays(dataset: Dataset, spec: RunSpec, data: Path, *, offline: bool) -> Arrays:
-    """Load a run's data from the folder `data`, the validation part held out of training."""
+    """Load a run's data from the folder `data`, the validation part held out of training. Raises DataError."""
     arrays = dataset.load(data, offline=offline)
+    check_arrays(arrays, f"data set '{spec.dataset.name}'")
     return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)

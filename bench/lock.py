@@ -125,7 +125,7 @@ class Lock:
             if other is None:
                 break
             if time.monotonic() >= deadline:
-                raise BusyError(f"{self.path.parent}: {other} is executing this; wait for it")
+                raise BusyError(f"{self.path.parent}: {other} is at work here; wait for it")
             time.sleep(_RETRY_S)
         self._done.clear()
         self._heart = threading.Thread(target=self._beat, daemon=True)
@@ -169,9 +169,21 @@ class Lock:
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
         """Keep the other processes out while a lock is looked at and taken; the system frees it, however we end."""
-        with self.path.with_name(self.path.name + ".guard").open("w") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+        path = self.path.with_name(self.path.name + ".guard")
+        while True:
+            with path.open("w") as handle:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                try:
+                    current = os.path.samestat(os.fstat(handle.fileno()), path.stat())
+                except FileNotFoundError:
+                    current = False
+                if not current:  # whoever had it before has removed it
+                    continue
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_S):

@@ -246,6 +246,11 @@ class RunRecord(_Part):
             not_counted=self.not_counted,
         )
 
+    @property
+    def dead(self) -> list[str]:
+        """The names of the spiking neurons' layers of which no neuron fired in the whole evaluation."""
+        return [neuron.name for neuron in self.neurons if neuron.spiking and not neuron.spikes_total]
+
     def to_json(self) -> str:
         """Return the record as one line of canonical JSON, with the checksums that reading it will compare.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from bench import provenance, registry
 from bench.data.base import Arrays, Dataset
 from bench.data.loader import DeviceLoader
-from bench.device import describe_device, peak_memory_bytes, use_device
+from bench.device import algorithms, describe_device, peak_memory_bytes, use_device
 from bench.encoders.base import Encoder
 from bench.fuse import choose_path
 from bench.inputs import encode_batch, evaluation_sequences, load_arrays, make_dataset, make_loader
@@ -32,6 +33,8 @@ from bench.seeding import seed_for
 from bench.spec import PlannedRun, RunSpec
 from bench.store import RunFolder, atomic_write
 from bench.train import History, Progress, build_optimizer, fit, train_step
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,22 @@ def run_one(
     inspect: given a training step on a copy of the network, the device and the path, before training begins.
     Raises RunFailedError when training cannot go on, DataError without its data, train.Interrupted when stopped.
     """
+    device = torch.device(place.device)
+    with algorithms(run.spec.train.deterministic, device) as used:
+        return _run_one(run, place, device, used, watch, stop, inspect)
+
+
+def _run_one(
+    run: PlannedRun,
+    place: Place,
+    device: torch.device,
+    used: str,
+    watch: Callable[[Progress], None],
+    stop: Callable[[], bool],
+    inspect: Callable[[Callable[[], int], torch.device, str], None] | None,
+) -> RunRecord:
     began = time.monotonic()
-    spec, device = run.spec, torch.device(place.device)
+    spec = run.spec
     use_device(device)
     torch.manual_seed(seed_for("dropout", spec.seed))
     model, encoder, dataset = assemble(spec)
@@ -121,7 +138,7 @@ def run_one(
     record = record.model_copy(
         update={
             "provenance": record.provenance
-            | {"device": describe_device(device), "path": ", then ".join(history.paths)}
+            | {"device": describe_device(device), "path": ", then ".join(history.paths), "algorithms": used}
             | ({"warning": warning} if warning else {}),
             "wall_clock": {
                 "train_s": round(history.train_s, 3),
@@ -133,6 +150,8 @@ def run_one(
             | ({"measured_energy": joules} if joules else {}),
         }
     )
+    if record.dead:
+        _log.warning("dead: no neuron fired in %s; is the threshold too high?", ", ".join(record.dead))
     atomic_write(place.folder.record, record.to_json() + "\n")
     place.folder.failure.unlink(missing_ok=True)
     return record

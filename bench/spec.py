@@ -138,6 +138,8 @@ class TrainSpec(_Model):
     channels_last: bool = False
     gradient_clip_norm: Positive | None = None
     augment: list[Augmentation] = []
+    # None: on a CPU deterministic algorithms, on a GPU any. Only what is written enters the key.
+    deterministic: bool | None = Field(default=None, exclude_if=lambda value: value is None)
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> TrainSpec:

@@ -191,8 +191,11 @@ class Store:
         holder = folder.executed_by()
         remarks = [f"executed by {holder.words}"] if holder else []
         try:
-            if folder.check() is None and (failed := last_failure(run, folder)):
+            record = folder.check()
+            if record is None and (failed := last_failure(run, folder)):
                 remarks.append(str(failed.error))
+            if record is not None and record.dead:
+                remarks.append(f"dead: no neuron fired in {', '.join(record.dead)}")
         except CorruptError as error:
             remarks.append(str(error))
         return "; ".join(remarks)

@@ -138,6 +138,16 @@ def stratified(labels: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tens
     return (~held).nonzero().flatten(), held.nonzero().flatten()
 
 
+def check_arrays(arrays: Arrays, where: str) -> None:
+    """Raise DataError, naming `where` and the split, for a data set that nothing could be learned or measured on."""
+    for name, split in (("train", arrays.train), ("validation", arrays.validation), ("test", arrays.test)):
+        if split is None:
+            continue
+        if len(split.images) != len(split.labels):
+            raise DataError(f"{where} ({name} split): {len(split.images)} images with {len(split.labels)} labels")
+        check_labels(split.labels, arrays.classes, f"{where} ({name} split)")
+
+
 def check_labels(labels: Tensor, classes: int, where: str) -> None:
     """Raise DataError, naming `where`, unless `labels` [N] are 0..classes-1, not none and not all of one class."""
     if len(labels) == 0:

@@ -208,7 +208,8 @@ class Pool:
         printed = tail(folder.log)
         error = last_words(running.process.returncode, printed)
         if folder.last_result_ns == running.todo.last_result_ns:
-            write_failure(folder, error, printed)
+            with contextlib.suppress(StoreError):  # the disk is full, perhaps; it is said all the same
+                write_failure(folder, error, printed)
         return Event(kind="failed", error=error)
 
     def _stop_all(self) -> int:

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from bench.errors import BenchError, RunFailedError
+from bench.errors import BenchError, RunFailedError, StoreError
 from bench.execute.events import Event, Job
 from bench.store import BusyError, RunFolder, State, Store, last_failure, write_failure
 
@@ -76,7 +76,7 @@ def main() -> int:
     except BusyError as error:
         final = Event(kind="busy", error=str(error))
     except BenchError as error:
-        traceback.print_exc()
+        _in_log(traceback.format_exc())
         final = Event(kind="failed", error=str(error))
     _journal(f"{final.kind}{': ' * bool(final.error)}{final.error}")
     say(final)
@@ -84,8 +84,12 @@ def main() -> int:
 
 
 def _journal(words: str) -> None:
-    """Leave a line in the run's log."""
-    print(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} process {os.getpid()}: {words}", file=sys.stderr)
+    _in_log(f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime())} process {os.getpid()}: {words}")
+
+
+def _in_log(words: str) -> None:
+    with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+        print(words, file=sys.stderr, flush=True)
 
 
 def _settled(job: Job, folder: RunFolder) -> Event | None:
@@ -122,7 +126,8 @@ def _failure_kept(folder: RunFolder) -> Iterator[None]:
         words = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
         if is_out_of_memory(error):
             words = f"out of memory: {words.partition(chr(10))[0]}; lower train.batch_size, or --jobs"
-        write_failure(folder, words, traceback.format_exc())
+        with contextlib.suppress(StoreError):  # on a full disk, which is then what `words` say
+            write_failure(folder, words, traceback.format_exc())
         if is_out_of_memory(error):
             raise RunFailedError(words) from error
         raise

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import matplotlib
@@ -15,30 +14,25 @@ from bench.report.diagnostic_figures import gradient_flow, membrane
 from bench.report.drawing import PLAIN, STYLE, TALL, WIDE, Look, canvas, curve, drawable, finish, looks_of, saved
 from bench.report.figure_data import figure_data
 from bench.report.text import energy_unit
-from bench.store import atomic_write
 from bench.suite import Suite
 
 LINEAR_UP_TO = 20.0  # ratio of energies above which their axis is logarithmic
 
 
-def write_figures(
-    suite: Suite, records: Sequence[RunRecord], folder: Path, tables: Sequence[str] | None = None
-) -> list[Path]:
-    """Write every figure that has data as SVG and PNG, and figures.json with what they draw; return the files."""
+def draw_figures(
+    suite: Suite, records: Sequence[RunRecord], tables: Sequence[str] | None = None
+) -> dict[str, str | bytes]:
+    """Return every figure that has data as SVG and PNG, and figures.json with what they draw, by file name."""
     data = figure_data(suite, records, tables)
     entries = suite.spec.entries
     deployed = [entry.deployed_label for entry in entries if entry.deploy is not None]
     looks = looks_of([entry.label for entry in entries] + deployed)
-    written = []
+    drawn: dict[str, str | bytes] = {}
     with matplotlib.rc_context(STYLE):
         for name, series in data.items():
             figure = DRAWINGS[name](series, looks)
-            for ending in ("svg", "png"):
-                written.append(folder / f"{name}.{ending}")
-                atomic_write(written[-1], saved(figure, ending))
-    written.append(folder / "figures.json")
-    atomic_write(written[-1], canonical_json(data) + "\n")
-    return written
+            drawn |= {f"{name}.{ending}": saved(figure, ending) for ending in ("svg", "png")}
+    return drawn | {"figures.json": canonical_json(data) + "\n"}
 
 
 def accuracy_energy(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figure:

@@ -6,30 +6,54 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from bench.durable import atomic_write_all
+from bench.errors import StoreError
+from bench.lock import Lock
 from bench.record import RunRecord, canonical_json
 from bench.report.figure_data import figure_data
 from bench.report.frame import select
 from bench.report.markdown import FIGURES, render_report
-from bench.store import atomic_write
+from bench.store import Store
 from bench.store import read_records as read_records
 from bench.suite import Suite
 
 RECORDS, PAGE, DATA = "records.jsonl", "report.md", "figures.json"
+PATIENCE_S = 600.0  # with another process that writes the same report
 MOST_LINES = 6  # of differences shown per file
+
+
+def make_report(suite: Suite, store: Store, folder: Path, tables: Sequence[str] | None = None) -> list[RunRecord]:
+    """Collect the records of a suite, write its report into `folder` and return them; one process at a time.
+
+    Raises StoreError when the folder cannot be written, and BusyError when another process takes very long to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
+    with Lock(folder / ".lock", PATIENCE_S):
+        records = store.collect(suite, folder.parent)
+        write_report(suite, records, folder, tables)
+    return records
 
 
 def write_report(
     suite: Suite, records: Sequence[RunRecord], folder: Path, tables: Sequence[str] | None = None
 ) -> list[Path]:
-    """Write records, report and figures of a suite into `folder`; return the files. Raises StoreError if it cannot."""
-    from bench.report.figures import write_figures
+    """Write records, report and figures of a suite into `folder`; return the files.
 
-    page, lines = folder / PAGE, folder / RECORDS
+    Raises StoreError if it cannot, and leaves the report that was there. `make_report` keeps other processes out.
+    """
+    from bench.report.figures import draw_figures
+
     records = [slot.record for slot in select(suite, records) if slot.record is not None]  # what the folder will hold
-    atomic_write(lines, records_text(suite, records))
-    figures = write_figures(suite, records, folder / FIGURES, tables)
-    atomic_write(page, render_report(suite, records, tables))
-    return [lines, page, *figures]
+    contents: dict[Path, str | bytes] = {
+        folder / RECORDS: records_text(suite, records),
+        folder / PAGE: render_report(suite, records, tables),
+    }
+    contents |= {folder / FIGURES / name: drawn for name, drawn in draw_figures(suite, records, tables).items()}
+    atomic_write_all(contents)
+    return list(contents)
 
 
 def records_text(suite: Suite, records: Sequence[RunRecord]) -> str:

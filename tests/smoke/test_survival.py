@@ -40,7 +40,14 @@ schedule   = {{ name = "one-cycle" }}
 augment    = ["random-crop"]
 """
 CLIF = ENTRY.format(label="CLIF", neuron="clif", timesteps=3)
-WAYS = ("kill the command", "kill the worker", "kill both", "terminate", "interrupt")
+ENDS = {  # ways to end a run, and the exit codes that may follow; a signal may come before the command hears it
+    "kill the command": {0, -9},
+    "kill the worker": {0, 1, -9},
+    "kill both": {0, -9},
+    "terminate": {0, 143, -15},
+    "interrupt": {0, 130, -2},
+}
+WAYS = tuple(ENDS)
 
 
 def twin(path):
@@ -94,10 +101,7 @@ def killed_at_random(tmp_path, whole, kills, seed):
                 process.wait(chance.uniform(0.3, 1.0) * seconds)
             except subprocess.TimeoutExpired:
                 code, stderr = end(process, folder, way)
-                allowed = {"terminate": {0, 143}, "interrupt": {0, 130}, "kill the worker": {0, 1, -9}}.get(
-                    way, {0, -9}
-                )
-                assert code in allowed and "Traceback" not in stderr, (way, code, stderr)
+                assert code in ENDS[way] and "Traceback" not in stderr, (way, code, stderr)
                 done += 1
         _, stderr = process.communicate(timeout=300) if process.returncode is None else ("", "")
         assert "Traceback" not in stderr
@@ -192,3 +196,53 @@ def test_a_damaged_store_is_told_and_mended(tmp_path, whole):
     assert "record.json: corrupt: " in stdout and "kept as record.json.corrupt-1" in stdout
     assert "checkpoint.pt: corrupt: " in stdout and "kept as checkpoint.pt.corrupt-1" in stdout
     assert twin(folder.record) == expected and store.state(run) is State.DONE
+
+
+DATA = """
+import torch
+from bench.data.base import Arrays, Dataset, Split
+
+class Faulty(Dataset):
+    name, in_channels, classes, image_size = "faulty", 1, 2, (8, 8)
+    train_samples, test_samples, mean, std = 64, 16, (0.5,), (0.25,)
+
+    def __init__(self, *, fault: str = ""):
+        self.fault = fault
+
+    def load(self, root, *, offline):
+        labels = torch.arange(64) % 2
+        images = labels.view(-1, 1, 1, 1).expand(-1, 1, 8, 8) * 200 + torch.arange(64).view(1, 1, 8, 8)
+        train, test = [Split(images[:n].to(torch.uint8), labels[:n].clone()) for n in (64, 16)]
+        if self.fault == "one class":
+            train.labels.zero_()
+        if self.fault == "out of range":
+            train.labels[3] = 7
+        if self.fault == "no test":
+            test = test.subset(torch.arange(0))
+        return Arrays(train, test, None, 2, torch.tensor(self.mean), torch.tensor(self.std))
+"""
+
+
+def test_data_that_cannot_be_used_fails_its_runs_alone_and_is_a_row(tmp_path):
+    (tmp_path / "mydata.py").write_text(DATA)
+    text = SUITE.format(baseline="good", epochs=1).replace('"digits"', '"mydata:Faulty"')
+    text += ENTRY.format(label="good", neuron="lif", timesteps=2)
+    for fault in ("one class", "out of range", "no test"):
+        text += ENTRY.format(label=fault, neuron="lif", timesteps=2)
+        text += f'dataset = {{ fault = "{fault}" }}\nunmatched = ["dataset"]\n'
+    (tmp_path / "survivor.toml").write_text(text)
+    code, stdout, stderr = spikebench("run", "survivor.toml", "--trust", cwd=tmp_path)
+    assert code == 1 and "Traceback" not in stderr and "survivor/good seed 0: done" in stdout
+    where = "data set 'mydata:Faulty'"
+    reasons = {
+        "one class": f"{where} (train split): all 64 samples are of class 0; at least two classes are needed",
+        "out of range": f"{where} (train split): label 7 is out of range; 2 classes are numbered 0 to 1",
+        "no test": f"{where} (test split): no samples; the copy is empty or incomplete",
+    }
+    assert spikebench("report", "survivor.toml", cwd=tmp_path)[0] == 0
+    report = (tmp_path / "reports" / "survivor" / "report.md").read_text()
+    for label, reason in reasons.items():
+        assert f"failed: {label} seed 0: {reason}" in stderr
+        assert any(
+            line.startswith(f"| {label} ") and "| failed" in line and reason in line for line in report.split("\n")
+        )

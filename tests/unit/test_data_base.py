@@ -1,11 +1,13 @@
 """The data set contract: what is held out for validation, and what data is refused."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.data.base import Arrays, Dataset, Split, check_labels, hold_out, stratified
+from bench.data.base import Arrays, Dataset, Split, check_arrays, check_labels, hold_out, stratified
 from bench.errors import DataError
 
 
@@ -98,3 +100,19 @@ def test_an_incomplete_copy_is_refused():
         Tiny().arrays(labelled([0, 1, 2, 0]), labelled([0, 1, 2]), "folder")
     with pytest.raises(DataError, match=r"folder \(train split\): label 3"):
         Tiny().arrays(labelled([0, 1, 2, 3]), labelled([0, 1]), "folder")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"test": labelled([])}, r"where \(test split\): no samples"),
+        ({"train": labelled([2, 2, 2])}, r"where \(train split\): all 3 samples are of class 2"),
+        ({"validation": labelled([0, 3])}, r"where \(validation split\): label 3 is out of range; 3 classes"),
+        ({"train": labelled([0, -1])}, r"where \(train split\): label -1 is out of range"),
+        ({"train": Split(labelled([0, 1]).images, torch.tensor([0, 1, 2]))}, r"where \(train split\): 2 images with 3"),
+    ],
+)
+def test_arrays_that_teach_or_measure_nothing_are_refused(changes, expected):
+    check_arrays(arrays([0, 1, 2]), "where")
+    with pytest.raises(DataError, match=expected):
+        check_arrays(replace(arrays([0, 1, 2]), **changes), "where")

@@ -41,7 +41,7 @@ def test_one_process_at_a_time_has_a_lock_and_a_dead_one_frees_it(path):
     process = SPAWN.Process(target=hold, args=(path, ready, release))
     process.start()
     assert ready.wait(30)
-    with pytest.raises(BusyError, match=rf"process {process.pid} on .*, since .*Z is executing this"), Lock(path):
+    with pytest.raises(BusyError, match=rf"process {process.pid} on .*, since .*Z is at work here"), Lock(path):
         pass
     holder = holder_of(path)
     assert holder.pid == process.pid and holder.host == Holder.me().host and not is_stale(path, holder)
@@ -131,3 +131,4 @@ def test_many_processes_never_hold_it_together(path, tmp_path):
     for process in processes:
         process.join(60)
     assert counter.read_text() == "40"
+    assert [file.name for file in tmp_path.iterdir()] == ["counter"]

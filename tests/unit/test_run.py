@@ -3,38 +3,42 @@
 import contextlib
 import functools
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
+import torch
 from torch.autograd import DeviceType
 
 import bench.neurons.base
 import bench.run
+from bench.device import algorithms
 from bench.fuse import automatic_path
 from bench.measure.power import measure_energy
 from bench.neurons.base import CompileError
 from bench.profiling import profile_steps, time_table
 from bench.run import Place, assemble, run_one
-from bench.spec import PlannedRun, RunMeasure
+from bench.spec import PlannedRun, RunMeasure, TrainSpec
 from bench.store import RunFolder
 from bench.suite import load_suite
 from bench.train import Interrupted
 
 
-def small_run(measure, label="LIF"):
+def small_run(measure, label="LIF", **neuron):
     run = load_suite("suites/digits.toml").select(label, 0)[0]
     model = run.spec.model.model_validate({"name": "convnet", "width": 4, "stages": 1})
     train = run.spec.train.model_copy(update={"epochs": 1, "batch_size": 200})
-    spec = run.spec.model_copy(update={"model": model, "train": train})
+    changed = run.spec.neuron.model_validate(run.spec.neuron.model_dump() | neuron)
+    spec = run.spec.model_copy(update={"model": model, "train": train, "neuron": changed})
     return PlannedRun("digits", label, 0, spec, measure)
 
 
 @pytest.fixture
 def execute(tmp_path):
-    def execute(measure, path="auto", name="run"):
+    def execute(measure, path="auto", name="run", **neuron):
         (tmp_path / name).mkdir(exist_ok=True)
         place = Place(RunFolder(tmp_path / name), tmp_path, path=path)
-        return run_one(small_run(measure), place)
+        return run_one(small_run(measure, **neuron), place)
 
     return execute
 
@@ -175,3 +179,50 @@ def test_on_a_gpu_each_kernel_is_counted_once_and_by_its_operator():
         "fused neurons, backward": ["0.010", "25.0%"],
         "a step": ["0.040", "100.0%"],
     }
+
+
+def test_the_same_run_gives_the_same_bytes_and_says_which_algorithms_were_in_force(execute):
+    first, second = execute(RunMeasure(), name="first"), execute(RunMeasure(), name="second")
+    lines = [record.model_copy(update={"wall_clock": {}}).to_json() for record in (first, second)]
+    assert lines[0] == lines[1] and first.provenance["algorithms"] == "deterministic"
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(
+    ("device", "wish", "expected"),
+    [
+        ("cpu", None, True),
+        ("cpu", False, False),
+        ("cpu", True, True),
+        ("cuda", None, False),
+        ("cuda", True, True),
+    ],
+)
+def test_algorithms_are_deterministic_on_a_cpu_and_where_asked_for(device, wish, expected, monkeypatch):
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    with algorithms(wish, torch.device(device)) as used:
+        assert torch.are_deterministic_algorithms_enabled() is expected
+        assert used == ("deterministic" if expected else "any")
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert (os.environ.get("CUBLAS_WORKSPACE_CONFIG") == ":4096:8") is (device == "cuda" and expected)
+
+
+def test_only_a_written_wish_for_determinism_makes_another_run():
+    run = small_run(RunMeasure())
+
+    def key(**wish):
+        train = TrainSpec.model_validate(run.spec.train.model_dump() | wish)
+        return run.spec.model_copy(update={"train": train}).key
+
+    assert key() == key(deterministic=None) == run.key and "deterministic" not in run.spec.to_json()["train"]
+    assert len({run.key, key(deterministic=True), key(deterministic=False)}) == 3
+
+
+def test_a_dead_network_is_named(execute, caplog):
+    assert execute(RunMeasure(), name="alive").dead == []
+    caplog.clear()
+    record = execute(RunMeasure(), threshold=1e9, name="dead")
+    assert record.dead == ["stages.0.neuron"] and record.status == "done"
+    assert [entry.getMessage() for entry in caplog.records] == [
+        "dead: no neuron fired in stages.0.neuron; is the threshold too high?"
+    ]
