@@ -16,7 +16,8 @@ from typer.core import TyperGroup
 
 from bench.cli_neurons import check_neuron, new
 from bench.cli_speed import speed
-from bench.errors import BenchError, SuiteError
+from bench.cli_upkeep import clean, doctor
+from bench.errors import BenchError
 from bench.path import ExecutionPath
 from bench.registry import trust as trust_modules
 
@@ -279,21 +280,15 @@ def diff(
 
 app.command("check-neuron", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(check_neuron)
 app.command("speed")(speed)
+app.command("doctor")(doctor)
+app.command("clean")(clean)
 app.add_typer(new, name="new")
 
 
 def _load(paths: list[Path], trusted: bool = False) -> list[Suite]:
-    from bench.suite import load_suite  # what it imports takes longer than the help does
+    from bench.suite import load_suites  # what it imports takes longer than the help does
 
-    suites: list[Suite] = []
-    problems: list[str] = []
-    for path in paths:
-        try:
-            suites.append(load_suite(path))
-        except SuiteError as error:
-            problems += error.problems
-    if problems:
-        raise SuiteError(problems)
+    suites = load_suites(paths)
     if trusted:
         trust_modules({module for suite in suites for module in suite.outside_modules})
     return suites

@@ -50,6 +50,11 @@ class RunFolder:
         return self.path / "record.json"
 
     @property
+    def previous_record(self) -> Path:
+        """The record that the run had before it was begun afresh."""
+        return self.path / "record.previous.json"
+
+    @property
     def last_result_ns(self) -> int | None:
         """When the record or the reason of a failure was written, the later of both; None where there is neither."""
         times = []
@@ -128,7 +133,7 @@ class RunFolder:
         for path in (self.checkpoint, self.older_checkpoint):
             path.unlink(missing_ok=True)
         if self.record.exists():
-            os.replace(self.record, self.path / "record.previous.json")
+            os.replace(self.record, self.previous_record)
 
     def set_record_aside(self) -> str | None:
         """Put a damaged record out of the way; return what was wrong with it and how it is called now, or None."""

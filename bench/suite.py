@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,20 @@ def load_suite(path: str | Path) -> Suite:
     if twins:
         raise SuiteError([f"{path}: {problem}" for problem in twins])
     return Suite(spec, path, runs)
+
+
+def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
+    """Load several suites. Raises SuiteError listing the problems of all of them."""
+    suites: list[Suite] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            suites.append(load_suite(path))
+        except SuiteError as error:
+            problems += error.problems
+    if problems:
+        raise SuiteError(problems)
+    return suites
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -117,9 +117,9 @@ def test_make_bench_and_the_commands_after_it(clone):
     report = (clone / "reports" / "digits" / "report.md").read_text()
     assert report.startswith("# ") and "matched" in report
     assert "12 runs: 12 done, 0 to do" in shell("make bench", clone)
-    for command in commands(BLOCKS["sh"][2]):
+    for command in commands(BLOCKS["sh"][2]) + commands(BLOCKS["sh"][3]):
         assert shell(command, clone)
-    every, one, profiled = commands(BLOCKS["sh"][3])
+    every, one, profiled = commands(BLOCKS["sh"][4])
     table = shell(f"{every} --repeats 1", clone)
     assert all(f"| {label} " in table for label in ("ANN", "LIF", "PLIF", "CLIF"))
     assert "| CLIF " in shell(f"{one} --repeats 1", clone) and (clone / "speed.json").is_file()

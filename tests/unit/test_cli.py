@@ -38,6 +38,8 @@ OPTIONS = {
     "list": {"kind"},
     "diff": {"old", "new"},
     "check-neuron": {"neuron"},  # and the parameters of the neuron
+    "doctor": {"suites", "data"},
+    "clean": {"suites", "yes", "checkpoints", "unplanned", "data"},
     "new": set(),
 }
 
