@@ -3,8 +3,11 @@ VENV   ?= .venv
 PYTHON ?= python3
 BENCH   = $(VENV)/bin/python -m bench
 
+SHELL       = bash
+.SHELLFLAGS = -o pipefail -c
+
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cifar gpu test lint format report
+.PHONY: help setup bench bench-cifar gpu results test lint format report
 
 help:          ## Show this list
 	@grep -hE '^[a-z%-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -25,11 +28,24 @@ bench-%: suites/%.toml $(VENV)/.ready  ## Train and compare any suite: make benc
 	$(BENCH) report $<
 
 AGAINST ?= spikingjelly
+DEVICE  ?= cuda
+SPEED   ?= cifar10-paper
+SUITE   ?= cifar10
+MEASURED = reports/$(SUITE)/speed
+
 gpu: $(VENV)/.ready  ## On a GPU: its tests, neuron layers alone, steps of the published suite (AGAINST= for ours alone)
-	$(VENV)/bin/python -m pytest tests/gpu
-	$(VENV)/bin/python benchmarks/neurons.py --device cuda --dtype bfloat16
-	$(BENCH) speed suites/cifar10-paper.toml --device cuda --against '$(AGAINST)' --json speed-fused.json
-	$(BENCH) speed suites/cifar10-paper.toml --device cuda --path graphed --json speed-graphed.json
+	mkdir -p $(MEASURED)
+	$(VENV)/bin/python -m pytest tests/gpu -m gpu | tee $(MEASURED)/gpu-tests.txt
+	$(VENV)/bin/python benchmarks/neurons.py --device $(DEVICE) --dtype bfloat16 | tee $(MEASURED)/neurons.md
+	$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --against '$(AGAINST)' --json $(MEASURED)/fused.json \
+		| tee $(MEASURED)/fused.md
+	$(if $(filter cuda%,$(DEVICE)),$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --path graphed \
+		--json $(MEASURED)/graphed.json | tee $(MEASURED)/graphed.md)
+
+results: gpu  ## On a GPU: the same, then train and compare SUITE (cifar10) and write the README's table
+	$(BENCH) run suites/$(SUITE).toml --device $(DEVICE)
+	$(BENCH) report suites/$(SUITE).toml
+	$(VENV)/bin/python tests/readme_table.py
 
 report: $(VENV)/.ready  ## Make every report again from its records
 	$(BENCH) report $(patsubst reports/%/records.jsonl,suites/%.toml,$(wildcard reports/*/records.jsonl))
