@@ -77,6 +77,17 @@ def _width_note(comparison: Comparison) -> str:
     )
 
 
+def held_out(comparison: Comparison) -> str:
+    """Return the accuracy on the part of training that was held out, after the last epoch; empty where none was."""
+    rows = []
+    for entry in comparison.trained:
+        found = [r.history[-1].validation_accuracy_fraction for r in entry.done if r.history]
+        percent = [100 * fraction for fraction in found if fraction is not None]
+        if percent:
+            rows.append([escape(entry.label), str(len(percent)), mean_and_sd(summarise(percent))])
+    return table(["entry", "n", "held-out accuracy, % ↑"], rows) if rows else ""
+
+
 def by_timestep(comparison: Comparison) -> str:
     """Return the accuracy when outputs are averaged over the first t timesteps only, as the mean over seeds."""
     longest = max((len(record.accuracy_by_timestep) for e in comparison.entries for record in e.done), default=0)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.errors import BenchError, nearest
 from bench.record import RunRecord
 from bench.report import main_table as main
-from bench.report.accuracy import by_timestep, paired_tests, sample_by_sample
+from bench.report.accuracy import by_timestep, held_out, paired_tests, sample_by_sample
 from bench.report.activity import layers, neurons, not_counted, other_operations
 from bench.report.conduct import (
     matched,
@@ -59,6 +59,7 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
         ("Missing and failed runs", [unfinished(comparison)]),
         ("Match", [matched(comparison)]),
         ("Accuracy against the baseline", [paired_tests(comparison)]),
+        ("Accuracy on the held-out part of training", _held_out_section(comparison)),
         ("Accuracy after t timesteps", [by_timestep(comparison), figure("accuracy_by_timestep")]),
         ("Energy", [energy(comparison, priced)]),
         ("Operations per layer", [_layer_note(comparison), layers(comparison)]),
@@ -121,6 +122,7 @@ JOULES_NOTE = (
     "Measured energy of the simulation, idle power subtracted, mean ± sd over windows. It is what this machine spent "
     "on computing the networks step by step; the energy estimated above is that of other hardware."
 )
+HELD_OUT_NOTE = "Of the last epoch, mean ± sd over seeds. Settings are to be chosen by this, never by the test split."
 SAMPLE_NOTE = "McNemar's exact test within a seed: descriptive, it knows nothing of the spread between seeds."
 
 
@@ -159,6 +161,11 @@ def _layer_note(comparison: Comparison) -> str:
 
 def _any_done(comparison: Comparison) -> bool:
     return any(entry.done for entry in comparison.entries)
+
+
+def _held_out_section(comparison: Comparison) -> list[str]:
+    body = held_out(comparison)
+    return [HELD_OUT_NOTE, body] if body else []
 
 
 def _sample_section(comparison: Comparison) -> list[str]:
