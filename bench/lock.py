@@ -145,15 +145,32 @@ class Lock:
         try:
             with self._guard():
                 holder = holder_of(self.path)
-                if self.path.exists() and not is_stale(self.path, holder):
-                    return holder.words if holder else "another process"
+                if self.path.exists():
+                    if not is_stale(self.path, holder):
+                        return holder.words if holder else "another process"
+                    self._bury(holder)
                 self.me = Holder.me()
                 self._write(self.me)
                 return None
-        except FileExistsError:  # another host was faster, and its guard is not ours
+        except (FileExistsError, FileNotFoundError):  # another host was faster, and its guard may not be ours
+            if not self.path.parent.is_dir():
+                raise StoreError(f"{self.path.parent}: is gone") from None
             return "another process"
         except OSError as error:
             raise StoreError(f"{self.path.parent}: cannot be written: {error.strerror}") from None
+
+    def _bury(self, holder: Holder | None) -> None:
+        """Remove the stale lock that `holder` had. Of several who want to one gets its file, which is looked at again.
+
+        Raises FileNotFoundError or FileExistsError where somebody else was faster.
+        """
+        grave = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.part")
+        os.rename(self.path, grave)
+        if holder_of(grave) != holder:  # a new one, made since we looked: it goes back
+            os.link(grave, self.path)
+            os.unlink(grave)
+            raise FileExistsError
+        os.unlink(grave)
 
     def _write(self, holder: Holder) -> None:
         """Make the file. A hard link comes into being once, on every file system that has them, also between hosts."""
@@ -161,7 +178,6 @@ class Lock:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
                 handle.write(json.dumps(asdict(holder)))
-            self.path.unlink(missing_ok=True)  # a stale one
             os.link(name, self.path)
         finally:
             os.unlink(name)

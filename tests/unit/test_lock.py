@@ -112,7 +112,10 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path):
         pass
 
 
-def count_up(path, counter, times, start):
+def count_up(path, counter, times, start, host=None):
+    if host is not None:  # a machine that sees the files alone: no process numbers, no locks of the kernel
+        bench.lock._host = lambda: host
+        bench.lock.fcntl.flock = lambda handle, how: None
     start.wait()
     for _ in range(times):
         with Lock(path, patience_s=60):
@@ -121,10 +124,15 @@ def count_up(path, counter, times, start):
             counter.write_text(str(value + 1))
 
 
-def test_many_processes_never_hold_it_together(path, tmp_path):
+@pytest.mark.parametrize("hosts", [[None] * 4, ["a", "b", "c", "d"]], ids=["one host", "four hosts"])
+@pytest.mark.parametrize("left", ["nothing", "a stale lock", "an unreadable lock"])
+def test_many_processes_never_hold_it_together(path, tmp_path, hosts, left):
+    if left != "nothing":
+        put(path, host="gone/1/2", token="old") if left == "a stale lock" else path.write_text("{")
+        aged(path)
     counter, start = tmp_path / "counter", SPAWN.Event()
     counter.write_text("0")
-    processes = [SPAWN.Process(target=count_up, args=(path, counter, 10, start)) for _ in range(4)]
+    processes = [SPAWN.Process(target=count_up, args=(path, counter, 10, start, host)) for host in hosts]
     for process in processes:
         process.start()
     start.set()
