@@ -1,5 +1,6 @@
 """Runs killed at random moments, raced by several commands, short of memory: nothing is lost or done twice."""
 
+import contextlib
 import json
 import os
 import random
@@ -73,7 +74,8 @@ def end(process, folder, way):
     """End a command and what it started, in one of the ways that a run is ended by; return its exit code."""
     holder = holder_of(folder.lock_file)
     if way in ("kill the worker", "kill both") and holder is not None:
-        os.kill(holder.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            os.kill(holder.pid, signal.SIGKILL)
     if way in ("kill the command", "kill both") or (way == "kill the worker" and holder is None):
         process.kill()
     elif way == "terminate":
