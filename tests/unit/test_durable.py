@@ -4,8 +4,6 @@ import io
 import os
 import pickle
 import random
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -188,51 +186,82 @@ def test_a_checkpoint_that_finds_no_room_leaves_both_as_they_were(checkpoint, mo
     assert sorted(file.name for file in checkpoint.parent.iterdir()) == ["checkpoint.older.pt", "checkpoint.pt"]
 
 
-# What a power cut leaves: writes that were not synced are gone or cut, names that were not synced may be the old ones.
-TRACED = """
-import os, sys
-from pathlib import Path
-folder, log = Path(sys.argv[1]), []
-real = {name: getattr(os, name) for name in ("replace", "fsync")}
-def target(descriptor):
-    return os.readlink(f"/proc/self/fd/{descriptor}")
-def replace(old, new):
-    log.append(("replace", str(old), str(new))); real["replace"](old, new)
-def fsync(descriptor):
-    log.append(("fsync", target(descriptor))); real["fsync"](descriptor)
-os.replace, os.fsync = replace, fsync
-from bench.durable import atomic_write
-from bench.checkpoint import write_state
-atomic_write(folder / "record.json", "{}")
-write_state(folder / "checkpoint.pt", {"epoch": 1})
-write_state(folder / "checkpoint.pt", {"epoch": 2})
-for item in log: print(*item, sep="\\t")
-"""
+class PowerCuts:
+    """A folder as a power cut would leave it, at every step: what was not synced is gone, or has its old name.
 
+    A file that was not synced is empty. Renames since the folder was synced have happened up to any one of them.
+    """
 
-def test_before_a_name_is_given_its_content_is_on_disk_and_after_it_the_folder_is(tmp_path):
-    done = subprocess.run([sys.executable, "-c", TRACED, tmp_path], capture_output=True, text=True, check=True)
-    synced: set[str] = set()
-    pending = 0
-    renamed = []
-    for line in done.stdout.splitlines():
-        kind, *names = line.split("\t")
-        if kind == "fsync" and names[0] == str(tmp_path):
-            pending = 0
-        elif kind == "fsync":
-            synced.add(names[0])
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.synced, self.durable, self.pending, self.outcomes = folder, set(), {}, [], []
+        self.replace, self.fsync = os.replace, os.fsync
+        monkeypatch.setattr(os, "replace", self.on_replace)
+        monkeypatch.setattr(os, "fsync", self.on_fsync)
+
+    def on_fsync(self, descriptor):
+        self.fsync(descriptor)
+        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        if path == self.folder:
+            for rename in self.pending:
+                self.durable = self.apply(self.durable, rename)
+            self.pending = []
         else:
-            assert names[0] in synced, f"{names[0]} gets its name before it is on disk"
-            synced = (synced - {names[0]}) | {names[1]}
-            pending += 1
-            renamed.append((Path(names[0]).suffix, Path(names[1]).name))
-    assert pending == 0
-    assert renamed == [
-        (".part", "record.json"),
-        (".part", "checkpoint.pt"),
-        (".pt", "checkpoint.older.pt"),
-        (".part", "checkpoint.pt"),
-    ]
+            self.synced.add(path.name)
+        self.cut()
+
+    def on_replace(self, old, new):
+        old, new = Path(old), Path(new)
+        content = old.read_bytes() if old.name in self.synced else b""
+        self.replace(old, new)
+        self.synced = (self.synced - {old.name}) | ({new.name} if old.name in self.synced else set())
+        self.pending.append((old.name, new.name, content))
+        self.cut()
+
+    def apply(self, names, rename):
+        old, new, content = rename
+        return {name: value for name, value in names.items() if name != old} | {new: content}
+
+    def cut(self):
+        """Note every folder that a power cut could leave now."""
+        names = self.durable
+        self.outcomes.append(names)
+        for rename in self.pending:
+            names = self.apply(names, rename)
+            self.outcomes.append(names)
+
+
+def test_a_power_cut_at_any_moment_leaves_a_good_checkpoint_and_a_whole_record(tmp_path, monkeypatch):
+    live, after = tmp_path / "live", tmp_path / "after"
+    live.mkdir()
+    after.mkdir()
+    cuts = PowerCuts(live, monkeypatch)
+    checked = 0
+    for epoch in range(1, 5):
+        write_state(live / "checkpoint.pt", {"epoch": epoch})
+        atomic_write(live / "record.json", f"record {epoch}")
+        outcomes, cuts.outcomes = cuts.outcomes, []
+        for outcome in outcomes:
+            for file in after.iterdir():
+                file.unlink()
+            for name, content in outcome.items():
+                (after / name).write_bytes(content)
+            found = [
+                read_state(file)["epoch"]
+                for file in (after / "checkpoint.pt", older(after / "checkpoint.pt"))
+                if file.exists()
+            ]
+            assert max(found, default=0) >= epoch - 1  # what was written before this one is not lost
+            if (after / "record.json").exists():
+                assert (after / "record.json").read_text() in (f"record {epoch - 1}", f"record {epoch}")
+            checked += 1
+    assert checked > 30 and read_state(after / "checkpoint.pt")["epoch"] == 4  # when all is done, all is there
+
+
+def test_the_model_of_a_power_cut_notices_a_write_that_is_not_synced(tmp_path, monkeypatch):
+    cuts = PowerCuts(tmp_path, monkeypatch)
+    (tmp_path / "record.json.part").write_text("record")
+    os.replace(tmp_path / "record.json.part", tmp_path / "record.json")
+    assert {"record.json": b""} in cuts.outcomes and {} in cuts.outcomes
 
 
 def test_a_state_is_taken_back_whole_or_not_at_all(tmp_path):
