@@ -82,7 +82,7 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
         ('scope = "compute"', "", "scope: Field required"),
         ("node_nm = 7", "node_nm = 0", "node_nm: Input should be greater than 0"),
         ("node_nm = 7", 'name = "x"\nnode_nm = 7', "name: a table is named by its file"),
-        ("node_nm = 7", "node_nm = ", "not TOML: Invalid value"),
+        ("node_nm = 7", "node_nm = ", "not valid TOML: Invalid value"),
     ],
 )
 def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, old: str, new: str, message: str) -> None:
