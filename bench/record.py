@@ -53,7 +53,7 @@ class LayerCount(_Part):
     input_kind: InputKind
     weight_shape: Annotated[Shape, Field(min_length=2)]
     input_shape: Shape  # of one sample at one timestep
-    output_shape: Shape  # of one sample at one timestep
+    output_shape: Annotated[Shape, Field(min_length=1)]  # of one sample at one timestep
     stride: Annotated[tuple[Size, ...], Field(max_length=8)] = ()
     groups: Size = 1
     has_bias: bool  # its own, or that of a batch norm folded into it

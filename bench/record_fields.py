@@ -25,7 +25,7 @@ def _countable(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
-Shape = Annotated[tuple[Size, ...], Field(min_length=1, max_length=8), AfterValidator(_countable)]
+Shape = Annotated[tuple[Size, ...], Field(max_length=8), AfterValidator(_countable)]
 
 
 class _Measured(BaseModel):

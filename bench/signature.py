@@ -149,7 +149,7 @@ def parameter_of(argument: ast.arg, default: ast.expr | None, path: Path) -> Par
         value = _REQUIRED if default is None else ast.literal_eval(default)
     except (ValueError, TypeError, RecursionError):
         raise ParameterError(
-            f"{path}:{argument.lineno}: the default and the choices of '{argument.arg}' should be literals"
+            f"{path}:{argument.lineno}: the default of '{argument.arg}' should be a literal, and its choices too"
         ) from None
     return Parameter(argument.arg, tuple(types), tuple(choices), value)
 

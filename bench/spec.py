@@ -20,7 +20,7 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-_PRINTABLE = r"^[^\p{C}\p{Z}|<>`][^\p{Cc}\p{Zl}\p{Zp}|<>`]*$"  # nothing that breaks a table row, something to see
+_PRINTABLE = r"^[^\p{Cc}\p{Cf}\p{Z}|<>`][^\p{Cc}\p{Zl}\p{Zp}|<>`]*$"  # no row is broken; something to see
 MOST_ENTRIES, MOST_SEEDS, MOST_RUNS, MOST_TABLES = 1000, 1000, 10_000, 100
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Label = Annotated[str, Field(min_length=1, max_length=60, pattern=_PRINTABLE)]

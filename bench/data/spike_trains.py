@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 import h5py
 from tonic import datasets
 
-from bench.data.recordings import EventDataset, Recordings
+from bench.data.recordings import DAMAGE, EventDataset, Recordings
 
 
 class _Cochlea(EventDataset):
@@ -48,18 +48,29 @@ class _Cochlea(EventDataset):
     def labels(self, opened: Any) -> Sequence[int]:
         """Return the class of every recording."""
         with h5py.File(self.file_of(opened, 0), "r") as file:
-            return [int(label) for label in file["labels"][()]]
+            return [int(label) for label in file["labels"]]
 
     def file_of(self, opened: Any, index: int) -> Path:
         """Return the file that holds all recordings of a split."""
         return Path(opened.location_on_system, opened.data_filename)
 
     def check_file(self, path: Path) -> None:
-        """Raise OSError or KeyError for a file that is cut short, or without the tables that tonic reads."""
+        """Raise OSError, KeyError or ValueError for a file cut short, or without the tables that tonic reads."""
         with h5py.File(path, "r") as file:
-            lengths = [len(file[name]) for name in ("labels", "spikes/times", "spikes/units")]
+            tables = [file[name] for name in ("labels", "spikes/times", "spikes/units")]
+            lengths = [_rows(tables[0], listed=False), *(_rows(table, listed=True) for table in tables[1:])]
         if len(set(lengths)) > 1:
             raise ValueError(f"it has {lengths[0]} labels and the spikes of {lengths[1]} and {lengths[2]} recordings")
+
+
+def _rows(table: Any, *, listed: bool) -> int:
+    """Return the length of a column of whole numbers, or of lists of numbers. Raises ValueError for anything else."""
+    kind = getattr(table, "dtype", None)
+    inner = h5py.check_vlen_dtype(kind) if listed and kind is not None else kind
+    numbers = getattr(inner, "kind", "") in tuple("iuf" if listed else "iu")
+    if not numbers or len(table.shape or ()) != 1:
+        raise ValueError(f"{table.name} is no column of {'lists of numbers' if listed else 'whole numbers'}")
+    return len(table)
 
 
 def _recordings(path: Path) -> int:
@@ -69,7 +80,7 @@ def _recordings(path: Path) -> int:
     try:
         with h5py.File(path, "r") as file:
             return len(file["labels"])
-    except (OSError, KeyError):
+    except DAMAGE:
         return 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -96,6 +97,8 @@ def load_table(name_or_path: str | Path) -> CostTable:
     Raises UnknownNameError for a name that does not exist, TableError, naming file and key, for a file that is wrong.
     """
     text = str(name_or_path)
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text):  # the name stands in headings and commands
+        raise TableError(f"{text!r:.200}: a cost table's name has no control characters; rename the file")
     if text.endswith(".toml"):
         path = Path(text)
     elif text in table_names():

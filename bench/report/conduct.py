@@ -217,7 +217,7 @@ def measured_energy(comparison: Comparison) -> str:
             *(_joules(found, kind) for kind in ("training", "inference")),
             number(found["idle_w"]),
             escape(", ".join(str(found[name]) for name in ("source", "device", "driver") if name in found)),
-            " / ".join(number(found.get(name)) for name in ("sm_clock_mhz", "memory_clock_mhz")),
+            " / ".join(_mhz(found.get(name)) for name in ("sm_clock_mhz", "memory_clock_mhz")),
         ]
         for entry in comparison.trained
         for record in entry.done
@@ -225,6 +225,10 @@ def measured_energy(comparison: Comparison) -> str:
     ]
     header = ["entry", "seed", "training, mJ per sample", "inference, mJ per sample", "idle, W", "read from"]
     return table([*header, "SM / memory clock, MHz"], rows) if rows else ""
+
+
+def _mhz(clock: int | None) -> str:
+    return "n/a" if clock is None else str(clock)
 
 
 def _joules(found: Mapping[str, Any], kind: str) -> str:
