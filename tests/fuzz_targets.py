@@ -12,17 +12,24 @@ import resource
 import shutil
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 from event_files import nmnist_bytes, random_events, write_cochlea
 
 from bench.canonical import checked
+from bench.data import spike_trains
 from bench.data.events import NMnist
 from bench.data.images import Cifar10, FashionMnist
 from bench.data.spike_trains import Shd
 from bench.energy.table import load_table
 from bench.errors import BenchError, DataError, RecordError, SuiteError, TableError
+from bench.report import main_table
+from bench.report.energy import energy
+from bench.report.frame import compare
 from bench.report.markdown import render_report
+from bench.report.pricing import price
+from bench.report.verdict import verdict
 from bench.store import read_records
 from bench.suite import load_suite
 
@@ -102,7 +109,7 @@ class Tables:
                 load_table(self.path)
             except TableError as error:
                 return assert_a_message(error)
-            return self.records.render([], [str(self.path)])
+            return self.records.priced(str(self.path))
 
 
 class Records:
@@ -120,6 +127,7 @@ class Records:
         self.path.write_text("".join(json.dumps(line | {"schema": 1}) + "\n" for line, _ in others))
         read = read_records(self.path)
         self.others = [_as_of(record, run) for record, (_, run) in zip(read, others, strict=True)]
+        self.comparison = compare(self.suite, self.others)
 
     def __call__(self, raw):
         self.path.write_bytes(raw)
@@ -130,9 +138,17 @@ class Records:
                 return assert_a_message(error)
             return self.render([_as_of(record, self.run) for record in found])
 
-    def render(self, records, tables=None):
+    def priced(self, table):
+        """The parts of a report that a cost table is in."""
+        priced = price(self.comparison, [table])
+        page = main_table.markdown(self.comparison, priced) + "\n\n" + energy(self.comparison, priced)
+        page += "\n\n" + verdict(self.comparison, priced[0]) + "\n"
+        assert_intact(page)
+        return page
+
+    def render(self, records):
         try:
-            page = render_report(self.suite, [*records, *self.others], tables)
+            page = render_report(self.suite, [*records, *self.others])
         except BenchError as error:
             return assert_a_message(error)
         assert_intact(page)
@@ -183,10 +199,15 @@ class SmallFashion(FashionMnist):
 
 
 class Data:
-    """Files of data sets: each call puts other bytes in the place of one file, and loads the set."""
+    """Files of data sets: each call puts other bytes in the place of one file, and loads the set.
 
-    def __init__(self, folder):
+    trial: whether files of spikes are first read in a process of their own, as it is done where bytes may be damaged.
+    """
+
+    def __init__(self, folder, trial=True):
         self.folder = folder
+        changes = {"PATIENCE_S": 2.5} | ({} if trial else {"_try_to_read": lambda *file: None})
+        self.changed = mock.patch.multiple(spike_trains, **changes)
         rng = np.random.default_rng(0)
         for part, samples in (("train", 3), ("t10k", 2)):
             self._put(f"FashionMNIST/raw/{part}-images-idx3-ubyte", idx((samples, 28, 28), rng.bytes(samples * 784)))
@@ -228,7 +249,7 @@ class Data:
         sound = self.sample(name)
         self._put(name, raw)
         try:
-            with watched():
+            with watched(), self.changed:
                 return self.sets[name].load(self.folder, offline=True)
         except DataError as error:
             assert_a_message(error)

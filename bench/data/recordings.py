@@ -206,8 +206,7 @@ class EventDataset(Dataset):
         def recording(position: int) -> NDArray[np.int64]:
             path = files[position]
             with self._naming(str(path) if len(stamps) == len(files) else f"{path}, recording {indices[position]}"):
-                with np.errstate(invalid="raise"):  # a time that is not a number would become some whole number
-                    events = recordings.events(position)
+                events = recordings.events(position)
                 if not len(events):
                     raise ValueError("it holds no events")
                 return frame(events, self.framing)
@@ -240,7 +239,7 @@ def _stamp(path: Path, root: Path) -> tuple[str, int, int]:
 def _digest(files: Iterable[Path], root: Path) -> str:
     """Return 12 hex digits over the names below `root` and sizes of files: the same on every machine."""
     names = sorted(f"{os.path.relpath(path, root)} {path.stat().st_size}\n" for path in files)
-    return hashlib.sha256(os.fsencode("".join(names))).hexdigest()[:12]
+    return hashlib.sha256("".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _words(error: BaseException) -> str:

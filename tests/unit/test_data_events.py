@@ -338,6 +338,18 @@ def test_times_that_are_no_numbers_are_refused(time, tmp_path):
         spike_trains.Shd(partial=True).load(tmp_path, offline=True)
 
 
+def test_lists_of_spikes_that_the_library_reads_for_ever_are_refused(tmp_path, monkeypatch):
+    """A block of zeros, as a download that broke off leaves: HDF5 goes round in it without an end."""
+    SPLIT[spike_trains.Shd](tmp_path)
+    path = tmp_path / "SHD" / "shd_train.h5"
+    raw = path.read_bytes()
+    lists = raw.find(b"GCOL") + 16
+    path.write_bytes(raw[:lists] + bytes(4080) + raw[lists + 4080 :])
+    monkeypatch.setattr(spike_trains, "PATIENCE_S", 2.0)
+    with pytest.raises(DataError, match=f"^{path}, recording 0: damaged, .*to read the file never ends"):
+        spike_trains.Shd(partial=True).load(tmp_path, offline=True)
+
+
 def test_more_recordings_than_there_are_are_refused_before_they_are_read(tmp_path):
     SPLIT[spike_trains.Shd](tmp_path)
     with h5py.File(tmp_path / "SHD" / "shd_train.h5", "r+") as file:

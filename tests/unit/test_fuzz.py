@@ -24,23 +24,11 @@ from bench.energy.table import TABLES
 
 ROOT = Path(__file__).parents[2]
 FEW, MANY = 150, 20_000
-DEEP, WIDE, DOTTED = "@deep@", "@wide@", "@dotted@"  # stand for what no serialiser writes
-RAW = {DEEP: "[" * 2000 + "]" * 2000, WIDE: "[" + "1," * 10**5 + "1]"}
+DEEP, WIDE = "@deep@", "@wide@"  # stand for what no serialiser writes
+RAW = {DEEP: "[" * 2000 + "]" * 2000, WIDE: "[" + "1," * 5 * 10**4 + "1]"}
 STRANGE = [
-    *(
-        "",
-        " ",
-        "none",
-        "x" * 10**4,
-        "é" * 500,
-        "\x00",
-        "\x1b[2J",
-        "\u202eabc",
-        "\u200b",
-        "e\u0301" * 50,
-        "👩‍👩‍👧",
-        MARKUP,
-    ),
+    *("", " ", "none", "x" * 10**4, "é" * 500, "\x00", "\x1b[2J", "\u202eabc", "\u200b", "e\u0301" * 50),
+    *("👩\u200d👩\u200d👧", "קלט", MARKUP),
     *("../../x", "../../x.toml", "/etc/passwd", "os:system", "os:_wrap_close", "bench.neurons.lif:Lif", "a.b:" * 99),
     *("<b>", "|", "`", "$x^", "\u2028", "\x85", "a" * 300 + ".toml", "horowitz-int8", "lemaire", "nul\x00.toml"),
     *(0, 1, -1, 2**31, 2**63, 10**9, 10**30, -(10**30), 10**400, 0.0, -0.0, 0.5, 1e-320, 1e308, -1e308),
@@ -158,7 +146,12 @@ def records(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    return Data(tmp_path_factory.mktemp("data"))
+    return Data(tmp_path_factory.mktemp("data"), trial=False)
+
+
+@pytest.fixture(scope="module")
+def tried_data(tmp_path_factory):
+    return Data(tmp_path_factory.mktemp("tried_data"))
 
 
 def test_what_was_not_changed_is_accepted(suites, tables, records, data):
@@ -270,12 +263,12 @@ def load_cochlea(data, damage):
 
 
 @HOW_MANY
-def test_damaged_bytes(data, count):
+def test_damaged_bytes(tried_data, count):
     def check(name, flips, cut):
-        raw = bytearray(data.sample(name))
+        raw = bytearray(tried_data.sample(name))
         for place, byte in flips:
             raw[place % len(raw)] = byte
-        data(name, bytes(raw[: int(len(raw) * cut)]))
+        tried_data(name, bytes(raw[: int(len(raw) * cut)]))
 
     flips = st.lists(st.tuples(st.integers(0, 2**20), st.integers(0, 255)), max_size=5)
-    fuzz(count, check, name=st.sampled_from(data.names), flips=flips, cut=st.sampled_from([1, 1, 1, 0.5, 0.1, 0]))
+    fuzz(count, check, name=st.sampled_from(tried_data.names), flips=flips, cut=st.sampled_from([1, 1, 1, 0.5, 0.1, 0]))
