@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from bench.errors import RecordError
 
 CHECKSUM = "checksum"
+MAX_DEPTH = 64
 
 
 def canonical_json(value: Any) -> str:
@@ -26,11 +29,22 @@ def _integers(value: Any) -> Any:
     return value
 
 
+def levels(value: Any) -> Iterator[list[Any]]:
+    """Yield the values of nested dicts and lists level by level, from the outermost."""
+    level = [value]
+    while level:
+        yield level
+        inside = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list))
+        level = [inner for values in inside for inner in values]
+
+
 def parsed(text: str, where: str) -> Any:
     """Return what a JSON text holds. Raises RecordError, naming `where`, where canonical JSON cannot say it again."""
     try:
         data = json.loads(text, parse_constant=_refuse)
-        canonical_json(data).encode()  # as deep as whatever works on it will go, and no half of a character
+        if sum(1 for _ in itertools.islice(levels(data), MAX_DEPTH + 1)) > MAX_DEPTH:
+            raise RecursionError
+        canonical_json(data).encode()  # no half of a character
     except RecursionError:
         raise RecordError(f"{where}: corrupt: not JSON (nested too deeply)") from None
     except (ValueError, OverflowError) as error:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bench.record_fields import MOST_LAYERS, MOST_TIMESTEPS, Amount, Number, Share, Size, Total, Word
+
+_NO_GRADIENT = 1e-100  # far below what float32 holds
 
 
 class _Part(BaseModel):
@@ -16,17 +22,17 @@ class Membrane(_Part):
     above, so that the bins from 0 on are the updates that fire.
     """
 
-    updates: int
-    mean: float
-    standard_deviation: float
-    bins_from: float
-    bins_to: float
-    histogram: list[int]  # updates per bin between bins_from and bins_to
-    updates_below: int  # of bins_from
-    updates_above: int  # at bins_to or above
-    within_support_fraction: float  # surrogate derivative is not 0
-    surrogate_active_fraction: float  # surrogate derivative is above 1 % of its height
-    surrogate_mean_derivative: float
+    updates: Size
+    mean: Number
+    standard_deviation: Amount
+    bins_from: Number
+    bins_to: Number
+    histogram: Annotated[list[Total], Field(max_length=10_000)]  # updates per bin between bins_from and bins_to
+    updates_below: Total  # of bins_from
+    updates_above: Total  # at bins_to or above
+    within_support_fraction: Share  # surrogate derivative is not 0
+    surrogate_active_fraction: Share  # surrogate derivative is above 1 % of its height
+    surrogate_mean_derivative: Number
 
 
 class LayerDiagnostics(_Part):
@@ -37,19 +43,19 @@ class LayerDiagnostics(_Part):
     current x[k + 1], as the root mean square over samples.
     """
 
-    name: str
-    neuron: str  # "lif", "clif", ...
-    units: int  # neurons per sample
-    gradient_norm_by_timestep: list[float]
-    dead_units: int  # never fire, over all samples and timesteps
-    saturated_units: int  # fire at every timestep of every sample
+    name: Word
+    neuron: Word  # "lif", "clif", ...
+    units: Size  # neurons per sample
+    gradient_norm_by_timestep: Annotated[list[Amount], Field(min_length=1, max_length=MOST_TIMESTEPS)]
+    dead_units: Total  # never fire, over all samples and timesteps
+    saturated_units: Total  # fire at every timestep of every sample
     membrane: Membrane | None = None  # None: the neuron does not call `fire`
 
     @property
     def gradient_relative_by_timestep(self) -> list[float] | None:
         """The gradient norm relative to that at the last timestep; None where that is 0."""
         last = self.gradient_norm_by_timestep[-1]
-        return [norm / last for norm in self.gradient_norm_by_timestep] if last else None
+        return [norm / last for norm in self.gradient_norm_by_timestep] if last > _NO_GRADIENT else None
 
     @property
     def dead_fraction(self) -> float:
@@ -65,6 +71,6 @@ class LayerDiagnostics(_Part):
 class Diagnostics(_Part):
     """The diagnostics of a network on its first `samples` test samples, layer by layer from input to output."""
 
-    samples: int
-    timesteps: int
-    layers: list[LayerDiagnostics]
+    samples: Size
+    timesteps: Size
+    layers: Annotated[list[LayerDiagnostics], Field(max_length=MOST_LAYERS)]

@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+MOST_PROBLEMS = 100  # of a file that are told at once
+MOST_COMPARED, LONGEST_COMPARED = 1000, 100  # words, and characters of one: comparing takes the square of these
+
 
 class BenchError(Exception):
     """A failure with a message for the user: where, what is wrong, what is known or nearest, what to do.
@@ -20,7 +23,9 @@ class SuiteError(BenchError):
     """A suite file that cannot be used. `problems` holds every one of them, each naming file and key path."""
 
     def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
+        more = len(problems) - MOST_PROBLEMS
+        rest = [f"and {more:,} more problems"] if more > 0 else []
+        self.problems = (*problems[:MOST_PROBLEMS], *rest)
         super().__init__("\n".join(self.problems))
 
 
@@ -29,7 +34,7 @@ class UnknownNameError(BenchError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
-        super().__init__(f"unknown {kind} '{name}'; {nearest(name, self.known)}")
+        super().__init__(f"unknown {kind} '{name:.60}'; {nearest(name, self.known)}")
 
 
 class ParameterError(BenchError):
@@ -82,7 +87,9 @@ def nearest(word: str, known: Sequence[str]) -> str:
     >>> nearest("optimzer", ["epochs", "optimizer"])
     "did you mean 'optimizer'?"
     """
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    compared = [other for other in known[:MOST_COMPARED] if len(other) <= LONGEST_COMPARED]
+    close = difflib.get_close_matches(word[:LONGEST_COMPARED], compared, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
-    return "known: " + (", ".join(known) if known else "none")
+    more = ", ..." if len(compared) < len(known) else ""
+    return "known: " + (", ".join(compared) + more if known else "none")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,6 +12,20 @@ from bench.canonical import canonical_json as canonical_json
 from bench.canonical import checked, parsed, unchecked
 from bench.diagnostics import Diagnostics
 from bench.errors import NewerError, RecordError
+from bench.record_fields import (
+    MOST_LAYERS,
+    MOST_OPERATIONS,
+    MOST_TIMESTEPS,
+    ByTimestep,
+    Number,
+    Operations,
+    Shape,
+    Share,
+    Size,
+    Total,
+    WallClock,
+    Word,
+)
 
 # 2: a checksum over everything but `wall_clock`, and one of its own in that block. 1 had none.
 SCHEMA_VERSION = 2
@@ -34,26 +48,32 @@ class LayerCount(_Part):
     Totals are exact integers over all `Counts.samples` and all timesteps; the `_per_sample` properties divide them.
     """
 
-    name: str
-    kind: str  # "conv2d", "linear", ...
+    name: Word
+    kind: Word  # "conv2d", "linear", ...
     input_kind: InputKind
-    weight_shape: tuple[int, ...]
-    input_shape: tuple[int, ...]  # of one sample at one timestep
-    output_shape: tuple[int, ...]  # of one sample at one timestep
-    stride: tuple[int, ...] = ()
-    groups: int = 1
+    weight_shape: Annotated[Shape, Field(min_length=2)]
+    input_shape: Shape  # of one sample at one timestep
+    output_shape: Annotated[Shape, Field(min_length=1)]  # of one sample at one timestep
+    stride: Annotated[tuple[Size, ...], Field(max_length=8)] = ()
+    groups: Size = 1
     has_bias: bool  # its own, or that of a batch norm folded into it
-    samples: int
-    timesteps: int  # how many times a sample passes through the layer
-    dense_macs_total: int  # padding taps included (fvcore's convention)
-    dense_macs_valid_total: int  # padding taps excluded
-    effective_synops_total: int  # every (non-zero input, weight) pair
-    input_nonzero_total: int
-    input_unit: float | None = None  # graded inputs: the value of one level
-    input_levels: int | None = None  # graded inputs: the highest level seen
-    graded_acs_total: int | None = None  # graded inputs: synops weighted by level
+    samples: Size
+    timesteps: Size  # how many times a sample passes through the layer
+    dense_macs_total: Total  # padding taps included (fvcore's convention)
+    dense_macs_valid_total: Total  # padding taps excluded
+    effective_synops_total: Total  # every (non-zero input, weight) pair
+    input_nonzero_total: Total
+    input_unit: Number | None = None  # graded inputs: the value of one level
+    input_levels: Total | None = None  # graded inputs: the highest level seen
+    graded_acs_total: Total | None = None  # graded inputs: synops weighted by level
     network_input: bool = Field(default=False, exclude_if=operator.not_)  # its input is the network's own, as an image
     static_input: bool = False  # sees the same input at every timestep, so one pass could be cached
+
+    @model_validator(mode="after")
+    def _stride_of_every_axis(self) -> LayerCount:
+        if self.kind.startswith("conv") and len(self.stride) != len(self.weight_shape) - 2:
+            raise ValueError("a convolution has as many strides as its kernel has axes")
+        return self
 
     @property
     def dense_macs_per_sample(self) -> float:
@@ -84,16 +104,16 @@ class LayerCount(_Part):
 class NeuronCount(_Part):
     """The activity and the update cost of one neuron layer."""
 
-    name: str
-    neuron: str  # "lif", "relu", ...
+    name: Word
+    neuron: Word  # "lif", "relu", ...
     spiking: bool
-    units: int  # neurons per sample
-    samples: int
-    timesteps: int
-    spikes_total: int  # non-zero outputs over all samples and timesteps
-    ops_per_update: dict[str, float]  # per neuron and timestep: {"mul": 2, "add": 1, ...}
-    state_words: int  # state variables read and written per neuron and timestep
-    parameters: dict[str, list[float]] = {}  # learnable parameters after training, as PLIF's
+    units: Size  # neurons per sample
+    samples: Size
+    timesteps: Size
+    spikes_total: Total  # non-zero outputs over all samples and timesteps
+    ops_per_update: Operations  # per neuron and timestep: {"mul": 2, "add": 1, ...}
+    state_words: Total  # state variables read and written per neuron and timestep
+    parameters: dict[Word, list[Number]] = {}  # learnable parameters after training, as PLIF's
 
     @property
     def firing_rate(self) -> float:
@@ -109,9 +129,15 @@ class NeuronCount(_Part):
 class OtherOps(_Part):
     """Operations outside synapses and neurons, per sample and summed over timesteps."""
 
-    name: str
+    name: Word
     column: Column
-    ops_per_sample: dict[str, float]  # {"add": ..., "mul": ..., "compare": ...}
+    ops_per_sample: Operations  # {"add": ..., "mul": ..., "compare": ...}
+
+
+Layers = Annotated[list[LayerCount], Field(max_length=MOST_LAYERS)]
+Neurons = Annotated[list[NeuronCount], Field(max_length=MOST_LAYERS)]
+Others = Annotated[list[OtherOps], Field(max_length=MOST_OPERATIONS)]
+Names = Annotated[list[Word], Field(max_length=MOST_LAYERS)]
 
 
 class Counts(_Part):
@@ -148,23 +174,23 @@ class Deployment(_Part):
     neuron: dict[str, Any]  # as written in the suite
     code: str = ""  # digest of the neuron's source
     resolved: dict[str, Any]  # its parameters with defaults filled in
-    accuracy_fraction: float
-    accuracy_by_timestep: list[float]
+    accuracy_fraction: Share
+    accuracy_by_timestep: ByTimestep
     correct: str
-    test_samples: int
-    samples_counted: int
-    layers: list[LayerCount]
-    neurons: list[NeuronCount]
-    other_ops: list[OtherOps]
-    not_counted: list[str]
-    parameters: int
+    test_samples: Size
+    samples_counted: Size
+    layers: Layers
+    neurons: Neurons
+    other_ops: Others
+    not_counted: Names
+    parameters: Total
 
 
 class DataSource(_Part):
     """What was there of a data set that comes in single recordings."""
 
-    recordings: dict[str, int]  # by split, before any is held out
-    complete: int  # how many the whole data set has
+    recordings: dict[Word, Total]  # by split, before any is held out
+    complete: Total  # how many the whole data set has
     files: str  # digest of their names and sizes
 
     @property
@@ -184,12 +210,12 @@ class Digests(_Part):
 class EpochRow(_Part):
     """One line of the training curve; accuracies are fractions."""
 
-    epoch: int
-    learning_rate: float
-    train_loss: float
-    train_accuracy_fraction: float
-    test_accuracy_fraction: float
-    validation_accuracy_fraction: float | None = None
+    epoch: Total
+    learning_rate: Number
+    train_loss: Number
+    train_accuracy_fraction: Share
+    test_accuracy_fraction: Share
+    validation_accuracy_fraction: Share | None = None
 
 
 class RunRecord(_Part):
@@ -201,35 +227,36 @@ class RunRecord(_Part):
     key: str
     measure_key: str
     label: str
-    seed: int
+    seed: Total
     spec: dict[str, Any]  # the RunSpec as JSON: what the key is the hash of
     resolved: dict[str, dict[str, Any]]  # plug-in kind -> parameters with defaults filled in
     status: Literal["done", "failed"]
     error: str | None = None
-    accuracy_fraction: float | None = None  # last epoch
-    best_accuracy_fraction: float | None = None  # best test epoch
-    accuracy_by_timestep: list[float] = []
+    accuracy_fraction: Share | None = None  # last epoch
+    best_accuracy_fraction: Share | None = None  # best test epoch
+    accuracy_by_timestep: ByTimestep = []
     correct: str | None = None  # one bit per test sample (numpy.packbits order), base64
-    test_samples: int | None = None
+    test_samples: Size | None = None
     data: DataSource | None = Field(default=None, exclude_if=_is_none)  # of recordings alone
     history: list[EpochRow] = []
-    samples_counted: int | None = None
-    layers: list[LayerCount] = []
-    neurons: list[NeuronCount] = []
-    other_ops: list[OtherOps] = []
-    not_counted: list[str] = []
+    samples_counted: Size | None = None
+    layers: Layers = []
+    neurons: Neurons = []
+    other_ops: Others = []
+    not_counted: Names = []
     # Absent where nobody asked for them, or nothing spikes.
     diagnostics: Diagnostics | None = Field(default=None, exclude_if=_is_none)
     deployed: Deployment | None = Field(default=None, exclude_if=_is_none)
-    parameters: int | None = None  # learnable, neurons included
+    parameters: Total | None = None  # learnable, neurons included
     digests: Digests | None = None
     provenance: dict[str, Any] = {}
-    wall_clock: dict[str, Any] = {}  # seconds, images/s, peak memory: the only block that differs between twins
+    wall_clock: WallClock = {}  # seconds, images/s, peak memory: the only block that differs between twins
 
     @model_validator(mode="after")
     def _spec_has_timesteps(self) -> RunRecord:
-        if not isinstance(self.spec.get("timesteps"), int):
-            raise ValueError("spec.timesteps: missing")
+        timesteps = self.spec.get("timesteps")
+        if type(timesteps) is not int or not 1 <= timesteps <= MOST_TIMESTEPS:
+            raise ValueError(f"spec.timesteps: should be a whole number from 1 to {MOST_TIMESTEPS}")
         return self
 
     @property
@@ -252,10 +279,7 @@ class RunRecord(_Part):
         return [neuron.name for neuron in self.neurons if neuron.spiking and not neuron.spikes_total]
 
     def to_json(self) -> str:
-        """Return the record as one line of canonical JSON, with the checksums that reading it will compare.
-
-        The wall clock has one of its own, so that two runs of the same thing differ in that block alone.
-        """
+        """Return the record as a line of canonical JSON; its checksum is not that of the wall clock, which has one."""
         data = self.model_dump(mode="json", by_alias=True) | {"schema": SCHEMA_VERSION}
         clock = data.pop("wall_clock")
         return canonical_json(checked(data) | {"wall_clock": checked(clock)})

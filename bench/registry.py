@@ -24,6 +24,7 @@ from bench.signature import Parameter, class_attribute, class_flags, classes_in,
 PACKAGE = Path(__file__).parent
 FOLDERS = {"neuron": "neurons", "encoder": "encoders", "model": "models", "dataset": "data"}
 TRUST_VARIABLE = "SPIKEBENCH_TRUST"
+LONGEST_MODULE = 200  # characters; a file's name has 255 bytes at most
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,8 @@ def _outside(kind: str, name: str) -> PluginInfo:
     path = _source_of(module)
     if path is None:
         raise ParameterError(
-            f"{kind} '{name}': there is no module '{module}' on Python's path; install its package, or run this in the "
-            "folder that holds it"
+            f"{kind} '{name:.60}': there is no module '{module:.60}' on Python's path; install its package, or run "
+            "this in the folder that holds it"
         )
     return describe(kind, name, path)
 
@@ -176,15 +177,17 @@ def describe(kind: str, name: str, path: Path) -> PluginInfo:
     module, _, cls = name.partition(":")
     classes = classes_in(path)
     if cls not in classes:
-        raise ParameterError(f"{kind} '{name}': no class '{cls}' in {path}; {nearest(cls, sorted(classes))}")
+        raise ParameterError(f"{kind} '{name:.60}': no class '{cls:.60}' in {path}; {nearest(cls, sorted(classes))}")
     return _info(kind, name, module, classes[cls], classes, path)
 
 
 def _source_of(module: str) -> Path | None:
     """Find the source of a module without running any of its package."""
     package, *inner = module.split(".")
+    if len(module) > LONGEST_MODULE or not all(part.isidentifier() for part in (package, *inner)):
+        return None  # a path would lead out of the package
     try:
-        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+        spec = importlib.util.find_spec(package)
     except ValueError:  # a module that was put into sys.modules by hand
         return None
     if spec is None:

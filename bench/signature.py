@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +40,7 @@ class Parameter:
         if self.choices:
             if value in self.choices:
                 return None
-            return f"'{value}' is not a choice; {nearest(str(value), [str(choice) for choice in self.choices])}"
+            return f"'{value!s:.60}' is not a choice; {nearest(str(value), [str(choice) for choice in self.choices])}"
         accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
         if isinstance(value, float) and not math.isfinite(value):
             return f"should be a finite number, not {value}"
@@ -52,11 +54,22 @@ class Parameter:
 
 def classes_in(path: Path) -> dict[str, ast.ClassDef]:
     """Return the classes at the top level of a file. Raises ParameterError when it is no Python source."""
+    return {node.name: node for node in _parsed(path).body if isinstance(node, ast.ClassDef)}
+
+
+def _parsed(path: Path) -> ast.Module:
     try:
-        tree = ast.parse(path.read_text("utf-8"))
-    except (SyntaxError, UnicodeDecodeError) as error:
+        status = path.stat()
+        return _parsed_once(path, status.st_mtime_ns, status.st_size)
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:  # as Python's parser says it
         raise ParameterError(f"{path}: not a Python file that can be read: {error}") from None
-    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed_once(path: Path, changed_ns: int, size: int) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the code of others, which does not run
+        return ast.parse(path.read_text("utf-8"))
 
 
 def class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
@@ -115,7 +128,7 @@ def _bases(
 
 def _imported_from(name: str, path: Path) -> Path | None:
     """Return the file of this package from which `path` imports the class `name`."""
-    for node in ast.parse(path.read_text("utf-8")).body:
+    for node in _parsed(path).body:
         if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) == name == a.name for a in node.names):
             parts = (node.module or "").split(".")
             target = PACKAGE.joinpath(*parts[1:])
@@ -131,11 +144,13 @@ def parameter_of(argument: ast.arg, default: ast.expr | None, path: Path) -> Par
     """Describe one constructor argument. Raises ParameterError when its default is not a literal."""
     types: list[str] = []
     choices: list[Any] = []
-    _annotation(argument.annotation, types, choices)
     try:
+        _annotation(argument.annotation, types, choices)
         value = _REQUIRED if default is None else ast.literal_eval(default)
-    except ValueError:
-        raise ParameterError(f"{path}:{argument.lineno}: the default of '{argument.arg}' should be a literal") from None
+    except (ValueError, TypeError, RecursionError):
+        raise ParameterError(
+            f"{path}:{argument.lineno}: the default of '{argument.arg}' should be a literal, and its choices too"
+        ) from None
     return Parameter(argument.arg, tuple(types), tuple(choices), value)
 
 

@@ -20,7 +20,9 @@ Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 NonNegative = Annotated[float, Field(ge=0.0)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
-_PRINTABLE = r"^[^\x00-\x1f\x7f|<>`]+$"  # nothing that breaks a table row
+_PRINTABLE = r"^[^\p{Cc}\p{Cf}\p{Z}|<>`][^\p{Cc}\p{Zl}\p{Zp}|<>`]*$"  # no row is broken; something to see
+MOST_ENTRIES, MOST_SEEDS, MOST_RUNS, MOST_TABLES = 1000, 1000, 10_000, 100
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
 Label = Annotated[str, Field(min_length=1, max_length=60, pattern=_PRINTABLE)]
 Title = Annotated[str, Field(min_length=1, max_length=120, pattern=_PRINTABLE)]
 
@@ -76,7 +78,7 @@ class ScheduleSpec(_Model):
     name: Literal["constant", "cosine", "one-cycle", "step"]
     warmup_epochs: Annotated[int, Field(ge=0)] = 0
     warmup_fraction: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.3
-    milestones: list[Count] = []
+    milestones: Annotated[list[Count], Field(max_length=1000)] = []
     gamma: Positive = 0.1
 
     @model_validator(mode="after")
@@ -137,7 +139,7 @@ class TrainSpec(_Model):
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     channels_last: bool = False
     gradient_clip_norm: Positive | None = None
-    augment: list[Augmentation] = []
+    augment: Annotated[list[Augmentation], Field(max_length=100)] = []
     # None: on a CPU deterministic algorithms, on a GPU any. Only what is written enters the key.
     deterministic: bool | None = Field(default=None, exclude_if=lambda value: value is None)
 
@@ -234,7 +236,7 @@ class EntrySpec(_Model):
     dataset: dict[str, Any] = {}
     model: dict[str, Any] = {}
     train: dict[str, Any] = {}
-    unmatched: list[str] = []
+    unmatched: Annotated[list[str], Field(max_length=100)] = []
 
     @property
     def deployed_label(self) -> str:
@@ -245,16 +247,16 @@ class EntrySpec(_Model):
 class SuiteSpec(_Model):
     """A suite file."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-    version: Annotated[int, Field(ge=1)] = 1
+    name: Name
+    version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     title: Title
     baseline: Label
-    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1)]
-    energy: Annotated[list[str], Field(min_length=1)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1, max_length=MOST_SEEDS)]
+    energy: Annotated[list[str], Field(min_length=1, max_length=MOST_TABLES)]
     margin_points: Positive = 0.5  # "as accurate" means within this many percentage points
-    smaller: str | None = None  # the suite to try where this one would take days
+    smaller: Name | None = None  # the suite to try where this one would take days
     dataset: DatasetSpec
     model: ModelSpec
     train: TrainSpec
     measure: MeasureSpec = MeasureSpec()
-    entries: Annotated[list[EntrySpec], Field(min_length=1)]
+    entries: Annotated[list[EntrySpec], Field(min_length=1, max_length=MOST_ENTRIES)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,7 @@ from bench.spec import (
     SuiteSpec,
 )
 from bench.suite_checks import OVERRIDABLE, explain, match_problems, merged, raw_problems
-
-MAX_BYTES = 1_000_000
+from bench.toml_file import read_toml
 
 
 @dataclass(frozen=True)
@@ -90,21 +88,15 @@ def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        raw = path.read_bytes() if path.stat().st_size <= MAX_BYTES else None
+        data = read_toml(path, "a suite")
     except FileNotFoundError:
         folder = path.parent if path.parent.is_dir() else Path("suites")
         known = [str(other) for other in sorted(folder.glob("*.toml"))]
         raise SuiteError([f"{path}: no such file; {nearest(str(path), known)}"]) from None
     except OSError as error:
         raise SuiteError([f"{path}: cannot be read: {error.strerror}; a suite is a TOML file"]) from None
-    if raw is None:
-        raise SuiteError([f"{path}: larger than {MAX_BYTES // 1_000_000} MB; a suite is a page of TOML"])
-    try:
-        data = tomllib.loads(raw.decode("utf-8"))
-    except UnicodeDecodeError:
-        raise SuiteError([f"{path}: not a text file; a suite is TOML in UTF-8"]) from None
-    except (ValueError, RecursionError) as error:  # a number of thousands of digits is a plain ValueError
-        raise SuiteError([f"{path}: not valid TOML: {error}"]) from None
+    except ValueError as error:
+        raise SuiteError([f"{path}: {error}"]) from None
     if not data:
         required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
         raise SuiteError([f"{path}: is empty; a suite needs {', '.join(required)}"])

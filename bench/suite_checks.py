@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,21 @@ from pydantic import BaseModel, ValidationError
 from bench import registry
 from bench.energy.model import load_table
 from bench.errors import BenchError, nearest
-from bench.spec import DatasetSpec, EntrySpec, ModelSpec, PluginSpec, SuiteSpec, TrainSpec
+from bench.spec import (
+    MOST_ENTRIES,
+    MOST_RUNS,
+    MOST_TABLES,
+    DatasetSpec,
+    EntrySpec,
+    ModelSpec,
+    PluginSpec,
+    SuiteSpec,
+    TrainSpec,
+)
 
 _CHARACTERS = {
     "name": "should be lower-case letters, digits and hyphens",
-    "label": "should hold no control characters and none of | < > `",
+    "label": "should hold no control characters and none of | < > `, and begin with a visible one",
 }
 OVERRIDABLE: Mapping[str, type[BaseModel]] = {"dataset": DatasetSpec, "model": ModelSpec, "train": TrainSpec}
 
@@ -32,11 +43,11 @@ def explain(item: Any, data: Mapping[str, Any], prefix: Sequence[str | int] = ()
         return f"{where}: missing"
     if kind == "literal_error":
         words = re.findall(r"'([^']*)'", str(item["ctx"]["expected"]))
-        return f"{where}: '{item['input']}' is not a choice; {nearest(str(item['input']), words)}"
+        return f"{where}: '{item['input']!s:.60}' is not a choice; {nearest(str(item['input']), words)}"
     if kind in ("model_type", "dict_type"):
         return f"{where}: should be a table of keys and values, not {item['input']!r:.60}"
     if kind == "string_pattern_mismatch":
-        return f"{where}: {_CHARACTERS['name' if where == 'name' else 'label']}, not {item['input']!r:.60}"
+        return f"{where}: {_CHARACTERS['name' if where in ('name', 'smaller') else 'label']}, not {item['input']!r:.60}"
     message = str(item["msg"]).removeprefix("Value error, ").replace("Input should", "should", 1)
     if kind == "value_error":
         return f"{where}: {message}"
@@ -50,9 +61,9 @@ def _path(location: Sequence[str | int], data: Any) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
             label = here.get("label") if isinstance(here, dict) else None
-            text += f" ({label})" if isinstance(label, str) else ""
+            text += f" ({label:.60})" if isinstance(label, str) else ""
         else:
-            text += f".{part}" if text else part
+            text += f".{part:.60}" if text else f"{part:.60}"
     return text
 
 
@@ -86,7 +97,7 @@ def _plugin_problems(data: Mapping[str, Any]) -> list[str]:
     for kind, model in (("dataset", DatasetSpec), ("model", ModelSpec)):
         found += _one_plugin(kind, data.get(kind), kind, list(model.model_fields))
     entries = data.get("entries")
-    for index, entry in enumerate(entries if isinstance(entries, list) else []):
+    for index, entry in enumerate(entries[:MOST_ENTRIES] if isinstance(entries, list) else []):
         if isinstance(entry, dict):
             for key, kind in (("neuron", "neuron"), ("encoder", "encoder"), ("deploy", "neuron")):
                 where = _path(("entries", index, key), data)
@@ -105,7 +116,7 @@ def _one_plugin(kind: str, table: Any, where: str, own_keys: Sequence[str]) -> l
     wrong = info.problems(params)
     known = [*own_keys, *(parameter.name for parameter in info.parameters)]
     return [
-        f"{where}.{key}: {message}" if key in known else f"{where}.{key}: unknown key; {nearest(key, known)}"
+        f"{where}.{key}: {message}" if key in known else f"{where}.{key:.60}: unknown key; {nearest(key, known)}"
         for key, message in wrong.items()
     ]
 
@@ -122,33 +133,38 @@ def _label_problems(data: Mapping[str, Any]) -> Iterator[str]:
         if (isinstance(entries, list))
         else []
     )
-    for label in sorted({label for label in labels if labels.count(label) > 1}):
-        yield f"entries: {labels.count(label)} entries are labelled '{label}'; give each its own label"
+    for label, count in sorted(Counter(labels).items()):
+        if count > 1:
+            yield f"entries: {count} entries are labelled '{label:.60}'; give each its own label"
     baseline = data.get("baseline")
     if isinstance(baseline, str) and labels and baseline not in labels:
-        yield f"baseline: no entry '{baseline}'; {nearest(baseline, labels)}"
+        yield f"baseline: no entry '{baseline:.60}'; {nearest(baseline, labels)}"
 
 
 def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:
     for key, what in (("seeds", "seed"), ("energy", "table")):
         values = data.get(key)
-        if isinstance(values, list) and any(values.count(value) > 1 for value in values):
-            yield f"{key}: a {what} stands twice in {values}"
+        plain = [value for value in values if isinstance(value, int | str)] if isinstance(values, list) else []
+        if len(set(plain)) < len(plain):
+            yield f"{key}: a {what} stands twice in {values!r:.60}"
     tables = data.get("energy")
-    for index, name in enumerate(tables if isinstance(tables, list) else []):
+    for index, name in enumerate(tables[:MOST_TABLES] if isinstance(tables, list) else []):
         try:
             if isinstance(name, str):
                 load_table(name)
         except BenchError as error:
             yield f"energy[{index}]: {error}"
     smaller = data.get("smaller")
-    if isinstance(smaller, str) and not (path.parent / f"{smaller}.toml").is_file():
-        beside = sorted(other.stem for other in path.parent.glob("*.toml"))
-        yield f"smaller: no suite '{smaller}' beside this one; {nearest(smaller, beside)}"
+    beside = sorted(other.stem for other in path.parent.glob("*.toml") if other.is_file())
+    if isinstance(smaller, str) and smaller not in beside:
+        yield f"smaller: no suite '{smaller:.60}' beside this one; {nearest(smaller, beside)}"
 
 
 def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
-    """Yield where entries differ in more than they may, or than they declare."""
+    """Yield where entries differ in more than they may, or than they declare, and where they are too many."""
+    runs = len(spec.entries) * len(spec.seeds)
+    if runs > MOST_RUNS:
+        yield f"entries: {len(spec.entries)} with {len(spec.seeds)} seeds are {runs:,} runs; at most {MOST_RUNS:,}"
     for index, entry in enumerate(spec.entries):
         where = _path(("entries", index), data)
         if entry.timesteps > 1 and _repeats_itself(entry.neuron, entry.encoder):
@@ -170,12 +186,12 @@ def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
         for path in changed:
             if not any(path == word or path.startswith(word + ".") for word in entry.unmatched):
                 yield (
-                    f"{where}.{path}: entries may differ only in neuron, timesteps and encoder; "
-                    f'to break the match on purpose write unmatched = ["{path}"]'
+                    f"{where}.{path:.60}: entries may differ only in neuron, timesteps and encoder; "
+                    f'to break the match on purpose write unmatched = ["{path:.60}"]'
                 )
         for word in entry.unmatched:
             if not any(path == word or path.startswith(word + ".") for path in changed):
-                yield f"{where}.unmatched: '{word}' is not changed by this entry; {nearest(word, changed)}"
+                yield f"{where}.unmatched: '{word:.60}' is not changed by this entry; {nearest(word, changed)}"
         for part, model in OVERRIDABLE.items():
             try:
                 merged(data, entry, part, model)

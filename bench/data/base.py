@@ -150,6 +150,8 @@ def check_arrays(arrays: Arrays, where: str) -> None:
 
 def check_labels(labels: Tensor, classes: int, where: str) -> None:
     """Raise DataError, naming `where`, unless `labels` [N] are 0..classes-1, not none and not all of one class."""
+    if labels.ndim != 1:
+        raise DataError(f"{where}: labels of shape {list(labels.shape)}, not one for each sample; of another data set")
     if len(labels) == 0:
         raise DataError(f"{where}: no samples; the copy is empty or incomplete")
     low, high = int(labels.min()), int(labels.max())

@@ -42,7 +42,7 @@ def frames_folder(data: Path) -> Path:
 def cache_key(framing: Framing, files: Sequence[tuple[str, int, int]], what: str) -> str:
     """Return 16 hex digits over the framing and the recordings: name, bytes and time of change of each file."""
     content = {"version": VERSION, "framing": framing.to_json(), "files": list(files), "what": what}
-    return hashlib.sha256(canonical_json(content).encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical_json(content).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def cached_frames(

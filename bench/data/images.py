@@ -62,7 +62,7 @@ class _Torchvision(Dataset):
         self.prepare(root, offline=offline)
         folder = self._files(root)[0].parent.absolute()
         try:
-            train, test = (self._split(self.source(str(root), train=train, download=False)) for train in (True, False))
+            train, test = (self._split(self._open(root, train)) for train in (True, False))
         except _DAMAGE as error:
             # A parser's own words ("invalid literal for int()") would not help; the system's ("permission denied") do.
             detail = f" ({_cause(error)})" if isinstance(error, OSError) else ""
@@ -72,8 +72,13 @@ class _Torchvision(Dataset):
             ) from error
         return self.arrays(train, test, str(folder))
 
+    def _open(self, root: Path, train: bool) -> Any:
+        return self.source(str(root), train=train, download=False)
+
     def _split(self, source: Any) -> Split:
         images = torch.as_tensor(source.data)
+        if images.dtype != torch.uint8:
+            raise ValueError(f"pixels are {images.dtype}, not bytes")
         images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
         return Split(images.contiguous(), torch.as_tensor(source.targets, dtype=torch.int64))
 
@@ -126,6 +131,11 @@ class _Idx(_Torchvision):
     def _files(self, root: Path) -> list[Path]:
         folder = root / self.source.__name__ / "raw"
         return [folder / name.removesuffix(".gz") for name, _ in self.source.resources]
+
+    def _open(self, root: Path, train: bool) -> Any:
+        """Open torchvision's data set, told to leave alone what an older torchvision made of these files."""
+        source = type(self.source.__name__, (self.source,), {"_check_legacy_exist": lambda self: False})
+        return source(str(root), train=train, download=False)
 
 
 class Mnist(_Idx):

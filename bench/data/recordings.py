@@ -25,8 +25,11 @@ from bench.errors import DataError
 from bench.record import DataSource
 
 # What tonic and the readers below it raise for files that are not what they should be, and downloads that fail.
-_DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError, AssertionError, zlib.error)
-_DOWNLOAD = (*_DAMAGE, http.client.HTTPException, tarfile.TarError, zipfile.BadZipFile)
+DAMAGE = (
+    *(OSError, RuntimeError, ValueError, TypeError, LookupError, EOFError, AssertionError, zlib.error),
+    *(FloatingPointError, MemoryError),  # a time that is not a number, a length that cannot be true
+)
+_DOWNLOAD = (*DAMAGE, http.client.HTTPException, tarfile.TarError, zipfile.BadZipFile)
 
 
 @dataclass(frozen=True)
@@ -160,8 +163,10 @@ class EventDataset(Dataset):
             raise DataError(f"{self._lacking(root)}; what was downloaded is not what was expected")
 
     def _usable(self, root: Path) -> bool:
-        found = self.count(root)
-        return all(found) if self.partial else found == self.expected()
+        found, expected = self.count(root), self.expected()
+        if self.partial:
+            return all(0 < some <= every for some, every in zip(found, expected, strict=True))
+        return found == expected
 
     def _lacking(self, root: Path) -> str:
         where, found = root / self.folder, self.count(root)
@@ -178,6 +183,8 @@ class EventDataset(Dataset):
         with self._naming(str(root / self.folder)):
             for path in self._files(root):
                 with self._naming(str(path)):
+                    if not path.is_file():
+                        raise ValueError("it is no file")  # to read from a pipe could take for ever
                     self.check_file(path)
             splits = self.splits(_without_archive(self.source), root)
         return {name: self._framed(root, name, recordings) for name, recordings in splits.items()}
@@ -189,7 +196,8 @@ class EventDataset(Dataset):
 
     def _framed(self, root: Path, name: str, recordings: Recordings) -> Split:
         opened, indices = recordings.source, recordings.indices
-        labels = torch.tensor(self.labels(opened), dtype=torch.int64)[torch.tensor(indices, dtype=torch.int64)]
+        with self._naming(str(root / self.folder)):
+            labels = torch.tensor(self.labels(opened), dtype=torch.int64)[torch.tensor(indices, dtype=torch.int64)]
         check_labels(labels, self.classes, f"{root / self.folder} ({name} split)")
         files = [self.file_of(opened, index) for index in indices]
         stamps = {path: _stamp(path, root) for path in dict.fromkeys(files)}
@@ -211,7 +219,7 @@ class EventDataset(Dataset):
         """Turn what a reader raises into one message that names the file."""
         try:
             yield
-        except self._raised(_DAMAGE) as error:
+        except self._raised(DAMAGE) as error:
             raise DataError(f"{name}: damaged, or not of {self.name} ({_words(error)}); get it again") from error
 
     def _raised(self, usual: tuple[type[Exception], ...]) -> tuple[type[Exception], ...]:
@@ -231,7 +239,7 @@ def _stamp(path: Path, root: Path) -> tuple[str, int, int]:
 def _digest(files: Iterable[Path], root: Path) -> str:
     """Return 12 hex digits over the names below `root` and sizes of files: the same on every machine."""
     names = sorted(f"{os.path.relpath(path, root)} {path.stat().st_size}\n" for path in files)
-    return hashlib.sha256("".join(names).encode()).hexdigest()[:12]
+    return hashlib.sha256("".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _words(error: BaseException) -> str:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 # What an access is for. `load`: a weight fetched once per sample into the memory that the layer works from.
 Purpose = Literal["weight", "bias", "input", "output", "potential", "state", "load"]
 
-Price = Annotated[float, Field(ge=0.0)]
+Price = Annotated[float, Field(ge=0.0, le=1e15)]  # picojoule; a kilojoule is a slip
+Bits = Annotated[int, Field(gt=0, le=4096)]
 _STRICT = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
@@ -23,8 +24,8 @@ class AccessPrice(BaseModel):
 
     base_pj: Price = 0.0
     pj_per_bit: Price = 0.0
-    sizes_bytes: list[Annotated[float, Field(gt=0.0)]] = []
-    pj: list[Price] = []
+    sizes_bytes: Annotated[list[Annotated[float, Field(gt=0.0, le=1e18)]], Field(max_length=1000)] = []
+    pj: Annotated[list[Price], Field(max_length=1000)] = []
 
     @model_validator(mode="after")
     def _points_in_order(self) -> AccessPrice:
@@ -67,8 +68,8 @@ class Memory(BaseModel):
     model_config = _STRICT
 
     accesses: Literal["per-operation", "lemaire"]
-    word_bits: Annotated[int, Field(gt=0)]
-    fifo_words: Annotated[int, Field(gt=0)] = 1000
+    word_bits: Bits
+    fifo_words: Annotated[int, Field(gt=0, le=10**12)] = 1000
     price: AccessPrice | None = None
     prices: dict[Purpose, AccessPrice] = {}
 

@@ -24,7 +24,7 @@ from bench.energy.costs import (
     times,
 )
 from bench.energy.table import CostTable, load_table, table_names
-from bench.record import Counts, LayerCount
+from bench.record import Counts, LayerCount, OtherOps
 
 __all__ = [
     "CostTable",
@@ -201,11 +201,14 @@ def _once(cost: Cost, layer: LayerCount) -> float | None:
 
 def _cached_bias(counts: Counts, table: CostTable) -> float | None:
     """Return what is saved, as a negative number, when layers with a static input add their bias once."""
+    added: dict[str, list[OtherOps]] = {}
+    for other in counts.other_ops:
+        if other.column == "bias":
+            added.setdefault(other.name, []).append(other)
     saved = 0.0
     for layer in counts.layers if "bias" not in table.included else ():
         if layer.static_input and layer.has_bias:
-            bias = [o for o in counts.other_ops if o.column == "bias" and o.name == layer.name]
-            each_time = add_up(price(o.ops_per_sample, table) for o in bias)
+            each_time = add_up(price(other.ops_per_sample, table) for other in added.get(layer.name, []))
             if each_time is None:
                 return None
             saved += each_time * (1.0 - 1.0 / layer.timesteps)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from bench.energy.memory import Memory
-from bench.errors import TableError, UnknownNameError, nearest
+from bench.energy.memory import Bits, Memory, Price
+from bench.errors import MOST_PROBLEMS, TableError, UnknownNameError, nearest
+from bench.toml_file import read_toml
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -35,8 +36,6 @@ OPERATIONS = (
 # What else of a table may rest on an assumption.
 TOPICS = ("source", "memory", "addressing", "neuron_update", "spike", "included", "bits")
 
-Price = Annotated[float, Field(ge=0.0)]
-
 
 class CostTable(BaseModel):
     """One file of `tables/`, or a user's own.
@@ -53,16 +52,16 @@ class CostTable(BaseModel):
     name: str
     title: str
     source: str
-    node_nm: Annotated[float, Field(gt=0.0)]
+    node_nm: Annotated[float, Field(gt=0.0, le=1e6)]
     precision: str
     scope: str
     operation_pj: dict[str, Price]
     assumptions: dict[str, str] = {}
-    bits: Annotated[int, Field(gt=0)] | None = None
+    bits: Bits | None = None
     memory: Memory | None = None
     neuron_update_pj: Price | None = None
     spike_pj: Price | None = None
-    included: list[Literal["neuron", "bias"]] = []
+    included: Annotated[list[Literal["neuron", "bias"]], Field(max_length=2)] = []
 
     @field_validator("operation_pj")
     @classmethod
@@ -83,7 +82,7 @@ class CostTable(BaseModel):
 def _known(value: dict[str, Any], names: tuple[str, ...], what: str) -> dict[str, Any]:
     for name in value:
         if name not in names:
-            raise ValueError(f"unknown {what} '{name}'; {nearest(name, names)}")
+            raise ValueError(f"unknown {what} '{name:.60}'; {nearest(name, names)}")
     return value
 
 
@@ -98,6 +97,8 @@ def load_table(name_or_path: str | Path) -> CostTable:
     Raises UnknownNameError for a name that does not exist, TableError, naming file and key, for a file that is wrong.
     """
     text = str(name_or_path)
+    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text):  # the name stands in headings and commands
+        raise TableError(f"{text!r:.200}: a cost table's name has no control characters; rename the file")
     if text.endswith(".toml"):
         path = Path(text)
     elif text in table_names():
@@ -105,25 +106,29 @@ def load_table(name_or_path: str | Path) -> CostTable:
     else:
         raise UnknownNameError("table", text, table_names())
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        data = read_toml(path, "a cost table")
     except OSError as error:
         raise TableError(
             f"{path}: cannot be read: {error.strerror}; known tables: {', '.join(table_names())}"
         ) from None
-    except UnicodeDecodeError:
-        raise TableError(f"{path}: not a text file") from None
-    except tomllib.TOMLDecodeError as error:
-        raise TableError(f"{path}: not TOML: {error}") from None
+    except ValueError as error:
+        raise TableError(f"{path}: {error}") from None
     if "name" in data:
         raise TableError(f"{path}: name: a table is named by its file; leave the key out")
     try:
         return CostTable(name=path.stem, **data)
     except ValidationError as error:
-        raise TableError("\n".join(f"{path}: {_problem(detail)}" for detail in error.errors())) from None
+        raise TableError("\n".join(_problems(path, error))) from None
+
+
+def _problems(path: Path, error: ValidationError) -> list[str]:
+    found = [f"{path}: {_problem(detail)}" for detail in error.errors()[:MOST_PROBLEMS]]
+    more = error.error_count() - len(found)
+    return [*found, f"{path}: and {more:,} more problems"] if more else found
 
 
 def _problem(detail: Any) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
+    key = ".".join(f"{part!s:.60}" for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key; {nearest(key, [name for name in CostTable.model_fields if name != 'name'])}"
     return f"{key}: {detail['msg'].removeprefix('Value error, ')}"

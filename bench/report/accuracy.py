@@ -90,7 +90,9 @@ def held_out(comparison: Comparison) -> str:
 
 def by_timestep(comparison: Comparison) -> str:
     """Return the accuracy when outputs are averaged over the first t timesteps only, as the mean over seeds."""
-    longest = max((len(record.accuracy_by_timestep) for e in comparison.entries for record in e.done), default=0)
+    longest = max(
+        (min(len(r.accuracy_by_timestep), e.spec.timesteps) for e in comparison.entries for r in e.done), default=0
+    )
     if not longest:
         return ""
     rows = []

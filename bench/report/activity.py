@@ -36,7 +36,7 @@ def _layer_table(frame: pd.DataFrame) -> str:
         rows.append(
             [
                 escape(str(name)),
-                joined(layer["kind"]),
+                escape(joined(layer["kind"])),
                 joined(layer["input_kind"]),
                 number(fmean(layer["input_density_fraction"])),
                 dense.of(fmean(layer["dense_macs_per_sample"])),
@@ -131,7 +131,7 @@ def other_operations(comparison: Comparison) -> str:
             names = joined(ops.name for ops in found)
             totals = _summed(ops.ops_per_sample for ops in found)
             mean = {name: count / len(entry.done) for name, count in totals.items()}
-            rows.append([escape(entry.label), column, escape(names), operations(mean)])
+            rows.append([escape(entry.label), column, escape(names), escape(operations(mean))])
     return table(["entry", "column", "where", "operations per sample"], rows, text_columns=4) if rows else ""
 
 

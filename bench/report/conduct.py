@@ -217,7 +217,7 @@ def measured_energy(comparison: Comparison) -> str:
             *(_joules(found, kind) for kind in ("training", "inference")),
             number(found["idle_w"]),
             escape(", ".join(str(found[name]) for name in ("source", "device", "driver") if name in found)),
-            f"{found['sm_clock_mhz']} / {found['memory_clock_mhz']}" if "sm_clock_mhz" in found else "n/a",
+            " / ".join(_mhz(found.get(name)) for name in ("sm_clock_mhz", "memory_clock_mhz")),
         ]
         for entry in comparison.trained
         for record in entry.done
@@ -227,9 +227,14 @@ def measured_energy(comparison: Comparison) -> str:
     return table([*header, "SM / memory clock, MHz"], rows) if rows else ""
 
 
+def _mhz(clock: int | None) -> str:
+    return "n/a" if clock is None else str(clock)
+
+
 def _joules(found: Mapping[str, Any], kind: str) -> str:
     mean, sd = (found[kind][name] for name in ("j_per_sample", "sd_j_per_sample"))
-    return f"{number(1e3 * mean)} ± {number(1e3 * sd)} ({found['repeats']} windows of {number(found['window_s'])} s)"
+    spread = None if sd is None else 1e3 * sd
+    return f"{number(1e3 * mean)} ± {number(spread)} ({found['repeats']} windows of {number(found['window_s'])} s)"
 
 
 def _clock(name: str) -> Callable[[RunRecord], float | None]:
@@ -244,8 +249,8 @@ def provenance(comparison: Comparison) -> str:
     found: dict[str, dict[str, list[Slot]]] = {}
     for slot, record in done:
         code = {"code digest": record.digests.code} if record.digests else {}
-        for key, value in sorted(_flat(record.provenance | code)):
-            found.setdefault(key, {}).setdefault(_words(value), []).append(slot)
+        for key, words in sorted((key, _words(value)) for key, value in _flat(record.provenance | code)):
+            found.setdefault(key, {}).setdefault(words, []).append(slot)
     first = [key for key in ("commit", "device", "code digest") if key in found]
     rows = [
         [escape(key), escape(value), "all finished" if len(slots) == len(done) else _named(slots)]

@@ -15,7 +15,7 @@ def count_tables(record: RunRecord) -> str:
     layers = [
         [
             escape(layer.name),
-            layer.kind,
+            escape(layer.kind),
             layer.input_kind + (f" ({layer.input_levels} levels of {layer.input_unit:g})" if layer.input_unit else ""),
             number(layer.input_density_fraction) + (" silent" if layer.silent else ""),
             f"{layer.timesteps}" + (" (one would do)" if layer.static_input else ""),
@@ -30,16 +30,18 @@ def count_tables(record: RunRecord) -> str:
     neurons = [
         [
             escape(neuron.name),
-            neuron.neuron,
+            escape(neuron.neuron),
             f"{neuron.units:,}",
             number(neuron.firing_rate),
             f"{neuron.spikes_total:,}",
-            operations(neuron.ops_per_update),
+            escape(operations(neuron.ops_per_update)),
             str(neuron.state_words),
         ]
         for neuron in record.neurons
     ]
-    others = [[escape(other.name), other.column, operations(other.ops_per_sample)] for other in record.other_ops]
+    others = [
+        [escape(other.name), other.column, escape(operations(other.ops_per_sample))] for other in record.other_ops
+    ]
     layer_header = ["layer", "kind", "input", "input density", "passes", "dense MACs", "valid dense MACs"]
     layer_header += ["effective synops", "effective synops, total", "graded ACs, total"]
     neuron_header = [

@@ -255,7 +255,7 @@ def gradient_layers(layers: Sequence[LayerDiagnostics]) -> dict[str, Any] | None
     found = [relative for layer in layers if (relative := layer.gradient_relative_by_timestep)]
     if not found:
         return None
-    steps = list(zip(*found, strict=True))
+    steps = list(zip(*(relative for relative in found if len(relative) == len(found[0])), strict=True))
     return {
         "timesteps": list(range(1, len(steps) + 1)),
         "relative_mean": [fmean(values) for values in steps],

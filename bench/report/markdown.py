@@ -155,7 +155,8 @@ def _legend(comparison: Comparison) -> str:
 
 
 def _layer_note(comparison: Comparison) -> str:
-    counted = joined(f"{record.samples_counted:,}" for entry in comparison.entries for record in entry.done)
+    done = [record for entry in comparison.entries for record in entry.done]
+    counted = joined(f"{record.samples_counted:,}" for record in done if record.samples_counted is not None)
     return f"Counted on {counted} test samples. {LAYER_NOTE}" if counted else ""
 
 

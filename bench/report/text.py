@@ -72,6 +72,8 @@ def number(value: float | None, digits: int = 4) -> str:
     """
     if value is None or math.isnan(value):
         return NOT_AVAILABLE
+    if math.isinf(value):
+        return str(value)
     if value == int(value):
         return f"{int(value):,}"
     exponent = math.floor(math.log10(abs(value)))

@@ -4,6 +4,7 @@ import logging
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -294,6 +295,82 @@ def test_a_damaged_recording_inside_a_file_of_many_is_numbered(tmp_path):
     write_cochlea(path, recordings, [0, 1])
     with pytest.raises(DataError, match=f"^{path}, recording 1: .*an event has x = 700, and the sensor 0 to 699"):
         spike_trains.Shd(partial=True).load(tmp_path, offline=True)
+
+
+def replace_in(path, name, values):
+    with h5py.File(path, "r+") as file:
+        del file[name]
+        if values is not None:
+            file[name] = values
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+@pytest.mark.parametrize(
+    ("name", "values", "expected"),
+    [
+        ("labels", None, "object 'labels' doesn't exist"),
+        ("labels", 3, "/labels is no column of whole numbers"),
+        ("labels", [0.5, float("nan")] * 3, "/labels is no column of whole numbers"),
+        ("labels", [b"zero"] * 6, "/labels is no column of whole numbers"),
+        ("labels", np.zeros((6, 1), int), "/labels is no column of whole numbers"),
+        ("spikes/times", [0.5] * 6, "/spikes/times is no column of lists of numbers"),
+        ("spikes/units", [b"one"] * 6, "/spikes/units is no column of lists of numbers"),
+    ],
+)
+def test_tables_of_spikes_that_are_none_are_refused(part, name, values, expected, tmp_path):
+    SPLIT[spike_trains.Shd](tmp_path)
+    path = tmp_path / "SHD" / f"shd_{part}.h5"
+    replace_in(path, name, values)
+    with pytest.raises(DataError, match=f"^{path}: damaged, or not of shd ") as caught:
+        spike_trains.Shd(partial=True).load(tmp_path, offline=True)
+    assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize("time", [float("nan"), float("inf"), 1e30])
+@pytest.mark.filterwarnings("default")
+def test_times_that_are_no_numbers_are_refused(time, tmp_path):
+    SPLIT[spike_trains.Shd](tmp_path)
+    path = tmp_path / "SHD" / "shd_train.h5"
+    with h5py.File(path, "r+") as file:
+        file["spikes/times"][1] = np.array([0.0, time], np.float32)
+        file["spikes/units"][1] = np.array([1, 2], np.uint16)
+    with pytest.raises(DataError, match=f"^{path}, recording 1: .*invalid value"):
+        spike_trains.Shd(partial=True).load(tmp_path, offline=True)
+
+
+def test_lists_of_spikes_that_the_library_reads_for_ever_are_refused(tmp_path, monkeypatch):
+    """A block of zeros, as a download that broke off leaves: HDF5 goes round in it without an end."""
+    SPLIT[spike_trains.Shd](tmp_path)
+    path = tmp_path / "SHD" / "shd_train.h5"
+    raw = path.read_bytes()
+    lists = raw.find(b"GCOL") + 16
+    path.write_bytes(raw[:lists] + bytes(4080) + raw[lists + 4080 :])
+    monkeypatch.setattr(spike_trains, "PATIENCE_S", 2.0)
+    with pytest.raises(DataError, match=f"^{path}, recording 0: damaged, .*to read the file never ends"):
+        spike_trains.Shd(partial=True).load(tmp_path, offline=True)
+
+
+def test_more_recordings_than_there_are_are_refused_before_they_are_read(tmp_path):
+    SPLIT[spike_trains.Shd](tmp_path)
+    with h5py.File(tmp_path / "SHD" / "shd_train.h5", "r+") as file:
+        del file["labels"]
+        file.create_dataset("labels", (10**12,), np.uint16, chunks=(1024,))  # a few bytes on the disk
+    with pytest.raises(DataError, match="holds 1,000,000,000,000 of 8,156 recordings"):
+        spike_trains.Shd(partial=True).load(tmp_path, offline=True)
+
+
+def test_a_pipe_in_the_place_of_a_recording_is_not_waited_for(tmp_path):
+    put_nmnist(tmp_path)
+    os.mkfifo(tmp_path / "NMNIST" / "Train" / "0" / "99999.bin")
+    with pytest.raises(DataError, match=r"99999\.bin: damaged, or not of n-mnist \(it is no file\)"):
+        cameras.NMnist(partial=True).load(tmp_path, offline=True)
+
+
+def test_a_file_name_that_is_no_text_is_a_name_like_others(tmp_path):
+    put_nmnist(tmp_path)
+    folder = os.fsencode(tmp_path / "NMNIST" / "Train" / "0")
+    os.rename(folder + b"/00000.bin", folder + b"/\xff.bin")
+    assert len(cameras.NMnist(partial=True).load(tmp_path, offline=True).train) == 6
 
 
 def test_the_second_time_frames_come_from_the_cache_and_a_changed_file_makes_them_anew(tmp_path, monkeypatch):

@@ -134,6 +134,17 @@ def test_idx_files_are_read_without_the_network(tmp_path, monkeypatch):
     assert arrays.train.labels.tolist() == [0, 1, 2] and arrays.test.labels.tolist() == [0, 1]
 
 
+def test_what_an_older_torchvision_made_of_the_files_is_not_read(tmp_path, monkeypatch):
+    small_mnist(tmp_path / "MNIST" / "raw")
+    monkeypatch.setattr(Mnist, "train_samples", 3)
+    monkeypatch.setattr(Mnist, "test_samples", 2)
+    for name in ("training.pt", "test.pt"):
+        (tmp_path / "MNIST" / "processed").mkdir(exist_ok=True)
+        torch.save((torch.zeros(3, 28, 28), torch.tensor(3)), tmp_path / "MNIST" / "processed" / name)
+    arrays = Mnist().load(tmp_path, offline=True)
+    assert arrays.train.labels.tolist() == [0, 1, 2] and arrays.train.images.dtype == torch.uint8
+
+
 def test_a_copy_with_too_few_images_is_refused(tmp_path):
     small_mnist(tmp_path / "MNIST" / "raw")
     with pytest.raises(DataError, match=r"images \[3, 1, 28, 28\] and 3 labels where mnist has images \[60000"):

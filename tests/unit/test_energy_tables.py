@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,19 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
         ('scope = "compute"', "", "scope: Field required"),
         ("node_nm = 7", "node_nm = 0", "node_nm: Input should be greater than 0"),
         ("node_nm = 7", 'name = "x"\nnode_nm = 7', "name: a table is named by its file"),
-        ("node_nm = 7", "node_nm = ", "not TOML: Invalid value"),
+        ("node_nm = 7", "node_nm = ", "not valid TOML: Invalid value"),
+        ("node_nm = 7", "node_nm = " + "9" * 5000, "not valid TOML: Exceeds the limit"),
+        ("node_nm = 7", "node_nm = 0x" + "f" * 9000, "not valid TOML: a number of more than 4,300 digits"),
+        ("node_nm = 7", "node_nm = " + "[" * 3000, "not valid TOML: nested too deeply"),
+        ("node_nm = 7", f"node_nm = {'[' * 40}{']' * 40}", "nested too deeply; a cost table has at most 32 levels"),
+        ("node_nm = 7", "node_nm = 1e308", "node_nm: Input should be less than"),
+        ("node_nm = 7", "node_nm = 7\nbits = 1" + "0" * 400, "bits: Input should be less than"),
+        ("ac = 1", "ac = 1e300", r"operation_pj\.ac: Input should be less than or equal to 1000000000000000"),
+        (
+            "[operation_pj]",
+            f"memory = {{ accesses = 'lemaire', word_bits = 1{'0' * 400} }}\n[operation_pj]",
+            r"memory\.word_bits: Input should be less than",
+        ),
     ],
 )
 def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -109,7 +122,32 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     binary.write_bytes(b"\xff\xfe\x00\x01")
     with pytest.raises(TableError, match=r"binary\.toml: not a text file"):
         load_table(binary)
+    with pytest.raises(TableError, match=r"nul\\x00\.toml': a cost table's name has no control characters"):
+        load_table(tmp_path / "nul\0.toml")
+    with pytest.raises(TableError, match="a cost table's name has no control characters; rename the file"):
+        load_table(tmp_path / "a\n```\n.toml")
     folder = tmp_path / "folder.toml"
     folder.mkdir()
     with pytest.raises(TableError, match=r"folder\.toml: cannot be read"):
         load_table(folder)
+
+
+def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
+    path = tmp_path / "huge.toml"
+    with path.open("wb") as file:
+        file.truncate(100 * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TableError, match=r"huge\.toml: larger than 200 kB; a cost table is a page of TOML"):
+            load_table(path)
+        assert tracemalloc.get_traced_memory()[1] < 2_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_of_very_many_problems_the_first_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text("\n".join(f"key{n} = 1" for n in range(3000)) + GOOD)
+    with pytest.raises(TableError, match=r"and 2,900 more problems$") as caught:
+        load_table(path)
+    assert len(str(caught.value).splitlines()) == 101

@@ -153,6 +153,16 @@ def test_a_neuron_that_inherits_its_constructor_has_its_parameters(tmp_path, mon
             INHERITED.replace('"""As LIF."""', "def __init__(self, *, tau: float = 1 + 1.5): ..."),
             ":6: the default of 'tau'",
         ),
+        (
+            INHERITED.replace('"""As LIF."""', "def __init__(self, *, tau: Literal[X] = 1): ..."),
+            ":6: the default of 'tau' should be a literal, and its choices too",
+        ),
+        (
+            INHERITED.replace('"""As LIF."""', "def __init__(self, *, tau: float = {[]: 1}): ..."),
+            ":6: the default of 'tau'",
+        ),
+        ("x = '\0'", "not a Python file that can be read"),
+        ("x = " + "(" * 5000 + ")" * 5000, "not a Python file that can be read"),
     ],
 )
 def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, monkeypatch, source, expected):

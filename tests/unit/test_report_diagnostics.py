@@ -4,13 +4,13 @@ from pathlib import Path
 
 import matplotlib
 import pytest
-from report_fixtures import cells, diagnosed, make_records, make_suite, section
+from report_fixtures import cells, diagnosed, make_record, make_records, make_suite, section
 
 from bench.diagnostics import Diagnostics
 from bench.errors import BenchError
 from bench.record import RunRecord
 from bench.report.diagnostic_figures import run_figure
-from bench.report.diagnostics import diagnostics_tables, format_of
+from bench.report.diagnostics import diagnostics_tables, format_of, gradient_layers
 from bench.report.drawing import STYLE, looks_of
 from bench.report.figure_data import figure_data
 from bench.report.figures import DRAWINGS
@@ -183,3 +183,16 @@ def test_committed_records_from_before_are_the_same_line_again(name):
     path = Path(__file__).parents[2] / "reports" / name / "records.jsonl"
     for line in path.read_text("utf-8").splitlines():
         assert RunRecord.from_json(line).to_json() == line
+
+
+def test_runs_of_other_lengths_than_the_first_are_left_out_of_a_curve():
+    suite = make_suite()
+    first, second = (diagnosed(make_record(run)).diagnostics.layers[0] for run in suite.runs[3:5])
+    longer = second.model_copy(update={"gradient_norm_by_timestep": [1.0, 1.0, 1.0]})
+    assert gradient_layers([first, longer])["relative_mean"] == pytest.approx([0.1, 1.0])
+
+
+def test_a_gradient_that_no_float32_holds_is_none():
+    layer = diagnosed(make_record(make_suite().runs[3])).diagnostics.layers[0]
+    layer = layer.model_copy(update={"gradient_norm_by_timestep": [1.0, 5e-324]})
+    assert layer.gradient_relative_by_timestep is None

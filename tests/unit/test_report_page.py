@@ -1,5 +1,6 @@
 import random
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given, settings
@@ -7,12 +8,20 @@ from hypothesis import strategies as st
 from report_fixtures import cells, failed, layer, make_record, make_records, make_suite, section
 
 from bench.record import DataSource
+from bench.report.counts import count_tables
 from bench.report.markdown import main_table, render_report
+
+
+def is_seen(mark):
+    return unicodedata.category(mark) not in ("Cf", "Zs")
+
 
 LABELS = st.lists(
     st.text(
-        st.characters(codec="utf-8", exclude_characters="|<>`", exclude_categories=("Cc",)), min_size=1, max_size=30
-    ),
+        st.characters(codec="utf-8", exclude_characters="|<>`", exclude_categories=("Cc", "Zl", "Zp")),
+        min_size=1,
+        max_size=30,
+    ).filter(lambda label: is_seen(label[0])),
     min_size=3,
     max_size=3,
     unique=True,
@@ -303,6 +312,39 @@ def test_measured_energy_stands_apart_and_only_where_a_counter_was_read():
     cells = [cell.strip() for cell in rows[0].strip("|").split("|")]
     assert cells[2].startswith("4 ± 0.1") and cells[3].startswith("1 ± 0.02") and cells[4] == "75"
     assert cells[5] == "NVML total energy counter, Some GPU, 580.1" and cells[6] == "1980 / 3201"
+
+
+def test_names_in_a_record_are_no_markup(suite, records):
+    odd = "<b>|[c](http://c)`*"
+    first = records[3]
+    changed = first.model_copy(
+        update={
+            "layers": [layer.model_copy(update={"name": odd, "kind": odd}) for layer in first.layers],
+            "neurons": [n.model_copy(update={"neuron": odd, "ops_per_update": {odd: 1.0}}) for n in first.neurons],
+            "other_ops": [o.model_copy(update={"name": odd, "ops_per_sample": {odd: 1.0}}) for o in first.other_ops],
+        }
+    )
+    for page in (render_report(suite, [*records[:3], changed, *records[4:]]), count_tables(changed)):
+        assert "<b>" not in page and "](http" not in page.replace(r"\](http", "")
+        for block in re.findall(r"(?:^\|.*\n)+", page, re.M):
+            assert len({line.count("|") for line in block.splitlines()}) == 1
+
+
+def test_keys_of_the_provenance_that_look_alike_are_listed_in_order(suite, records):
+    odd = records[0].model_copy(update={"provenance": {"a.b": 1, "a": {"b": "x"}, "commit": "c"}})
+    rows = [line for line in render_report(suite, [odd, *records[1:]]).splitlines() if line.startswith("| a.b")]
+    assert [row.split("|")[2].strip() for row in rows] == ["1", "x"]
+
+
+def test_a_finished_run_without_counts_has_a_row_all_the_same(suite, records):
+    bare = records[3].model_copy(update={"samples_counted": None, "layers": [], "neurons": [], "other_ops": []})
+    assert "\n| LIF " in render_report(suite, [*records[:3], bare, *records[4:]])
+
+
+def test_accuracies_of_more_timesteps_than_the_suite_asks_are_left_out(suite, records):
+    long = records[3].model_copy(update={"accuracy_by_timestep": [0.5] * 9000})
+    page = render_report(suite, [*records[:3], long, *records[4:]])
+    assert "t = 2" in page and "t = 3" not in page
 
 
 def with_data(record, **changes):

@@ -16,6 +16,7 @@ ODD = st.text(st.characters(codec="utf-8"), max_size=40)
     [
         (None, "n/a"),
         (float("nan"), "n/a"),
+        (float("inf"), "inf"),
         (0.0, "0"),
         (2.0, "2"),
         (1234567.0, "1,234,567"),

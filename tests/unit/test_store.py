@@ -112,6 +112,7 @@ def test_a_line_separator_inside_a_message_does_not_end_the_record(tmp_path):
         ("[" * 100_000, "x:1: corrupt: not JSON (nested too deeply)"),
         ('{"a": "\\ud800"}', "x:1: corrupt: not JSON ('utf-8' codec can't encode"),
         ("1" * 5000, "x:1: corrupt: not JSON (Exceeds the limit"),
+        ('{"a": ' * 100 + "1" + "}" * 100, "x:1: corrupt: not JSON (nested too deeply)"),
     ],
 )
 def test_lines_that_are_no_records_are_named(tmp_path, text, expected):
@@ -120,6 +121,43 @@ def test_lines_that_are_no_records_are_named(tmp_path, text, expected):
     with pytest.raises(RecordError) as caught:
         read_records(path)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("layers", 0, "samples"), 0),  # would be divided by
+        (("layers", 0, "input_shape"), [0]),
+        (("layers", 0, "input_shape"), [2**40, 2**40]),  # more than a float can price
+        (("layers", 0, "output_shape"), []),
+        (("layers", 0, "weight_shape"), [3]),
+        (("layers", 0, "groups"), 0),
+        (("layers", 0, "stride"), [1]),
+        (("layers", 0, "effective_synops_total"), 10**400),
+        (("layers", 0, "name"), "x" * 201),  # every row of a table is as wide
+        (("layers",), [{}] * 2001),
+        (("neurons", 0, "units"), 0),
+        (("neurons", 0, "ops_per_update"), {"mul": 1e300}),
+        (("other_ops", 0, "ops_per_sample"), {"add": -1}),
+        (("accuracy_fraction",), 1.5),
+        (("accuracy_by_timestep",), [0.5] * 10_001),
+        (("history", 0, "train_loss"), 1e300),
+        (("seed",), -1),
+        (("spec", "timesteps"), True),
+        (("spec", "timesteps"), 10**9),
+        (("wall_clock", "train_s"), "1"),
+        (("wall_clock", "measured_energy"), {"idle_w": 1.0}),
+        (("wall_clock", "peak_memory_bytes"), []),
+    ],
+)
+def test_numbers_that_no_run_measures_are_refused(path, value):
+    line = json.loads(OLD.read_text("utf-8"))
+    inner = line
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    with pytest.raises(RecordError, match=rf"corrupt: not a run record: (: Value error, )?{path[0]}"):
+        RunRecord.from_json(json.dumps(line))
 
 
 def test_a_record_of_version_1_is_read_for_ever():
