@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import logging
 import os
+import tempfile
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -43,21 +45,25 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
     Raises StoreError where there is no room or no leave to write: both checkpoints are then as they were.
     """
-    partial = path.with_suffix(".part")
+    partial: str | None = None
     try:
         buffer = io.BytesIO()
         torch.save(state, buffer)
-        with partial.open("wb") as handle:
+        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
+        with os.fdopen(descriptor, "wb") as handle:
             handle.write(seal(buffer.getbuffer()))
             handle.write(buffer.getbuffer())
             handle.flush()
             os.fsync(handle.fileno())
+        os.chmod(partial, 0o644)
         if path.exists():
             os.replace(path, older(path))
         os.replace(partial, path)
         sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        if partial is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(partial)
         reason = error.strerror or str(error)
         raise StoreError(f"{path}: cannot be written: {reason}; the older checkpoint is kept") from error
 

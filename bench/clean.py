@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from bench.errors import BenchError, CorruptError, StoreError
-from bench.lock import Lock, holder_of, is_stale
+from bench.errors import BenchError, BusyError, StoreError
+from bench.lock import Lock, holder_of, is_stale, now_there
 from bench.store import RunFolder
 from bench.suite import Suite
 
@@ -26,6 +27,8 @@ class Leftover:
     path: Path
     why: str
     size_bytes: int
+    guard: Path | None = None  # the lock to hold while it is removed
+    still: Callable[[], bool] = field(default=lambda: True, compare=False)  # whether it is left over when that is held
 
 
 def leftovers(
@@ -54,29 +57,53 @@ def leftovers(
         if run.executed_by() is not None:
             continue
         if unplanned and (folder.parent.name, folder.name) not in planned:
-            found.append(_leftover(folder, "a run that its suite no longer asks for"))
+            guard = None if folder.is_symlink() else run.lock_file  # behind a link lies what is not ours
+            found.append(_leftover(folder, "a run that its suite no longer asks for", guard))
             continue
-        found += [_leftover(path, why) for path, why in _of_a_run(run, checkpoints)]
+        for path, why in _of_a_run(run, checkpoints):
+            still = partial(_is_still, run, checkpoints, path)
+            found.append(_leftover(path, why, run.lock_file, still))
     for folder in _folders(reports, names, 1):
-        paths = [*folder.glob(".lock"), *folder.glob("*.part"), *folder.glob("*/*.part")]
-        found += [_leftover(path, why) for path in paths if (why := _dead(path))]
+        for path in [*folder.glob(".lock"), *folder.glob("*.part"), *folder.glob("*/*.part")]:
+            if reason := _dead(path):
+                found.append(_leftover(path, reason, folder / ".lock"))
     if not names:
         found += [_leftover(path, "frames that were never finished") for path in _frames(data / _FRAMES)]
     return sorted(found, key=lambda leftover: leftover.path)
 
 
-def remove(found: Sequence[Leftover]) -> None:
-    """Remove what `leftovers` found; a run that a process executes by now stays. Raises StoreError where it cannot."""
+def remove(found: Sequence[Leftover]) -> list[Leftover]:
+    """Remove what `leftovers` found and return it, without what is needed again by now: a process works there.
+
+    Raises StoreError, naming the file, where something cannot be removed.
+    """
+    removed = []
     for leftover in found:
         path = leftover.path
         try:
-            if path.is_dir():
-                with Lock(path / "lock"):
-                    shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            if leftover.guard is None:
+                _delete(path)
+                removed.append(leftover)
+                continue
+            with Lock(leftover.guard):  # a stale one is taken over, and gone when it is given back
+                if leftover.still():
+                    if path != leftover.guard:
+                        _delete(path)
+                    removed.append(leftover)
+        except BusyError:
+            continue
         except OSError as error:
-            raise StoreError(f"{path}: cannot be removed: {error.strerror}") from None
+            raise StoreError(f"{path}: cannot be removed: {error.strerror or error}") from None
+    return removed
+
+
+def _delete(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    grave = path.with_name(f"{path.name}.removed")  # in one step: nobody begins in half a folder
+    os.rename(path, grave)
+    shutil.rmtree(grave)
 
 
 def _folders(root: Path, names: set[str], depth: int) -> Iterator[Path]:
@@ -93,7 +120,7 @@ def _of_a_run(run: RunFolder, checkpoints: bool) -> Iterator[tuple[Path, str]]:
         yield path, "a damaged file that was set aside"
     try:
         finished = run.check() is not None
-    except (CorruptError, BenchError):
+    except BenchError:
         return
     if finished and run.previous_record.exists():
         yield run.previous_record, "a record that a newer one has replaced"
@@ -103,12 +130,17 @@ def _of_a_run(run: RunFolder, checkpoints: bool) -> Iterator[tuple[Path, str]]:
                 yield path, "a checkpoint of a finished run"
 
 
+def _is_still(run: RunFolder, checkpoints: bool, path: Path) -> bool:
+    """Whether a file is left over still, now that the run's lock is ours; the lock itself is what we took over."""
+    return path == run.lock_file or path in [found for found, _ in _of_a_run(run, checkpoints)]
+
+
 def _dead(path: Path) -> str | None:
     """Say what a lock or an unfinished write is, if whoever made it is gone; None where that is not sure."""
     with contextlib.suppress(OSError):
         if not path.name.endswith(".part"):
             return "a lock of a process that is gone" if is_stale(path, holder_of(path)) else None
-        return "a write that never ended" if time.time() - path.stat().st_mtime > YOUNG_S else None
+        return "a write that never ended" if now_there(path.parent) - path.stat().st_mtime > YOUNG_S else None
     return None
 
 
@@ -122,10 +154,10 @@ def _frames(folder: Path) -> Iterator[Path]:
             continue
 
 
-def _leftover(path: Path, why: str) -> Leftover:
+def _leftover(path: Path, why: str, guard: Path | None = None, still: Callable[[], bool] = lambda: True) -> Leftover:
     files = [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
     size = 0
     for file in files:
         with contextlib.suppress(OSError):
             size += file.stat().st_size
-    return Leftover(path, why, size)
+    return Leftover(path, why, size, guard, still)

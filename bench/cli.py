@@ -34,9 +34,11 @@ class _Verbs(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as asked:
+            from bench.execute.interrupts import Terminated
+
             out.print("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
+            raise typer.Exit(TERMINATED if isinstance(asked, Terminated) else INTERRUPTED) from None
 
 
 app = typer.Typer(
@@ -130,13 +132,13 @@ def run(
             out.print(
                 f"\n{planned.label} seed {planned.seed}: {table.with_suffix('.json')}\n{table.read_text('utf-8')}"
             )
+    for line in outcome.failed:
+        typer.echo(f"failed: {line}", err=True)
     if outcome.interrupted:
         words = [f"{outcome.done} of {_runs(len(todos))} done", f"{outcome.saved} saved part of the way"]
         words += [f"{outcome.killed} killed before saving"] if outcome.killed else []
         out.print(f"interrupted: {', '.join(words)}; the same command goes on")
         raise typer.Exit(TERMINATED if outcome.terminated else INTERRUPTED)
-    for line in outcome.failed:
-        typer.echo(f"failed: {line}", err=True)
     if outcome.failed:
         raise typer.Exit(1)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 
 if TYPE_CHECKING:
+    from bench.clean import Leftover
     from bench.suite import Suite
 
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
@@ -54,12 +56,19 @@ def clean(
     found = leftovers(RUNS, REPORTS, data, _load(suites or []), checkpoints=checkpoints, unplanned=unplanned)
     for leftover in found:
         out.print(f"{leftover.path}  {leftover.size_bytes:,} bytes  {leftover.why}")
-    words = f"{len(found)} left over, {sum(leftover.size_bytes for leftover in found) / 1e6:.1f} MB"
-    if found and yes:
-        remove(found)
-    out.print(
-        f"{words}: {'removed' if yes else 'nothing removed; --yes removes them'}" if found else "nothing left over"
-    )
+    if not found:
+        out.print("nothing left over")
+    elif yes:
+        removed = remove(found)
+        rest = f"; {len(found) - len(removed)} stay: a process is at work there" if len(removed) < len(found) else ""
+        out.print(f"removed: {_amount(removed)}{rest}")
+    else:
+        out.print(f"left over: {_amount(found)}; nothing removed, --yes removes them")
+
+
+def _amount(found: Sequence[Leftover]) -> str:
+    size = sum(leftover.size_bytes for leftover in found)
+    return f"{len(found)} files and folders, {size / 1e6:.1f} MB"
 
 
 def _load(paths: list[Path]) -> list[Suite]:

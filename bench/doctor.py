@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import shutil
 from collections import Counter
@@ -15,7 +16,7 @@ from packaging.requirements import Requirement
 
 from bench.clean import Leftover, leftovers
 from bench.durable import atomic_write
-from bench.errors import BenchError, NewerError
+from bench.errors import BenchError
 from bench.store import RunFolder, State, Store
 from bench.suite import Suite
 
@@ -81,7 +82,7 @@ def _device() -> Finding:
 
 def _disk(folders: dict[str, Path]) -> Iterator[Finding]:
     for what, folder in folders.items():
-        there = next(place for place in [folder.absolute(), *folder.absolute().parents] if place.exists())
+        there = next(place for place in [folder.absolute(), *folder.absolute().parents] if os.path.exists(place))
         free = shutil.disk_usage(there).free
         words = f"{folder}: {free / 1e9:.1f} GB free"
         if free < LITTLE_BYTES:
@@ -91,7 +92,7 @@ def _disk(folders: dict[str, Path]) -> Iterator[Finding]:
         probe = there / _PROBE
         try:
             atomic_write(probe, "")
-            probe.unlink()
+            probe.unlink(missing_ok=True)
         except (BenchError, OSError) as error:
             failing: Literal["warning", "wrong"] = "warning" if what == "data" else "wrong"  # data may only be read
             yield Finding(what, failing, f"{error}; give yourself leave to write there")
@@ -103,12 +104,10 @@ def _store(suites: Sequence[Suite], store: Store) -> Iterator[Finding]:
     for suite in suites:
         states: Counter[str] = Counter()
         for run in suite.runs:
-            try:
-                state = store.state(run)
-            except NewerError as error:
-                yield Finding("store", "wrong", str(error))
-                continue
+            state = store.state(run)
             states[state] += 1
+            if state is State.UNREADABLE:
+                yield Finding("store", "wrong", store.remark(run))
             if state is State.CORRUPT:
                 yield Finding("store", "wrong", f"{store.remark(run)}; `spikebench run` sets it aside and goes on")
         words = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))

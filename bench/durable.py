@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import tempfile
@@ -35,10 +36,12 @@ def atomic_write_all(contents: Mapping[Path, str | bytes]) -> None:
     path = Path()
     try:
         for path, content in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             descriptor, partial[path] = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
             with os.fdopen(descriptor, "wb") as handle:
-                handle.write(content.encode() if isinstance(content, str) else content)
+                handle.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
                 handle.flush()
                 os.fsync(handle.fileno())
             os.chmod(partial[path], 0o644)
@@ -54,11 +57,23 @@ def atomic_write_all(contents: Mapping[Path, str | bytes]) -> None:
                 os.unlink(name)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, so that it is still there after a power cut. Raises OSError."""
+    missing = [place for place in (folder, *folder.parents) if not os.path.lexists(place)]
+    for place in reversed(missing):
+        place.mkdir(exist_ok=True)
+        sync_folder(place.parent)
+    folder.mkdir(exist_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder last: a rename is on disk only when its folder is."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that has no such thing for folders
+            raise
     finally:
         os.close(descriptor)
 
@@ -72,6 +87,8 @@ def unsealed(path: Path) -> bytes:
     """Return the payload of a sealed file. Raises CorruptError, naming the file, where it is not what was written."""
     try:
         data = path.read_bytes()
+    except IsADirectoryError:
+        raise CorruptError(path, "is a folder") from None
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
     payload = memoryview(data)[_HEADER:]
@@ -80,13 +97,20 @@ def unsealed(path: Path) -> bytes:
 
 
 def check_seal(path: Path) -> None:
-    """Read a sealed file block by block. Raises CorruptError where it is not what was written."""
+    """Read a sealed file block by block. Raises CorruptError where it is not what was written.
+
+    Raises FileNotFoundError where it is gone, StoreError where it cannot be read.
+    """
     digest = hashlib.sha256()
     try:
         with path.open("rb") as handle:
             header = handle.read(_HEADER)
             while block := handle.read(_BLOCK):
                 digest.update(block)
+    except FileNotFoundError:
+        raise
+    except IsADirectoryError:
+        raise CorruptError(path, "is a folder") from None
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
     _compare(path, header, digest.hexdigest())

@@ -73,6 +73,10 @@ class BusyError(StoreError):
     """Another process is executing the run."""
 
 
+class LostError(BusyError):
+    """Another process has taken the run over: this one slept too long."""
+
+
 class CorruptError(StoreError):
     """A file of the store that is not what was written there: cut short, changed, empty or foreign."""
 

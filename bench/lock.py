@@ -7,6 +7,7 @@ when nobody has touched it for STALE_S (another host, as far as the shared file 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -19,11 +20,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench.errors import BusyError, StoreError
+from bench.errors import BusyError, LostError, StoreError
 
 HEARTBEAT_S = 10.0
 STALE_S = 120.0
 _RETRY_S = 0.2
+_NO_FLOCK = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP}
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EMLINK}
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,16 @@ class Holder:
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         return cls(_host(), os.getpid(), _started(os.getpid()) or "", now, uuid.uuid4().hex)
 
+    @classmethod
+    def unknown(cls) -> Holder:
+        """Return somebody whose lock cannot be read."""
+        return cls("", 0, "", "", "")
+
     @property
     def words(self) -> str:
         """Who it is, for people."""
+        if not self.pid:
+            return "another process"
         return f"process {self.pid} on {self.host.partition('/')[0]}, since {self.since}"
 
 
@@ -91,12 +101,12 @@ def is_stale(path: Path, holder: Holder | None) -> bool:
         started = _started(holder.pid)
         return started is None or bool(started and holder.started and started != holder.started)
     try:
-        return _now_there(path.parent) - path.stat().st_mtime > STALE_S
+        return now_there(path.parent) - path.stat().st_mtime > STALE_S
     except OSError:
         return False  # gone meanwhile, or not to be judged
 
 
-def _now_there(folder: Path) -> float:
+def now_there(folder: Path) -> float:
     """Return the time by the clock of the file system: that of another host may be wrong."""
     with tempfile.TemporaryFile(dir=folder) as handle:
         handle.write(b".")
@@ -136,18 +146,41 @@ class Lock:
         self._done.set()
         if self._heart is not None:
             self._heart.join()
-        with contextlib.suppress(OSError), self._guard():
-            if self.me is not None and holder_of(self.path) == self.me:
-                self.path.unlink()
+        with contextlib.suppress(OSError):
+            try:
+                with self._guard():
+                    self._free()
+            except OSError:  # no room for the guard
+                self._free()
+
+    def _free(self) -> None:
+        if self.me is not None and holder_of(self.path) == self.me:
+            self.path.unlink()
+
+    def check(self) -> None:
+        """Raise LostError where somebody has taken the lock over: what it protects is theirs now."""
+        if self.lost or not self._is_mine():
+            self.lost = True
+            raise LostError(f"{self.path.parent}: the lock was lost to another process while this one slept")
+
+    def _is_mine(self) -> bool:
+        """Whether the lock is still this one, as far as can be seen: a file that cannot be read now may be later."""
+        try:
+            text = self.path.read_text("utf-8")
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return self.me is not None and self.me.token in text
 
     def _take(self) -> str | None:
         """Take the lock and return None, or say who has it."""
         try:
             with self._guard():
                 holder = holder_of(self.path)
-                if self.path.exists():
+                if os.path.lexists(self.path):
                     if not is_stale(self.path, holder):
-                        return holder.words if holder else "another process"
+                        return (holder or Holder.unknown()).words
                     self._bury(holder)
                 self.me = Holder.me()
                 self._write(self.me)
@@ -155,7 +188,7 @@ class Lock:
         except (FileExistsError, FileNotFoundError):  # another host was faster, and its guard may not be ours
             if not self.path.parent.is_dir():
                 raise StoreError(f"{self.path.parent}: is gone") from None
-            return "another process"
+            return Holder.unknown().words
         except OSError as error:
             raise StoreError(f"{self.path.parent}: cannot be written: {error.strerror}") from None
 
@@ -178,7 +211,14 @@ class Lock:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
                 handle.write(json.dumps(asdict(holder)))
-            os.link(name, self.path)
+            os.chmod(name, 0o644)  # others should see whose it is
+            try:
+                os.link(name, self.path)
+            except OSError as error:
+                if error.errno not in _NO_LINKS:
+                    raise
+                with open(self.path, "x", encoding="utf-8") as handle:
+                    handle.write(json.dumps(asdict(holder)))
         finally:
             os.unlink(name)
 
@@ -188,7 +228,11 @@ class Lock:
         path = self.path.with_name(self.path.name + ".guard")
         while True:
             with path.open("w") as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                try:
+                    fcntl.flock(handle, fcntl.LOCK_EX)
+                except OSError as error:  # then the file itself has to do
+                    if error.errno not in _NO_FLOCK:
+                        raise
                 try:
                     current = os.path.samestat(os.fstat(handle.fileno()), path.stat())
                 except FileNotFoundError:
@@ -203,7 +247,7 @@ class Lock:
 
     def _beat(self) -> None:
         while not self._done.wait(HEARTBEAT_S):
-            if holder_of(self.path) != self.me:
+            if not self._is_mine():
                 self.lost = True
                 return
             with contextlib.suppress(OSError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import logging
 import time
@@ -46,6 +47,7 @@ class Place:
     offline: bool = False
     device: str = "cpu"
     path: ExecutionPath = "auto"
+    before_write: Callable[[], None] = lambda: None  # raises what keeps a checkpoint or the record from being written
 
 
 def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
@@ -130,6 +132,7 @@ def _run_one(
         test=test,
         watch=watch,
         stop=stop,
+        before_save=place.before_write,
     )
     measured = time.monotonic()
     record = _measure(run, model, encoder, arrays, partial(sequences, test_loader), history, initial_weights)
@@ -152,8 +155,10 @@ def _run_one(
     )
     if record.dead:
         _log.warning("dead: no neuron fired in %s; is the threshold too high?", ", ".join(record.dead))
+    place.before_write()
     atomic_write(place.folder.record, record.to_json() + "\n")
-    place.folder.failure.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # the record counts for more
+        place.folder.failure.unlink()
     return record
 
 

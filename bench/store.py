@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING
 
 from bench import provenance
 from bench.durable import atomic_write as atomic_write
-from bench.durable import check_seal, set_aside
+from bench.durable import check_seal, make_folder, set_aside
+from bench.errors import BenchError, CorruptError, NewerError, RecordError, StoreError
 from bench.errors import BusyError as BusyError
-from bench.errors import CorruptError, NewerError, RecordError, StoreError
 from bench.lock import Holder, Lock, holder_of, is_stale
 from bench.record import RunRecord, canonical_json
 from bench.spec import PlannedRun
@@ -23,6 +23,7 @@ from bench.spec import PlannedRun
 if TYPE_CHECKING:
     from bench.suite import Suite
 
+_LOOKS = 5  # at files that may be replaced meanwhile
 RUNS = Path("runs")
 REPORTS = Path("reports")
 
@@ -33,6 +34,7 @@ class State(StrEnum):
     DONE = "done"
     STALE = "stale"  # done, by other code than today's
     PARTIAL = "partial"  # a checkpoint to go on from
+    UNREADABLE = "unreadable"  # no leave to read it, or a newer version wrote it
     CORRUPT = "corrupt"  # a file that is not what was written there; `run` sets it aside and goes on from the rest
     FAILED = "failed"
     MISSING = "missing"
@@ -88,10 +90,29 @@ class RunFolder:
         """Where the time of a training step went, as a table; its trace lies beside it."""
         return self.path / "profile.txt"
 
+    @property
+    def afresh_mark(self) -> Path:
+        """Says that the run is to be trained from the start, though its record is there."""
+        return self.path / "afresh"
+
+    @property
+    def to_begin_afresh(self) -> bool:
+        """Whether somebody asked to train from the start, and nobody has begun."""
+        return self.afresh_mark.exists()
+
+    @property
+    def is_begun_afresh(self) -> bool:
+        """Whether training from the start is asked for or begun, and not finished."""
+        return self.to_begin_afresh or (self.previous_record.exists() and not self.record.exists())
+
+    def ask_afresh(self) -> None:
+        """Leave word that the run is to be trained from the start. Raises StoreError when that is impossible."""
+        atomic_write(self.afresh_mark, "")
+
     def make(self) -> None:
         """Make the directory. Raises StoreError when that is impossible."""
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be made: {error.strerror}") from None
 
@@ -115,25 +136,37 @@ class RunFolder:
 
     def executed_by(self) -> Holder | None:
         """Return who executes the run now; None where nobody does, or only a lock is left of whoever did."""
+        if not os.path.lexists(self.lock_file):
+            return None
         holder = holder_of(self.lock_file)
-        return None if holder is None or is_stale(self.lock_file, holder) else holder
+        return None if is_stale(self.lock_file, holder) else holder or Holder.unknown()
 
     def check(self) -> RunRecord | None:
         """Return the record, if there is one. Raises CorruptError for it, or without one for the newest checkpoint."""
-        record = self._read_record()
-        if record is None:
-            for path in (self.checkpoint, self.older_checkpoint):
-                if path.exists():
-                    check_seal(path)
-                    break
-        return record
+        for _ in range(_LOOKS):
+            record = self._read_record()
+            if record is not None:
+                return record
+            try:
+                for path in (self.checkpoint, self.older_checkpoint):
+                    if path.exists():
+                        check_seal(path)
+                        break
+            except FileNotFoundError:  # whoever trains has just written a newer one
+                continue
+            return None
+        return None
 
     def start_afresh(self) -> None:
         """Forget the checkpoints of a run; its old record is kept beside until the new one is there."""
-        for path in (self.checkpoint, self.older_checkpoint):
-            path.unlink(missing_ok=True)
-        if self.record.exists():
-            os.replace(self.record, self.previous_record)
+        try:
+            for path in (self.checkpoint, self.older_checkpoint):
+                path.unlink(missing_ok=True)
+            if self.record.exists():
+                os.replace(self.record, self.previous_record)
+            self.afresh_mark.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be begun afresh: {error.strerror}") from None
 
     def set_record_aside(self) -> str | None:
         """Put a damaged record out of the way; return what was wrong with it and how it is called now, or None."""
@@ -150,6 +183,8 @@ class RunFolder:
             return None
         except UnicodeDecodeError:
             raise CorruptError(self.record, "is not text") from None
+        except IsADirectoryError:
+            raise CorruptError(self.record, "is a folder") from None
         except OSError as error:
             raise StoreError(f"{self.record}: cannot be read: {error.strerror}") from None
         try:
@@ -174,12 +209,14 @@ class Store:
         return RunFolder(self.root / run.suite / run.key)
 
     def state(self, run: PlannedRun) -> State:
-        """Say how far a run is. A record measured otherwise than the suite now asks counts as partial."""
+        """Say how far a run is; raises nothing. A record measured otherwise than the suite now asks is partial."""
         folder = self.folder(run)
         try:
             record = folder.check()
         except CorruptError:
             return State.CORRUPT
+        except BenchError:  # `remark` says why
+            return State.UNREADABLE
         if record is not None:
             if not _is_measured(record, run):
                 return State.FAILED if folder.failure.is_file() else State.PARTIAL
@@ -201,8 +238,10 @@ class Store:
                 remarks.append(str(failed.error))
             if record is not None and record.dead:
                 remarks.append(f"dead: no neuron fired in {', '.join(record.dead)}")
-        except CorruptError as error:
+        except BenchError as error:
             remarks.append(str(error))
+        if folder.to_begin_afresh:
+            remarks.append("to be trained from the start, as --force asked")
         return "; ".join(remarks)
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
@@ -213,7 +252,7 @@ class Store:
             folder = self.folder(run)
             try:
                 record = folder.check()
-            except CorruptError as error:
+            except BenchError as error:
                 record = committed.get(run.key) or failed_record(run, str(error))
             else:
                 if record is None or not _is_measured(record, run):

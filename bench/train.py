@@ -78,13 +78,15 @@ def fit(
     test: Callable[[], dict[str, float | None]],
     watch: Callable[[Progress], None],
     stop: Callable[[], bool],
+    before_save: Callable[[], None] = lambda: None,
 ) -> History:
     """Train `model` in place, going on from `checkpoint` when there is one, and return its history.
 
     `encode(images [N, C, H, W], epoch, step)` gives the sequence `[T, N, C, H, W]`; `test()` the accuracies of an epoch
     row. `path` is kept in the history; "graphed" (CUDA alone) replays steps as a CUDA graph, the others are the model's
-    affair. A damaged checkpoint is set aside, and the one before it taken. Raises RunFailedError when the loss is not
-    finite and Interrupted, after saving, when `stop()` says so.
+    affair. A damaged checkpoint is set aside, and the one before it taken. `before_save()` may raise what keeps the
+    checkpoint from being written. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when
+    `stop()` says so.
     """
     optimizer = build_optimizer(model, spec.optimizer, device)
     factor = schedule_factor(spec.schedule, spec.epochs, data.steps)
@@ -96,6 +98,10 @@ def fit(
     start_epoch, start_step = state.load(checkpoint)
     if history.paths[-1:] != [path]:
         history.paths.append(path)
+
+    def save(epoch: int, step: int, seconds: float) -> None:
+        before_save()
+        state.save(checkpoint, epoch, step, seconds)
 
     def update(sequence: Tensor, labels: Tensor) -> Tensor:
         return train_step(model, sequence, labels, optimizer, scaler, spec, device)
@@ -129,7 +135,7 @@ def fit(
                     left = ((spec.epochs - epoch) * data.steps - step) * spec.batch_size / pace.images_per_s
                     watch(Progress(epoch + 1, spec.epochs, step, data.steps, loss, accuracy, pace.images_per_s, left))
             if stop() or now - saved > SAVE_EVERY_S:
-                state.save(checkpoint, epoch, step, now - began)
+                save(epoch, step, now - began)
                 began = saved = now
                 if stop():
                     raise Interrupted
@@ -137,7 +143,7 @@ def fit(
         now = time.monotonic()
         pace.note(0, now)  # a GPU may have been behind
         if now - saved > SAVE_BEFORE_TEST_S:
-            state.save(checkpoint, epoch, data.steps, now - began)
+            save(epoch, data.steps, now - began)
             began = now
         loss, accuracy = sums.means()
         rate = spec.optimizer.learning_rate * factor((epoch + 1) * data.steps - 1)
@@ -147,7 +153,7 @@ def fit(
         history.rows.append(row | test())
         began = saved = time.monotonic()
         pace.skip(began)
-        state.save(checkpoint, epoch + 1, 0, 0.0)
+        save(epoch + 1, 0, 0.0)
         if epoch + 1 < spec.epochs and stop():
             raise Interrupted
     return history

@@ -6,14 +6,18 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.errors import BenchError, SuiteError
+from bench.durable import make_folder
+from bench.errors import BenchError, DataError, SuiteError
 from bench.execute.pool import Outcome as Outcome
 from bench.execute.pool import Pool, Watcher
 from bench.execute.pool import Settings as Settings
 from bench.execute.pool import Todo as Todo
+from bench.lock import Lock
 from bench.record import RunRecord
 from bench.store import REPORTS, RUNS, State, Store
 from bench.suite import Suite
+
+DOWNLOAD_PATIENCE_S = 6 * 3600.0  # while another command downloads the same data
 
 
 def plan(
@@ -25,15 +29,25 @@ def plan(
     force: bool = False,
     stale: bool = False,
 ) -> tuple[list[Todo], list[Todo]]:
-    """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all."""
+    """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all.
+
+    Where an earlier `force` was interrupted, what it left undone is to do, and what it has done is not done again.
+    """
     runs = {(run.suite, run.key): (suite, run) for suite in suites for run in suite.select(label, seed)}
-    states = {key: store.state(run) for key, (_, run) in runs.items()}
-    selected = []
-    for key, (suite, run) in runs.items():
-        afresh = force or states[key] in (State.DONE, State.STALE)
-        selected.append(Todo(suite, run, states[key], afresh, store.folder(run).last_result_ns))
+    seen = {}
+    for key, (_, run) in runs.items():
+        last = store.folder(run).last_result_ns  # before the state: what comes after it was not seen
+        seen[key] = store.state(run), last
+    force = force and not any(store.folder(run).is_begun_afresh for _, run in runs.values())
+    selected, todos = [], []
     settled = set() if force else {State.DONE} if stale else {State.DONE, State.STALE}
-    return selected, [todo for todo in selected if todo.state not in settled]
+    for key, (suite, run) in runs.items():
+        state, last = seen[key]
+        again = force or store.folder(run).to_begin_afresh
+        selected.append(Todo(suite, run, state, again or state in (State.DONE, State.STALE), last, force))
+        if again or state not in settled:
+            todos.append(selected[-1])
+    return selected, todos
 
 
 def resources(settings: Settings) -> tuple[list[str], int]:
@@ -58,6 +72,10 @@ def execute(
     """
     if not todos:
         return Outcome()
+    try:
+        str(settings.data).encode()
+    except UnicodeEncodeError:
+        raise BenchError(f"--data {str(settings.data)!r}: is not UTF-8; give the folder another name") from None
     devices, jobs = resources(settings)
     check_values(todo.suite for todo in todos)
     _prepare_data(todos, settings)
@@ -105,7 +123,18 @@ def _prepare_data(todos: Sequence[Todo], settings: Settings) -> None:
 
     wanted = {(todo.run.spec.dataset.model_dump_json(), todo.run.spec.timesteps): todo.run.spec for todo in todos}
     for spec in wanted.values():
-        make_dataset(spec).prepare(settings.data, offline=settings.offline)
+        dataset = make_dataset(spec)
+        try:
+            dataset.prepare(settings.data, offline=True)
+        except DataError:
+            if settings.offline:
+                raise
+            try:
+                make_folder(settings.data)
+            except OSError as error:
+                raise DataError(f"{settings.data}: cannot be made: {error.strerror}") from None
+            with Lock(settings.data / f".{spec.dataset.name.rpartition(':')[2]}.lock", DOWNLOAD_PATIENCE_S):
+                dataset.prepare(settings.data, offline=False)
 
 
 def _devices(wanted: str) -> list[str]:

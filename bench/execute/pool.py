@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,8 @@ from bench.store import State, Store, write_failure
 from bench.suite import Suite
 
 ELSEWHERE_EVERY_S = 1.0  # between looks at runs that other processes execute
+MOST_RESTARTS = 3  # of a run whose worker is stopped from outside
+READ_GRACE_S = 5.0
 STOP_GRACE_S = 60.0  # a step of a large network on a CPU takes seconds, and the checkpoint some more
 
 
@@ -49,6 +51,7 @@ class Todo:
     state: State
     afresh: bool = False  # train from the start, whatever is there
     last_result_ns: int | None = None  # when its folder last got a record or a failure, as planned
+    forced: bool = False  # afresh because the user asked for it
 
 
 @dataclass(frozen=True)
@@ -90,10 +93,14 @@ class Pool:
     elsewhere: list[Todo] = field(default_factory=list)  # runs that other processes execute
     done: int = 0
     failed: list[str] = field(default_factory=list)
+    restarts: Counter[str] = field(default_factory=Counter)  # by key: workers that stopped though nobody asked here
 
     def execute(self, todos: Sequence[Todo]) -> Outcome:
         """Execute what nobody else has done meanwhile. Raises StoreError, the workers stopped, when it cannot write."""
         # The longest first, as far as timesteps tell, so that no long one is left alone at the end.
+        for todo in todos:
+            if todo.forced:  # so that an interrupted --force goes on
+                self.store.folder(todo.run).ask_afresh()
         self.waiting.extend(sorted(todos, key=lambda todo: -todo.run.spec.timesteps))
         try:
             while self.waiting or self.running or self.elsewhere:
@@ -107,6 +114,7 @@ class Pool:
                     self._settle(ended)
         except KeyboardInterrupt as asked:
             killed = self._stop_all()
+            self._drain()
             saved = sum(self.store.state(todo.run) is State.PARTIAL for todo in todos)
             terminated = isinstance(asked, Terminated)
             return Outcome(self.done, tuple(self.failed), True, terminated, saved, killed)
@@ -128,11 +136,22 @@ class Pool:
         assert last
         if last.kind == "done":
             self.done += 1
-        elif last.kind == "busy":
+        elif last.kind == "busy" or (last.kind == "interrupted" and self.restarts[ended.todo.run.key] < MOST_RESTARTS):
+            # Somebody else has it, or asked the worker alone to stop; it is looked at again.
+            self.restarts[ended.todo.run.key] += last.kind == "interrupted"
             self.elsewhere.append(ended.todo)
         else:
             run = ended.todo.run
             self.failed.append(f"{run.label} seed {run.seed}: {last.error or last.kind}")
+
+    def _drain(self) -> None:
+        """Take in what the workers said while they were stopped."""
+        for running in self.running:
+            if running.reader is not None:
+                running.reader.join(READ_GRACE_S)
+        while self.running and (ended := self._next_end(0.0)) is not None:
+            if ended.last is not None and ended.last.kind in ("done", "failed"):
+                self._settle(ended)
 
     def _start(self, todo: Todo) -> _Running:
         folder, run = self.store.folder(todo.run), todo.run
@@ -154,8 +173,10 @@ class Pool:
             last_result_ns=todo.last_result_ns,
         )
         with folder.open_log() as log:
-            # Ctrl-C reaches this process, which then stops the workers in order.
-            process = start_worker("bench.execute.worker", device, log, own_session=True)
+            try:  # Ctrl-C reaches this process, which then stops the workers in order
+                process = start_worker("bench.execute.worker", device, log, own_session=True)
+            except OSError as error:
+                raise StoreError(f"{run.label} seed {run.seed}: no process can be started: {error.strerror}") from None
         assert process.stdin
         with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code and log say why
             process.stdin.write(job.model_dump_json() + "\n")
@@ -167,18 +188,20 @@ class Pool:
 
     def _read(self, running: _Running) -> None:
         assert running.process.stdout
-        for line in running.process.stdout:
-            try:
-                event = Event.model_validate_json(line)
-            except ValidationError:  # printed by a library before the worker could redirect it
-                continue
-            self.events.put((running, event))
-        running.process.wait()
-        running.process.stdout.close()
-        if running.process.stdin:
-            with contextlib.suppress(BrokenPipeError):
-                running.process.stdin.close()
-        self.events.put((running, None))
+        try:
+            for line in running.process.stdout:
+                try:
+                    event = Event.model_validate_json(line)
+                except ValidationError:  # printed by a library before the worker could redirect it
+                    continue
+                self.events.put((running, event))
+            running.process.wait()
+            running.process.stdout.close()
+            if running.process.stdin:
+                with contextlib.suppress(BrokenPipeError):
+                    running.process.stdin.close()
+        finally:  # whatever happens, the pool must not wait for ever
+            self.events.put((running, None))
 
     def _next_end(self, patience_s: float | None) -> _Running | None:
         """Return the next run that ends; None where there is none, or none ends within `patience_s`."""
@@ -207,8 +230,9 @@ class Pool:
         folder = self.store.folder(running.todo.run)
         printed = tail(folder.log)
         error = last_words(running.process.returncode, printed)
-        if folder.last_result_ns == running.todo.last_result_ns:
-            with contextlib.suppress(StoreError):  # the disk is full, perhaps; it is said all the same
+        with contextlib.suppress(StoreError), folder.lock():  # another has it, or the disk is full; it is said anyway
+            last, planned = folder.last_result_ns, running.todo.last_result_ns
+            if last is None or (planned is not None and last <= planned):
                 write_failure(folder, error, printed)
         return Event(kind="failed", error=error)
 

@@ -23,7 +23,8 @@ def start_worker(module: str, device: str, log: IO[str], *, own_session: bool = 
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
-        text=True,
+        encoding="utf-8",
+        errors="replace",
         env={**os.environ, **threads},
         start_new_session=own_session,
     )

@@ -22,6 +22,7 @@ from types import FrameType
 
 from bench.errors import BenchError, RunFailedError, StoreError
 from bench.execute.events import Event, Job
+from bench.lock import Lock
 from bench.store import BusyError, RunFolder, State, Store, last_failure, write_failure
 
 PROGRESS_EVERY_S = 0.5
@@ -33,7 +34,7 @@ def main() -> int:
     """Execute the job on standard input."""
     job = Job.model_validate_json(sys.stdin.readline())
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
 
     stop = _StopFlag()
@@ -60,7 +61,6 @@ def main() -> int:
 
     folder, run = RunFolder(Path(job.folder)), job.planned()
     logging.getLogger("bench").addHandler(_Notes(say))
-    place = Place(folder, Path(job.data), job.offline, job.device, job.path)
     inspect = partial(profile_steps, folder.profile) if job.profile else None
     try:
         with folder.lock(LOCK_PATIENCE_S) as lock:
@@ -68,7 +68,8 @@ def main() -> int:
             if final is None:
                 _clear_the_way(job, folder, say)
                 _journal(f"begins on {job.device}")
-                with _failure_kept(folder):
+                place = Place(folder, Path(job.data), job.offline, job.device, job.path, lock.check)
+                with _failure_kept(folder, lock):
                     run_one(run, place, watch, lambda: stop() or lock.lost, inspect)
                 final = Event(kind="done")
     except Interrupted:
@@ -108,21 +109,22 @@ def _clear_the_way(job: Job, folder: RunFolder, say: Callable[[Event], None]) ->
     damaged = folder.set_record_aside()
     if damaged:
         say(Event(kind="note", error=damaged))
-    if job.afresh:
+    if job.afresh or folder.to_begin_afresh:
         folder.start_afresh()
 
 
 @contextlib.contextmanager
-def _failure_kept(folder: RunFolder) -> Iterator[None]:
+def _failure_kept(folder: RunFolder, lock: Lock) -> Iterator[None]:
     """Leave the reason of whatever goes wrong in the run's folder, before the lock is free again, and let it go on."""
     from bench.device import is_out_of_memory
     from bench.train import Interrupted
 
     try:
         yield
-    except Interrupted:
+    except (Interrupted, BusyError):
         raise
     except Exception as error:
+        lock.check()
         words = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
         if is_out_of_memory(error):
             words = f"out of memory: {words.partition(chr(10))[0]}; lower train.batch_size, or --jobs"

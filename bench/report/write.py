@@ -86,6 +86,8 @@ def _differences(path: Path, expected: str) -> Iterable[str]:
         actual = path.read_bytes().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return [f"{path}: missing"]
+    except OSError as error:
+        return [f"{path}: cannot be read: {error.strerror}"]
     if actual == expected:
         return []
     lines = list(difflib.unified_diff(actual.split("\n"), expected.split("\n"), lineterm="", n=0))[2:]

@@ -1,5 +1,6 @@
 """One process at a time, and none for ever: who has a lock, who may take it over, and when."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -9,7 +10,7 @@ from dataclasses import asdict, replace
 import pytest
 
 import bench.lock
-from bench.errors import BusyError, StoreError
+from bench.errors import BusyError, LostError, StoreError
 from bench.lock import Holder, Lock, holder_of, is_stale
 
 SPAWN = multiprocessing.get_context("spawn")
@@ -140,3 +141,38 @@ def test_many_processes_never_hold_it_together(path, tmp_path, hosts, left):
         process.join(60)
     assert counter.read_text() == "40"
     assert [file.name for file in tmp_path.iterdir()] == ["counter"]
+
+
+def test_a_lock_that_was_lost_is_noticed_before_anything_is_written(path):
+    with Lock(path) as lock:
+        lock.check()
+        put(path, host="elsewhere/1/2", token="another")
+        with pytest.raises(LostError, match="was lost to another process"):
+            lock.check()
+        assert lock.lost
+
+
+def test_a_lock_that_cannot_be_read_for_a_moment_is_not_lost(path, monkeypatch):
+    with Lock(path) as lock:
+        monkeypatch.setattr(type(path), "read_text", lambda *arguments: (_ for _ in ()).throw(OSError(5, "I/O")))
+        lock.check()
+        monkeypatch.undo()
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("missing", ["flock", "link"])
+def test_a_file_system_without_locks_or_links_does_too(path, monkeypatch, missing):
+    def refuse(*arguments):
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(*((bench.lock.fcntl, "flock") if missing == "flock" else (os, "link")), refuse)
+    with Lock(path):
+        with pytest.raises(BusyError), Lock(path):
+            pass
+        assert holder_of(path).pid == os.getpid()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_lock_can_be_read_by_others(path):
+    with Lock(path):
+        assert path.stat().st_mode & 0o777 == 0o644

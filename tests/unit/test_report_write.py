@@ -164,3 +164,13 @@ def test_neither_file_nor_revision(source, tmp_path, monkeypatch):
     with pytest.raises(RecordError, match="neither a records file nor a git revision"):
         load_side(source)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_place_of_a_page_is_a_finding_and_nothing_is_half_written(suite, folder):
+    (folder / "report.md").unlink()
+    (folder / "report.md").mkdir()
+    assert check_report(suite, folder) == [f"{folder / 'report.md'}: cannot be read: Is a directory"]
+    before = (folder / "records.jsonl").read_bytes()
+    with pytest.raises(StoreError, match=r"report\.md: cannot be written: Is a directory"):
+        write_report(suite, [], folder)
+    assert (folder / "records.jsonl").read_bytes() == before

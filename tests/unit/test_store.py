@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -207,15 +208,59 @@ def test_a_broken_record_is_corrupt_and_set_aside_and_the_committed_one_taken(st
     assert store.state(RUN) is State.MISSING
 
 
-def test_a_newer_record_is_refused_and_stays_where_it_is(store):
+def test_a_newer_record_is_refused_and_stays_where_it_is(store, tmp_path):
     folder = store.folder(RUN)
     atomic_write(folder.record, '{"schema": 3}')
-    for look in (store.state, store.remark):
-        with pytest.raises(NewerError, match=r"record\.json: was made by a newer spikebench"):
-            look(RUN)
+    assert store.state(RUN) is State.UNREADABLE
+    assert "record.json: was made by a newer spikebench than this one; upgrade" in store.remark(RUN)
+    assert "newer spikebench" in store.collect(SUITE, tmp_path)[0].error
     with pytest.raises(NewerError):
         folder.set_record_aside()
     assert folder.record.read_text() == '{"schema": 3}'
+
+
+def test_a_folder_in_place_of_a_file_is_corrupt_and_set_aside(store):
+    folder = store.folder(RUN)
+    folder.record.mkdir(parents=True)
+    assert store.state(RUN) is State.CORRUPT and "is a folder" in folder.set_record_aside()
+    folder.checkpoint.mkdir()
+    assert store.state(RUN) is State.CORRUPT and "checkpoint.pt: corrupt: is a folder" in store.remark(RUN)
+
+
+def test_a_checkpoint_that_is_replaced_while_it_is_looked_at_is_no_error(store):
+    """A thread rotates checkpoints as fast as it can; whoever looks always finds a run that is part of the way."""
+    folder, stop = store.folder(RUN), threading.Event()
+    folder.make()
+    write_state(folder.checkpoint, {})
+    content, newer = folder.checkpoint.read_bytes(), folder.path / "newer"
+
+    def train():
+        while not stop.is_set():
+            newer.write_bytes(content)
+            os.replace(folder.checkpoint, folder.older_checkpoint)
+            os.replace(newer, folder.checkpoint)
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    try:
+        assert {store.state(RUN) for _ in range(3000)} == {State.PARTIAL}
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_run_to_be_begun_afresh_says_so_until_it_is_begun(store):
+    folder = store.folder(RUN)
+    put(store)
+    assert not folder.is_begun_afresh
+    folder.ask_afresh()
+    assert folder.to_begin_afresh and folder.is_begun_afresh and store.state(RUN) is State.DONE
+    assert store.remark(RUN) == "to be trained from the start, as --force asked"
+    folder.start_afresh()
+    assert not folder.to_begin_afresh and folder.is_begun_afresh and store.state(RUN) is State.MISSING
+    assert folder.previous_record.is_file()
+    put(store)
+    assert not folder.is_begun_afresh
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "3", "{", "[" * 100_000, "\udcff"])

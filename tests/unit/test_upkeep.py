@@ -119,10 +119,32 @@ def test_what_is_being_executed_is_left_alone(place):
         assert {leftover.path.name for leftover in look(place, checkpoints=True)} == {"x.svg.1.part", "k.part"}
 
 
+def test_what_a_process_has_taken_up_since_it_was_listed_stays(place):
+    folder = littered(place)
+    found = look(place, checkpoints=True)
+    with Lock(folder.lock_file) as lock:  # the stale one, taken over
+        removed = remove(found)
+        lock.check()
+        assert {leftover.path.name for leftover in removed} == {"x.svg.1.part", "k.part"}
+    folder.record.unlink()  # begun afresh: its checkpoints are needed again
+    write_state(folder.checkpoint, {"epoch": 1})
+    remove(found)
+    assert folder.checkpoint.exists() and not folder.path.joinpath("checkpoint.pt.corrupt-1").exists()
+
+
+def test_a_link_in_place_of_a_run_is_removed_and_not_what_it_points_to(place, tmp_path):
+    put(place)
+    atomic_write(tmp_path / "elsewhere" / "file", "kept")
+    stranger = place.root / "digits" / "stranger"
+    stranger.symlink_to(tmp_path / "elsewhere")
+    remove(look(place, suites=[SUITE], unplanned=True))
+    assert not stranger.is_symlink() and {"file"} == files(tmp_path / "elsewhere")
+
+
 def test_the_verb_lists_first_and_removes_only_when_told(place):
     littered(place)
     shown = CliRunner().invoke(app, ["clean"])
-    assert shown.exit_code == 0 and shown.stdout.splitlines()[-1].endswith("nothing removed; --yes removes them")
+    assert shown.exit_code == 0 and shown.stdout.splitlines()[-1].endswith("nothing removed, --yes removes them")
     assert len(look(place)) == len(GONE) and all(f"{name}  " in shown.stdout for name in GONE)
     done = CliRunner().invoke(app, ["clean", "--yes"])
     assert done.exit_code == 0 and done.stdout.splitlines()[:-1] == shown.stdout.splitlines()[:-1]
@@ -158,7 +180,7 @@ def test_what_is_wrong_is_named_with_its_cure(place, monkeypatch):
     found = findings(place)
     assert f"{folder.record}: corrupt: " in found["store", "wrong"] or "newer" in found["store", "wrong"]
     assert found["leftovers", "warning"].startswith("1 times a lock of a process that is gone")
-    assert found["store", "ok"].endswith("1 corrupt, 10 missing")
+    assert found["store", "ok"].endswith("1 corrupt, 10 missing, 1 unreadable")
     done = CliRunner().invoke(app, ["doctor", str(SUITE.path)])
     assert done.exit_code == 1
     lines = done.stdout.splitlines()
