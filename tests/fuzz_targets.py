@@ -81,7 +81,7 @@ def assert_a_message(error):
 
 
 class Suites:
-    """Suite files."""
+    """Suite files; what is accepted heads a report without records."""
 
     def __init__(self, folder):
         self.path = folder / "tiny.toml"
@@ -90,9 +90,12 @@ class Suites:
         self.path.write_bytes(raw)
         with watched():
             try:
-                return load_suite(self.path)
+                suite = load_suite(self.path)
             except SuiteError as error:
-                assert_a_message(error)
+                return assert_a_message(error)
+            page = render_report(suite, [])
+            assert_intact(page)
+            return page
 
 
 class Tables:

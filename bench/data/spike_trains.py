@@ -107,7 +107,7 @@ class _Cochlea(EventDataset):
 
 def _rows(table: Any, *, listed: bool) -> int:
     """Return the length of a column of whole numbers, or of lists of numbers. Raises ValueError for anything else."""
-    kind = getattr(table, "dtype", None)
+    kind = table.dtype if isinstance(table, h5py.Dataset) else None  # a name may be of a group, or of a type
     inner = h5py.check_vlen_dtype(kind) if listed and kind is not None else kind
     numbers = getattr(inner, "kind", "") in tuple("iuf" if listed else "iu")
     if not numbers or len(table.shape or ()) != 1:

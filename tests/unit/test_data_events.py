@@ -309,6 +309,7 @@ def replace_in(path, name, values):
     ("name", "values", "expected"),
     [
         ("labels", None, "object 'labels' doesn't exist"),
+        ("labels", np.dtype("u2"), "/labels is no column of whole numbers"),
         ("labels", 3, "/labels is no column of whole numbers"),
         ("labels", [0.5, float("nan")] * 3, "/labels is no column of whole numbers"),
         ("labels", [b"zero"] * 6, "/labels is no column of whole numbers"),
