@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bench.suite import Suite
 
 _LOOKS = 5  # at files that may be replaced meanwhile
+MAX_RECORDS_BYTES = 500_000_000  # ten thousand runs with room to spare
 RUNS = Path("runs")
 REPORTS = Path("reports")
 
@@ -303,6 +304,8 @@ def last_failure(run: PlannedRun, folder: RunFolder) -> RunRecord | None:
 def read_records(path: Path) -> list[RunRecord]:
     """Read a records file, none when it does not exist. Raises RecordError naming file and line."""
     try:
+        if path.stat().st_size > MAX_RECORDS_BYTES:
+            raise RecordError(f"{path}: larger than {MAX_RECORDS_BYTES // 10**6} MB; a run's record is some kilobytes")
         lines = path.read_text("utf-8").split("\n")  # JSON text may hold other line separators
     except FileNotFoundError:
         return []

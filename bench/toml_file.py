@@ -21,6 +21,8 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     Raises OSError where it cannot be read, and ValueError, in words that follow the file's name, where it is too large,
     no text, no TOML, or deeper or with longer numbers than `what` ever is.
     """
+    if path.is_fifo():
+        raise ValueError("is a pipe, and to wait for it could take for ever; give a file")
     with path.open("rb") as file:
         raw = file.read(MAX_BYTES + 1)  # a device says that it is empty, and never ends
     if len(raw) > MAX_BYTES:

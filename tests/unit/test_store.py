@@ -312,3 +312,10 @@ def test_the_code_digest_follows_the_runs_own_plugins():
         "convnet.py",
     }
     assert not files & apart
+
+
+def test_a_records_file_of_endless_size_is_refused_unread(tmp_path):
+    with (tmp_path / "records.jsonl").open("wb") as handle:
+        handle.truncate(10**12)  # a hole: it takes no room
+    with pytest.raises(RecordError, match=r"records\.jsonl: larger than 500 MB"):
+        read_records(tmp_path / "records.jsonl")

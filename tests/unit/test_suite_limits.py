@@ -1,6 +1,7 @@
 """What a suite file cannot do: take for ever, fill the memory, leave its folder, run code, or break a page."""
 
 import contextlib
+import os
 import re
 import sys
 import tracemalloc
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from test_suite import TEXT, problems
 
-from bench.errors import SuiteError
+from bench.energy.model import load_table
+from bench.errors import SuiteError, TableError
 from bench.report.markdown import render_report
 from bench.suite import load_suite
 
@@ -118,3 +120,11 @@ def test_labels_of_every_script_keep_the_tables_whole(write, label):
         len({line.count("|") for line in block.splitlines()}) == 1 for block in re.findall(r"(?:^\|.*\n)+", page, re.M)
     )
     assert "\u202e" not in page and "[c](d)" not in page
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(SuiteError, match=r"pipe\.toml: is a pipe"):
+        load_suite(tmp_path / "pipe.toml")
+    with pytest.raises(TableError, match=r"pipe\.toml: is a pipe"):
+        load_table(tmp_path / "pipe.toml")
