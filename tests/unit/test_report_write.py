@@ -1,13 +1,17 @@
 import json
 import shutil
 import subprocess
+import threading
+import time
 
 import pytest
 from report_fixtures import cells, failed, make_record, make_records, make_suite
 
+import bench.report.write
 from bench.errors import RecordError, StoreError
 from bench.report.diff import diff, load_side
-from bench.report.write import check_report, read_records, records_text, write_report
+from bench.report.write import check_report, make_report, read_records, records_text, write_report
+from bench.store import Store
 
 
 @pytest.fixture
@@ -164,6 +168,33 @@ def test_neither_file_nor_revision(source, tmp_path, monkeypatch):
     with pytest.raises(RecordError, match="neither a records file nor a git revision"):
         load_side(source)
     assert not list(tmp_path.iterdir())
+
+
+def test_two_reports_at_once_never_interleave(suite, records, tmp_path, monkeypatch):
+    """Each collects and writes while the other waits, so that the page is always that of the records beside it."""
+    folder, writing, overlaps = tmp_path / "reports" / suite.name, [], []
+    real = bench.report.write.write_report
+
+    def watched(suite, records, *arguments):
+        writing.append(1)
+        overlaps.append(len(writing))
+        time.sleep(0.05)
+        real(suite, records, *arguments)
+        assert check_report(suite, folder) == []
+        writing.pop()
+
+    monkeypatch.setattr(bench.report.write, "write_report", watched)
+
+    class Some(Store):
+        def collect(self, suite, reports):
+            return records[: len(overlaps) % len(records) + 1]
+
+    threads = [threading.Thread(target=make_report, args=(suite, Some(tmp_path), folder)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert overlaps == [1] * 4 and check_report(suite, folder) == [] and not list(folder.glob(".lock*"))
 
 
 def test_a_folder_in_place_of_a_page_is_a_finding_and_nothing_is_half_written(suite, folder):
