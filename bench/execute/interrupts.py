@@ -15,12 +15,18 @@ class Terminated(KeyboardInterrupt):
 
 
 def terminate_like_interrupt() -> None:
-    """From now on let SIGTERM raise Terminated, so that every run saves its checkpoint first."""
+    """From now on let SIGTERM raise Terminated, so that every run saves its checkpoint first.
+
+    Once: who ends a process often asks twice (`timeout` and clusters ask it and then its group), and it is under way.
+    """
     signal.signal(signal.SIGTERM, _raise)
 
 
 def _raise(number: int, frame: FrameType | None) -> None:
-    raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+    if number != signal.SIGTERM:
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise Terminated
 
 
 @contextlib.contextmanager

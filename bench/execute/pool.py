@@ -76,6 +76,7 @@ class _Running:
     device: str
     last: Event | None = None
     reader: threading.Thread | None = None
+    killed: bool = False  # by this process, for it did not end in time
 
 
 @dataclass
@@ -227,6 +228,8 @@ class Pool:
 
     def _died(self, running: _Running) -> Event:
         """Say why a worker ended without a word, and leave it in the run's folder where the worker could not."""
+        if running.killed:
+            return Event(kind="interrupted", error="killed before it could save")
         folder = self.store.folder(running.todo.run)
         printed = tail(folder.log)
         error = last_words(running.process.returncode, printed)
@@ -244,9 +247,20 @@ class Pool:
         deadline = time.monotonic() + STOP_GRACE_S
         for running in self.running:
             try:
-                running.process.wait(max(0.1, deadline - time.monotonic()))
+                _wait(running.process, deadline)
             except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                running.killed = True
                 running.process.kill()
                 running.process.wait()
                 killed += 1
         return killed
+
+
+def _wait(process: subprocess.Popen[str], deadline: float) -> None:
+    """Wait for a process that was asked to end; a SIGTERM meanwhile hurries nobody, a Ctrl-C does."""
+    while True:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except Terminated:
+            continue
+        return

@@ -111,6 +111,8 @@ def _clear_the_way(job: Job, folder: RunFolder, say: Callable[[Event], None]) ->
         say(Event(kind="note", error=damaged))
     if job.afresh or folder.to_begin_afresh:
         folder.start_afresh()
+    with contextlib.suppress(OSError):  # an earlier attempt's; this one is under way
+        folder.failure.unlink()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from bench.execute.events import Job
 from bench.execute.local import plan
 from bench.execute.pool import Pool, Settings, Todo, _Running
 from bench.execute.processes import start_worker
-from bench.execute.worker import _failure_kept, _settled
+from bench.execute.worker import _clear_the_way, _failure_kept, _settled
 from bench.run import Place, run_one
 from bench.spec import RunMeasure
 from bench.store import RunFolder, State, Store, write_failure
@@ -109,7 +109,7 @@ class Ended:
     """A worker that was killed."""
 
     def __init__(self, todo):
-        self.todo, self.last = todo, None
+        self.todo, self.last, self.killed = todo, None, False
         self.process = type("Process", (), {"returncode": -signal.SIGKILL})
 
 
@@ -179,3 +179,31 @@ def test_two_writers_of_one_checkpoint_never_leave_half_of_one(tmp_path):
     for thread in threads:
         thread.join()
     assert read_state(path)["epoch"] >= 0 and not list(tmp_path.glob("*.part"))
+
+
+def test_a_run_taken_up_again_is_no_longer_the_failed_one(store):
+    [todo] = planned(store)
+    folder = store.folder(RUN)
+    folder.make()
+    write_state(folder.checkpoint, {})
+    write_failure(folder, "killed by SIGKILL", "")
+    assert store.state(RUN) is State.FAILED
+    _clear_the_way(job_of(todo, folder), folder, lambda event: None)
+    assert store.state(RUN) is State.PARTIAL
+
+
+def test_a_worker_that_this_process_killed_is_interrupted_and_not_failed(store):
+    [todo] = planned(store)
+    ended = Ended(todo)
+    ended.killed = True
+    assert pool(store)._died(ended).kind == "interrupted" and store.state(RUN) is State.MISSING
+
+
+def test_a_second_sigterm_is_not_heard():
+    code = (
+        "import os, signal; from bench.execute.interrupts import *; terminate_like_interrupt()\n"
+        "try:\n os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except Terminated:\n os.kill(os.getpid(), signal.SIGTERM); print('once')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr
