@@ -115,3 +115,17 @@ def test_speed_is_measured_on_the_gpu(path):
     steps = Steps(subject)
     assert steps.path == path and steps.block().real_s > 0
     assert steps.end(roofline=True).flops_per_s > 1e11
+
+
+@pytest.mark.parametrize("label", ["ANN", "CLIF"])
+def test_deterministic_training_gives_the_same_bytes_where_it_is_asked_for(label, tmp_path):
+    lines = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        place = Place(RunFolder(tmp_path / name), tmp_path, device="cuda:0")
+        record = run_one(digits_run(label, 2, deterministic=True), place)
+        assert record.provenance["algorithms"] == "deterministic"
+        lines.append(record.model_copy(update={"wall_clock": {}}).to_json())
+    assert lines[0] == lines[1]
+    plain = run_one(digits_run(label, 1), Place(RunFolder(tmp_path), tmp_path, device="cuda:0"))
+    assert plain.provenance["algorithms"] == "any"
