@@ -93,11 +93,12 @@ class Resumable:
         A damaged checkpoint is set aside, with a word in the log, and the older one is tried. Raises StoreError where
         that cannot be done.
         """
+        found = [candidate for candidate in (path, older(path)) if candidate.exists()]
+        if not found:
+            return 0, 0
         start = {name: copy.deepcopy(part.state_dict()) for name, part in self.parts.items()}
         random, sums = torch.get_rng_state(), self.sums.clone()
-        for candidate in (path, older(path)):
-            if not candidate.exists():
-                continue
+        for candidate in found:
             try:
                 return self._take(candidate, read_state(candidate))
             except CorruptError as error:

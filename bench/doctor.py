@@ -129,13 +129,10 @@ def _leftovers(found: Sequence[Leftover]) -> Iterator[Finding]:
 
 
 def _data(suites: Sequence[Suite], data: Path) -> Iterator[Finding]:
-    from bench.inputs import make_dataset
+    from bench.inputs import distinct_data, make_dataset
 
-    specs = {
-        (run.spec.dataset.model_dump_json(), run.spec.timesteps): run.spec for suite in suites for run in suite.runs
-    }
     told: set[Finding] = set()
-    for spec in specs.values():
+    for spec in distinct_data(run.spec for suite in suites for run in suite.runs):
         try:
             make_dataset(spec).prepare(data, offline=True)
         except BenchError as error:

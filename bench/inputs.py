@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -27,6 +27,11 @@ def make_dataset(spec: RunSpec) -> Dataset:
         "dataset", spec.dataset.name, {"_timesteps": spec.timesteps}, **spec.dataset.params
     )
     return dataset
+
+
+def distinct_data(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Return one spec for each data set, with its parameters and timesteps, that `specs` name."""
+    return list({(spec.dataset.model_dump_json(), spec.timesteps): spec for spec in specs}.values())
 
 
 def encode_batch(spec: RunSpec, encoder: Encoder, images: Tensor, epoch: int, step: int) -> Tensor:

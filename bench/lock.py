@@ -89,8 +89,10 @@ def _started(pid: int) -> str | None:
 def holder_of(path: Path) -> Holder | None:
     """Return who has the lock at `path`, stale or not; None where nobody has, or the file is not a lock."""
     try:
-        data = json.loads(path.read_text("utf-8"))
-        return Holder(**data)
+        holder = Holder(**json.loads(path.read_text("utf-8")))
+        texts = (holder.host, holder.started, holder.since, holder.token)
+        sound = type(holder.pid) is int and 0 < holder.pid < 2**31 and all(isinstance(text, str) for text in texts)
+        return holder if sound else None
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 

@@ -242,7 +242,7 @@ class Store:
         except BenchError as error:
             remarks.append(str(error))
         if folder.to_begin_afresh:
-            remarks.append("to be trained from the start, as --force asked")
+            remarks.append("to be trained from the start, as was asked")
         return "; ".join(remarks)
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:

@@ -26,7 +26,6 @@ class Job(BaseModel):
     device: str
     path: ExecutionPath = "auto"
     profile: bool = False
-    afresh: bool = False  # train from the start, whatever is there
     last_result_ns: int | None = None  # when the run's folder last got a record or a failure, as planned
 
     def planned(self) -> PlannedRun:

@@ -31,7 +31,7 @@ def plan(
 ) -> tuple[list[Todo], list[Todo]]:
     """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all.
 
-    Where an earlier `force` was interrupted, what it left undone is to do, and what it has done is not done again.
+    Where an earlier one of these was interrupted, what it left undone is to do, and what it has done is not done again.
     """
     runs = {(run.suite, run.key): (suite, run) for suite in suites for run in suite.select(label, seed)}
     seen = {}
@@ -44,7 +44,7 @@ def plan(
     for key, (suite, run) in runs.items():
         state, last = seen[key]
         again = force or store.folder(run).to_begin_afresh
-        selected.append(Todo(suite, run, state, again or state in (State.DONE, State.STALE), last, force))
+        selected.append(Todo(suite, run, state, again or state in (State.DONE, State.STALE), last))
         if again or state not in settled:
             todos.append(selected[-1])
     return selected, todos
@@ -119,10 +119,9 @@ def check_values(suites: Iterable[Suite]) -> None:
 
 def _prepare_data(todos: Sequence[Todo], settings: Settings) -> None:
     """Download or find each data set once, before several processes want it."""
-    from bench.inputs import make_dataset
+    from bench.inputs import distinct_data, make_dataset
 
-    wanted = {(todo.run.spec.dataset.model_dump_json(), todo.run.spec.timesteps): todo.run.spec for todo in todos}
-    for spec in wanted.values():
+    for spec in distinct_data(todo.run.spec for todo in todos):
         dataset = make_dataset(spec)
         try:
             dataset.prepare(settings.data, offline=True)

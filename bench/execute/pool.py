@@ -51,7 +51,6 @@ class Todo:
     state: State
     afresh: bool = False  # train from the start, whatever is there
     last_result_ns: int | None = None  # when its folder last got a record or a failure, as planned
-    forced: bool = False  # afresh because the user asked for it
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,11 @@ class Pool:
 
     def execute(self, todos: Sequence[Todo]) -> Outcome:
         """Execute what nobody else has done meanwhile. Raises StoreError, the workers stopped, when it cannot write."""
-        # The longest first, as far as timesteps tell, so that no long one is left alone at the end.
         for todo in todos:
-            if todo.forced:  # so that an interrupted --force goes on
-                self.store.folder(todo.run).ask_afresh()
+            folder = self.store.folder(todo.run)
+            if todo.afresh and folder.last_result_ns == todo.last_result_ns:  # nobody has done it meanwhile
+                folder.ask_afresh()
+        # The longest first, as far as timesteps tell, so that no long one is left alone at the end.
         self.waiting.extend(sorted(todos, key=lambda todo: -todo.run.spec.timesteps))
         try:
             while self.waiting or self.running or self.elsewhere:
@@ -158,21 +158,7 @@ class Pool:
         folder, run = self.store.folder(todo.run), todo.run
         device = min(self.devices, key=lambda name: sum(other.device == name for other in self.running))
         folder.make()
-        job = Job(
-            suite=run.suite,
-            label=run.label,
-            seed=run.seed,
-            spec=run.spec,
-            measure=run.measure,
-            folder=str(folder.path),
-            data=str(self.settings.data),
-            offline=True,  # the data is there: _prepare_data saw to it
-            device=device,
-            path=self.settings.path,
-            profile=self.settings.profile,
-            afresh=todo.afresh,
-            last_result_ns=todo.last_result_ns,
-        )
+        job = self._job(todo, device)
         with folder.open_log() as log:
             try:  # Ctrl-C reaches this process, which then stops the workers in order
                 process = start_worker("bench.execute.worker", device, log, own_session=True)
@@ -186,6 +172,23 @@ class Pool:
         running.reader = threading.Thread(target=self._read, args=(running,), daemon=True)
         running.reader.start()
         return running
+
+    def _job(self, todo: Todo, device: str) -> Job:
+        run = todo.run
+        return Job(
+            suite=run.suite,
+            label=run.label,
+            seed=run.seed,
+            spec=run.spec,
+            measure=run.measure,
+            folder=str(self.store.folder(run).path),
+            data=str(self.settings.data),
+            offline=True,  # the data is there: _prepare_data saw to it
+            device=device,
+            path=self.settings.path,
+            profile=self.settings.profile,
+            last_result_ns=todo.last_result_ns,
+        )
 
     def _read(self, running: _Running) -> None:
         assert running.process.stdout

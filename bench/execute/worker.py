@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from bench.errors import BenchError, RunFailedError, StoreError
+from bench.errors import BenchError, LostError, RunFailedError, StoreError
 from bench.execute.events import Event, Job
 from bench.lock import Lock
 from bench.store import BusyError, RunFolder, State, Store, last_failure, write_failure
@@ -66,7 +66,7 @@ def main() -> int:
         with folder.lock(LOCK_PATIENCE_S) as lock:
             final = _settled(job, folder)
             if final is None:
-                _clear_the_way(job, folder, say)
+                _clear_the_way(folder, say)
                 _journal(f"begins on {job.device}")
                 place = Place(folder, Path(job.data), job.offline, job.device, job.path, lock.check)
                 with _failure_kept(folder, lock):
@@ -75,6 +75,8 @@ def main() -> int:
     except Interrupted:
         final = Event(kind="interrupted")
     except BusyError as error:
+        if isinstance(error, LostError):
+            _in_log(traceback.format_exc())  # and what went wrong before it was noticed
         final = Event(kind="busy", error=str(error))
     except BenchError as error:
         _in_log(traceback.format_exc())
@@ -105,11 +107,11 @@ def _settled(job: Job, folder: RunFolder) -> Event | None:
     return None if failed is None else Event(kind="failed", error=str(failed.error))
 
 
-def _clear_the_way(job: Job, folder: RunFolder, say: Callable[[Event], None]) -> None:
+def _clear_the_way(folder: RunFolder, say: Callable[[Event], None]) -> None:
     damaged = folder.set_record_aside()
     if damaged:
         say(Event(kind="note", error=damaged))
-    if job.afresh or folder.to_begin_afresh:
+    if folder.to_begin_afresh:
         folder.start_afresh()
     with contextlib.suppress(OSError):  # an earlier attempt's; this one is under way
         folder.failure.unlink()

@@ -11,11 +11,11 @@ from test_store import RUN, SUITE, put
 
 from bench.checkpoint import read_state, write_state
 from bench.errors import LostError, StoreError
-from bench.execute.events import Job
 from bench.execute.local import plan
 from bench.execute.pool import Pool, Settings, Todo, _Running
 from bench.execute.processes import start_worker
 from bench.execute.worker import _clear_the_way, _failure_kept, _settled
+from bench.record import Digests
 from bench.run import Place, run_one
 from bench.spec import RunMeasure
 from bench.store import RunFolder, State, Store, write_failure
@@ -26,21 +26,8 @@ def store(tmp_path):
     return Store(tmp_path / "runs")
 
 
-def job_of(todo, folder):
-    run = todo.run
-    return Job(
-        suite=run.suite,
-        label=run.label,
-        seed=run.seed,
-        spec=run.spec,
-        measure=run.measure,
-        folder=str(folder.path),
-        data="data",
-        offline=True,
-        device="cpu",
-        afresh=todo.afresh,
-        last_result_ns=todo.last_result_ns,
-    )
+def job_of(todo, store):
+    return pool(store)._job(todo, "cpu")
 
 
 def planned(store, **options):
@@ -61,7 +48,7 @@ def test_a_record_written_while_the_plan_is_made_is_not_made_again(store, monkey
     [todo] = planned(store)
     monkeypatch.undo()
     assert todo.state is State.MISSING
-    assert _settled(job_of(todo, store.folder(RUN)), store.folder(RUN)).kind == "done"
+    assert _settled(job_of(todo, store), store.folder(RUN)).kind == "done"
 
 
 def test_an_interrupted_force_goes_on_where_it_was(store):
@@ -69,20 +56,46 @@ def test_an_interrupted_force_goes_on_where_it_was(store):
     put(store)
     assert planned(store) == []
     [todo] = planned(store, force=True)
-    assert todo.afresh and todo.forced
+    assert todo.afresh
     folder.ask_afresh()  # as the pool does before it starts
     for force in (False, True):  # the same command goes on, with or without it
         [todo] = planned(store, force=force)
-        assert todo.afresh and not todo.forced
+        assert todo.afresh
     folder.start_afresh()
     write_state(folder.checkpoint, {})
     for force in (False, True):
         [todo] = planned(store, force=force)
-        assert todo.state is State.PARTIAL and not todo.afresh and not todo.forced
+        assert todo.state is State.PARTIAL and not todo.afresh
     put(store)
     assert planned(store) == []
     [todo] = planned(store, force=True)
-    assert todo.afresh and todo.forced
+    assert todo.afresh
+
+
+@pytest.mark.parametrize("option", ["force", "stale"])
+def test_a_worker_that_is_started_again_goes_on_and_does_not_begin_afresh_twice(store, option):
+    """Its checkpoint is what it had computed, also where the plan was to train from the start."""
+    folder = store.folder(RUN)
+    put(store, digests=Digests(initial_weights="w", sample_order="o", code="older"))
+    [todo] = planned(store, **{option: True})
+    some = pool(store)
+    some._begin = lambda todo: None
+    some.execute([todo])
+    for attempt in range(2):
+        assert _settled(job_of(todo, store), folder) is None
+        _clear_the_way(folder, lambda event: None)
+        assert folder.checkpoint.exists() is (attempt > 0) and folder.previous_record.exists()
+        write_state(folder.checkpoint, {})
+
+
+def test_what_another_has_done_since_it_was_planned_is_not_asked_for_again(store):
+    put(store)
+    [todo] = planned(store, force=True)
+    put(store, accuracy_fraction=0.75)  # by another command, while this one imported and downloaded
+    some = pool(store)
+    some._begin = lambda todo: None
+    some.execute([todo])
+    assert not store.folder(RUN).to_begin_afresh and planned(store) == []
 
 
 def test_whoever_lost_the_lock_writes_neither_checkpoint_nor_record_nor_failure(tmp_path, monkeypatch):
@@ -136,9 +149,9 @@ def test_a_killed_worker_says_nothing_of_a_run_that_another_executes_or_has_done
 def test_a_failure_of_another_process_is_taken_over(store):
     [todo] = planned(store)
     folder = store.folder(RUN)
-    assert _settled(job_of(todo, folder), folder) is None
+    assert _settled(job_of(todo, store), folder) is None
     write_failure(folder, "the loss is nan", "")
-    event = _settled(job_of(todo, folder), folder)
+    event = _settled(job_of(todo, store), folder)
     assert (event.kind, event.error) == ("failed", "the loss is nan")
 
 
@@ -182,13 +195,12 @@ def test_two_writers_of_one_checkpoint_never_leave_half_of_one(tmp_path):
 
 
 def test_a_run_taken_up_again_is_no_longer_the_failed_one(store):
-    [todo] = planned(store)
     folder = store.folder(RUN)
     folder.make()
     write_state(folder.checkpoint, {})
     write_failure(folder, "killed by SIGKILL", "")
     assert store.state(RUN) is State.FAILED
-    _clear_the_way(job_of(todo, folder), folder, lambda event: None)
+    _clear_the_way(folder, lambda event: None)
     assert store.state(RUN) is State.PARTIAL
 
 

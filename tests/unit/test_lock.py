@@ -15,6 +15,8 @@ from bench.lock import Holder, Lock, holder_of, is_stale
 
 SPAWN = multiprocessing.get_context("spawn")
 LONG_AGO = 10_000
+_ODD = '{{"host": {}, "pid": {}, "started": "", "since": "", "token": ""}}'
+ODD = [_ODD.format(1, 1), _ODD.format('"x"', '"x"'), _ODD.format('"x"', 10**30)]
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_another_hosts_lock_is_stale_only_when_nobody_touches_it(path):
         assert holder_of(path) == lock.me
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"host": 1}', "[" * 100_000, '{"a": 1, "b": 2}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"host": 1}', "[" * 100_000, '{"a": 1, "b": 2}', *ODD])
 def test_a_lock_that_cannot_be_read_is_held_until_it_is_old(path, text):
     path.write_text(text)
     with pytest.raises(BusyError, match="another process"), Lock(path):

@@ -255,7 +255,7 @@ def test_a_run_to_be_begun_afresh_says_so_until_it_is_begun(store):
     assert not folder.is_begun_afresh
     folder.ask_afresh()
     assert folder.to_begin_afresh and folder.is_begun_afresh and store.state(RUN) is State.DONE
-    assert store.remark(RUN) == "to be trained from the start, as --force asked"
+    assert store.remark(RUN) == "to be trained from the start, as was asked"
     folder.start_afresh()
     assert not folder.to_begin_afresh and folder.is_begun_afresh and store.state(RUN) is State.MISSING
     assert folder.previous_record.is_file()

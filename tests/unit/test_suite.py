@@ -35,8 +35,9 @@ timesteps = 4
 """
 
 
-@pytest.fixture
-def write(tmp_path):
+def writer(tmp_path):
+    """Return a function that writes the suite, with changes, and returns its path."""
+
     def write(text=TEXT, **changes):
         for old, new in changes.values():
             assert old in text
@@ -46,6 +47,11 @@ def write(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def write(tmp_path):
+    return writer(tmp_path)
 
 
 def problems(path):

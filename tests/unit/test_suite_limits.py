@@ -8,7 +8,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from test_suite import TEXT, problems
+from test_suite import TEXT, problems, writer
 
 from bench.energy.model import load_table
 from bench.errors import SuiteError, TableError
@@ -18,15 +18,7 @@ from bench.suite import load_suite
 
 @pytest.fixture
 def write(tmp_path):
-    def write(text=TEXT, **changes):
-        for old, new in changes.values():
-            assert old in text
-            text = text.replace(old, new)
-        path = tmp_path / "tiny.toml"
-        path.write_text(text)
-        return path
-
-    return write
+    return writer(tmp_path)
 
 
 @pytest.mark.parametrize(
