@@ -45,7 +45,7 @@ gpu: $(VENV)/.ready  ## On a GPU: its tests, neuron layers alone, steps of the p
 results: gpu  ## On a GPU: the same, then train and compare SUITE (cifar10) and write the README's table
 	$(BENCH) run suites/$(SUITE).toml --device $(DEVICE)
 	$(BENCH) report suites/$(SUITE).toml
-	$(VENV)/bin/python tests/readme_table.py
+	$(VENV)/bin/python tests/support/readme_table.py
 
 report: $(VENV)/.ready  ## Make every report again from its records
 	$(BENCH) report $(patsubst reports/%/records.jsonl,suites/%.toml,$(wildcard reports/*/records.jsonl))

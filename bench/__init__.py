@@ -6,29 +6,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.energy.model import estimate_energy as estimate_energy
-    from bench.energy.model import load_table as load_table
+    from bench.energy.estimate import estimate_energy as estimate_energy
+    from bench.energy.table import load_table as load_table
     from bench.errors import BenchError as BenchError
-    from bench.execute.local import run_suite as run_suite
-    from bench.measure.evaluate import count_operations as count_operations
-    from bench.models import build_model as build_model
-    from bench.record import RunRecord as RunRecord
-    from bench.report.markdown import render_report as render_report
-    from bench.suite import load_suite as load_suite
+    from bench.execute.suites import run_suite as run_suite
+    from bench.measure.counting.count import count_operations as count_operations
+    from bench.models.build import build_model as build_model
+    from bench.records.record import RunRecord as RunRecord
+    from bench.report.page import render_report as render_report
+    from bench.suite.load import load_suite as load_suite
 
 __version__ = "0.1.0"
 
 # Resolved on first use, so that `import bench` and the verbs that train nothing never wait for torch.
 _EXPORTS = {
     "BenchError": "bench.errors",
-    "RunRecord": "bench.record",
-    "build_model": "bench.models",
-    "count_operations": "bench.measure.evaluate",
-    "estimate_energy": "bench.energy.model",
-    "load_suite": "bench.suite",
-    "load_table": "bench.energy.model",
-    "render_report": "bench.report.markdown",
-    "run_suite": "bench.execute.local",
+    "RunRecord": "bench.records.record",
+    "build_model": "bench.models.build",
+    "count_operations": "bench.measure.counting.count",
+    "estimate_energy": "bench.energy.estimate",
+    "load_suite": "bench.suite.load",
+    "load_table": "bench.energy.table",
+    "render_report": "bench.report.page",
+    "run_suite": "bench.execute.suites",
 }
 _SUBMODULES = ("neurons", "models", "encoders")
 

@@ -21,8 +21,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench.measure.evaluate import Counter, evaluate
-from bench.models import build_model
+from bench.measure.counting.counter import Counter
+from bench.measure.evaluate import evaluate
+from bench.models.build import build_model
 
 TIMESTEPS = 4
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")

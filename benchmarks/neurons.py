@@ -17,10 +17,10 @@ import torch
 from tabulate import tabulate
 from torch import Tensor, nn
 
-from bench.registry import find
-from bench.spec import PluginSpec
+from bench.plugins.registry import find
 from bench.speed.peers import peer_factory
 from bench.speed.roofline import measure_rates, synchronise
+from bench.suite.fields import PluginSpec
 
 NEURONS = ("lif", "plif", "clif")
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from bench.errors import DataError
-from bench.record import DataSource, InputKind
+from bench.records.counts import InputKind
+from bench.records.record import DataSource
 from bench.seeding import seed_for
 
 

@@ -13,7 +13,7 @@ from scipy.io.matlab import MatReadError
 from tonic import datasets
 
 from bench.data.base import stratified
-from bench.data.recordings import EventDataset, Recordings
+from bench.data.recordings.contract import EventDataset, Recordings
 from bench.errors import DataError
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tonic import datasets
 
-from bench.data.recordings import DAMAGE, EventDataset, Recordings
+from bench.data.recordings.contract import DAMAGE, EventDataset, Recordings
 
 PATIENCE_S, SLOWEST_BYTES_PER_S = 30.0, 500_000  # for a trial: to begin, and what a slow disk reads
 _TRIAL = """

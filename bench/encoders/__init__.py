@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from bench.registry import plugins
+from bench.plugins.registry import plugins
 
 
 # Nothing is imported from the encoder files here: the digest of the code that made a record follows imports, and a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Generator, Tensor
 
 from bench.encoders.base import Encoder
-from bench.repeated import repeat
+from bench.sequences import repeat
 
 
 class Direct(Encoder):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bench.energy.lemaire import lemaire_layer_work, lemaire_neuron_work
+from bench.energy.rules.lemaire import lemaire_layer_work, lemaire_neuron_work
+from bench.energy.rules.per_operation import layer_work, neuron_work
 from bench.energy.table import CostTable
-from bench.energy.work import Access, Work, layer_work, neuron_work
-from bench.record import Column, Counts, LayerCount, NeuronCount
+from bench.energy.work import Access, Work
+from bench.records.counts import Column, Counts, LayerCount, NeuronCount
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ charged for the same pixels in full.
 
 from __future__ import annotations
 
-from bench.energy.model import EnergyBreakdown, estimate_energy
+from bench.energy.estimate import EnergyBreakdown, estimate_energy
 from bench.energy.table import CostTable
-from bench.record import Counts
+from bench.records.counts import Counts
 
 
 def activation_bits(timesteps: int) -> int:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.energy.memory import Bits, Memory, Price
 from bench.errors import MOST_PROBLEMS, TableError, UnknownNameError, nearest
-from bench.toml_file import read_toml
+from bench.files.toml_file import read_toml
 
 TABLES = Path(__file__).parent / "tables"
 

@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-from bench.checkpoint import read_state
-from bench.diagnostics import Diagnostics
 from bench.errors import BenchError, CorruptError
-from bench.inputs import evaluation_sequences, load_arrays, make_loader
 from bench.measure.diagnose import diagnose, spiking_neurons
-from bench.run import assemble
-from bench.spec import PlannedRun
-from bench.store import RunFolder, Store
-from bench.suite import Suite
+from bench.records.diagnostics import Diagnostics
+from bench.runs.assembly import assemble, evaluation_sequences, load_arrays, make_loader
+from bench.store.checkpoints import read_state
+from bench.store.folder import RunFolder
+from bench.store.store import Store
+from bench.suite.load import Suite
+from bench.suite.run_spec import PlannedRun
 
 
 def diagnose_trained(

@@ -20,10 +20,12 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from bench.errors import BenchError, LostError, RunFailedError, StoreError
-from bench.execute.events import Event, Job
-from bench.lock import Lock
-from bench.store import BusyError, RunFolder, State, Store, last_failure, write_failure
+from bench.errors import BenchError, BusyError, LostError, RunFailedError, StoreError
+from bench.execute.messages import Event, Job
+from bench.files.lock import Lock
+from bench.store.failures import last_failure, write_failure
+from bench.store.folder import RunFolder
+from bench.store.store import State, Store
 
 PROGRESS_EVERY_S = 0.5
 LOCK_PATIENCE_S = 10.0  # an orphan of an earlier command needs a moment to save and end
@@ -41,9 +43,10 @@ def main() -> int:
 
     import torch  # seconds; whoever asks to stop meanwhile is heard
 
-    from bench.profiling import profile_steps
-    from bench.run import Place, run_one
-    from bench.train import Interrupted, Progress
+    from bench.runs.run import Place, run_one
+    from bench.train.loop import Interrupted
+    from bench.train.machine.profiling import profile_steps
+    from bench.train.pace import Progress
 
     torch.set_num_threads(1)  # processes of one thread each beat one process of several
     last = 0.0
@@ -120,8 +123,8 @@ def _clear_the_way(folder: RunFolder, say: Callable[[Event], None]) -> None:
 @contextlib.contextmanager
 def _failure_kept(folder: RunFolder, lock: Lock) -> Iterator[None]:
     """Leave the reason of whatever goes wrong in the run's folder, before the lock is free again, and let it go on."""
-    from bench.device import is_out_of_memory
-    from bench.train import Interrupted
+    from bench.train.loop import Interrupted
+    from bench.train.machine.device import is_out_of_memory
 
     try:
         yield

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from bench.kit.contract import ONE, SMALL, check
 from bench.kit.subject import Broken, Subject, drive, loop, require
-from bench.models import build_model, weights_digest
+from bench.models import weights_digest
+from bench.models.build import build_model
 from bench.neurons.base import Neuron
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)

@@ -10,8 +10,8 @@ from torch import Tensor
 from bench.errors import BenchError
 from bench.kit.contract import LONG, ONE, check
 from bench.kit.subject import Broken, Skipped, Subject, drive, require
-from bench.measure.neuron_ops import trace_step
-from bench.measure.ops import elementary_operations
+from bench.measure.counting.neurons import trace_step
+from bench.measure.counting.ops import elementary_operations
 from bench.neurons.base import CompileError
 from bench.neurons.lif import LIF
 

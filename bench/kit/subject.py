@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bench import registry
 from bench.errors import ParameterError
 from bench.neurons.base import Neuron
+from bench.plugins import registry
+from bench.plugins.trust import trust
 
 
 class Broken(Exception):
@@ -62,7 +63,7 @@ def subject_of(neuron: str | type[Any], params: Mapping[str, Any] | None = None)
     if isinstance(neuron, str):
         info = registry.find("neuron", neuron)
         if info.outside:
-            registry.trust([info.module])
+            trust([info.module])
         cls = info.load()
     else:
         cls = neuron

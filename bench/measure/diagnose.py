@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.diagnostics import Diagnostics, LayerDiagnostics, Membrane
 from bench.errors import BenchError, DataError, RunFailedError
-from bench.measure.evaluate import measuring
-from bench.measure.neuron_ops import is_neuron
-from bench.measure.tape import first_tensor
+from bench.measure.counting.neurons import is_neuron
+from bench.measure.counting.tape import first_tensor
+from bench.measure.mode import measuring
+from bench.records.diagnostics import Diagnostics, LayerDiagnostics, Membrane
 
 SAMPLES = 256  # the first so many of the test split
 BINS_FROM, BINS_PER_UNIT, BINS = -3.0, 8, 48  # of u - theta; powers of two, so that every edge is exact

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,11 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bench.errors import DataError, RunFailedError
-from bench.measure.counter import Counter
-from bench.measure.tape import first_tensor
-from bench.record import Counts, InputKind
-
-__all__ = ["Counter", "Evaluation", "count_operations", "evaluate", "measuring"]
+from bench.measure.mode import device_of, measuring
 
 
 @dataclass(frozen=True)
@@ -29,32 +23,6 @@ class Evaluation:
     accuracy_by_timestep: list[float]
     correct: NDArray[np.bool_]  # per sample, in the order of the data
     mean_loss: float | None
-
-
-def count_operations(
-    model: nn.Module,
-    batches: Iterable[Any],
-    time_axis: int | None = 0,
-    input_kind: InputKind | None = None,
-) -> Counts:
-    """Count what `model` does on `batches`: synops, dense MACs, spikes, neuron updates and all other operations.
-
-    batches: inputs, or tuples whose first item is the input, each [T, N, ...] (time on `time_axis`, samples next); with
-    time_axis=None [N, ...], T is 1, and a layer that the model calls several times is counted as it is called.
-    input_kind: what the network's own input is, "analog" for images, "graded" for event counts, which are then levels
-    of 1 however high; None lets the values decide.
-    Runs in eval mode without gradients or autocast; the model's training flags are restored and no hook stays.
-    Work of unknown cost is listed in `Counts.not_counted`. Raises BenchError when a layer cannot be counted.
-    """
-    with measuring(model), Counter(model, time_axis=time_axis, input_kind=input_kind) as counter:
-        for batch in batches:
-            x = first_tensor(batch)
-            if x is None:
-                raise DataError(
-                    f"a batch should be a tensor or a tuple that starts with one, not {type(batch).__name__}"
-                )
-            model(x.to(_device(model, x)))
-    return counter.counts()
 
 
 def evaluate(
@@ -72,7 +40,7 @@ def evaluate(
     total_loss, samples = 0.0, 0
     with measuring(model):
         for batch, batch_labels in batches:
-            device = _device(model, batch)
+            device = device_of(model, batch)
             x, labels = batch.to(device), batch_labels.to(device)
             logits = model(x)
             if not bool(logits.isfinite().all()):
@@ -87,22 +55,3 @@ def evaluate(
     by_timestep = [int(row.sum()) / samples for row in correct]
     mean_loss = None if loss is None else total_loss / samples
     return Evaluation(samples, by_timestep[-1], by_timestep, correct[-1].numpy(), mean_loss)
-
-
-@contextmanager
-def measuring(model: nn.Module) -> Iterator[None]:
-    """Eval mode, no gradients, no autocast; every module's training flag is as before afterwards."""
-    flags = {module: module.training for module in model.modules()}
-    example = next(model.parameters(), torch.empty(0))
-    model.eval()
-    try:
-        with torch.no_grad(), torch.autocast(example.device.type, enabled=False):
-            yield
-    finally:
-        for module, training in flags.items():
-            module.training = training
-
-
-def _device(model: nn.Module, x: Tensor) -> torch.device:
-    tensor = next(model.parameters(), next(model.buffers(), x))
-    return tensor.device

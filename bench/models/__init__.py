@@ -8,67 +8,7 @@ x [T, N, C, H, W] to logits [T, N, classes] and raises ValueError for values tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
-import torch
-from torch import nn
-
-from bench import registry
-from bench.errors import ParameterError, nearest
-from bench.models.layers import BATCH_NORM
-from bench.models.weights import initialise, neuron_parameters, synaptic_parameters, weights_digest
-from bench.neurons.base import make_factory
+from bench.models.build import build_model
+from bench.models.weights import neuron_parameters, synaptic_parameters, weights_digest
 
 __all__ = ["build_model", "neuron_parameters", "synaptic_parameters", "weights_digest"]
-
-
-def build_model(
-    name: str,
-    *,
-    neuron: str | Callable[[], nn.Module],
-    in_channels: int,
-    classes: int,
-    image_size: int | tuple[int, int] = 32,
-    batch_norm: str = "folded",
-    weight_seed: int | None = None,
-    neuron_params: Mapping[str, Any] | None = None,
-    **params: Any,
-) -> nn.Module:
-    """Return the network `name`, which maps x [T, N, in_channels, height, width] to logits [T, N, classes].
-
-    neuron: a neuron's name, with its parameters in `neuron_params`, or a function that makes a fresh one per call.
-    image_size: pixels, one number or (height, width).  batch_norm: "folded" takes statistics over T and N together,
-    "per-step" at each timestep.  weight_seed: the initial weights depend on it alone, not on the neuron, and torch's
-    global generator is left as it was; None draws from the global generator.  params: parameters of the model.
-
-    Raises UnknownNameError for an unknown model or neuron, ParameterError for a parameter or value it does not take.
-    """
-    info = registry.find("model", name)
-    problems = info.problems(params)
-    if batch_norm not in BATCH_NORM:
-        problems["batch_norm"] = f"'{batch_norm}' is not a choice; {nearest(batch_norm, BATCH_NORM)}"
-    if neuron_params and not isinstance(neuron, str):
-        problems["neuron_params"] = "belong to a neuron given by name; put them into the function that makes it"
-    if problems:
-        raise ParameterError("\n".join(f"{key}: {message}" for key, message in problems.items()))
-    factory = make_factory(neuron, **(neuron_params or {})) if isinstance(neuron, str) else lambda channels: neuron()
-    size = (image_size, image_size) if isinstance(image_size, int) else (image_size[0], image_size[1])
-    # torch's layers draw initial weights when they are made; those draws must not reach the caller's generator. Layers
-    # of a kind that `initialise` does not know keep them, so they come from the seed too.
-    with torch.random.fork_rng(devices=[]):
-        if weight_seed is not None:
-            torch.default_generator.manual_seed(weight_seed)
-        try:
-            model: nn.Module = info.load()(
-                **params,
-                _in_channels=in_channels,
-                _classes=classes,
-                _image_size=size,
-                _neuron=factory,
-                _batch_norm=batch_norm,
-            )
-        except ValueError as error:
-            raise ParameterError(f"model '{name}': {error}") from error
-    initialise(model, weight_seed)
-    return model

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bench.repeated import repeat, repeated_frame
+from bench.sequences import repeat, repeated_frame
 
 BATCH_NORM = ("folded", "per-step")
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from bench import registry
 from bench.neurons import surrogate as surrogates
-from bench.repeated import repeated_frame
+from bench.plugins import registry
+from bench.sequences import repeated_frame
 
 State = tuple[Tensor, ...]
 _HALF = (torch.bfloat16, torch.float16)

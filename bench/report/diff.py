@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from bench.errors import RecordError
-from bench.record import RunRecord
-from bench.report.frame import deployed_record
-from bench.report.statistics import summarise
-from bench.report.text import NOT_AVAILABLE, escape, number, ratio, table
-from bench.store import parse_records, read_records
+from bench.records.lines import parse_records, read_records
+from bench.records.record import RunRecord
+from bench.report.evidence.comparison import deployed_record
+from bench.report.evidence.statistics import summarise
+from bench.report.formats.text import NOT_AVAILABLE, escape, number, ratio, table
 
 Metric = Callable[[RunRecord], float | None]
 

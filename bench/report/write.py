@@ -6,16 +6,17 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from bench.durable import atomic_write_all
 from bench.errors import StoreError
-from bench.lock import Lock
-from bench.record import RunRecord, canonical_json
-from bench.report.figure_data import figure_data
-from bench.report.frame import select
-from bench.report.markdown import FIGURES, render_report
-from bench.store import Store
-from bench.store import read_records as read_records
-from bench.suite import Suite
+from bench.files.canonical import canonical_json
+from bench.files.durable import atomic_write_all
+from bench.files.lock import Lock
+from bench.records.lines import read_records
+from bench.records.record import RunRecord
+from bench.report.evidence.comparison import select
+from bench.report.figures.data import figure_data
+from bench.report.page import FIGURES, render_report
+from bench.store.store import Store
+from bench.suite.load import Suite
 
 RECORDS, PAGE, DATA = "records.jsonl", "report.md", "figures.json"
 PATIENCE_S = 600.0  # with another process that writes the same report
@@ -44,7 +45,7 @@ def write_report(
 
     Raises StoreError if it cannot, and leaves the report that was there. `make_report` keeps other processes out.
     """
-    from bench.report.figures import draw_figures
+    from bench.report.figures.draw import draw_figures
 
     records = [slot.record for slot in select(suite, records) if slot.record is not None]  # what the folder will hold
     contents: dict[Path, str | bytes] = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
-from bench.path import ExecutionPath
-from bench.spec import RunSpec
+from bench.suite.run_spec import RunSpec
+from bench.train.machine.path import ExecutionPath
 
 
 class Subject(BaseModel):

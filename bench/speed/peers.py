@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.spec import PluginSpec
+from bench.suite.fields import PluginSpec
 
 Factory = Callable[[], nn.Module]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.neurons.base import Neuron
-from bench.repeated import repeated_frame
+from bench.sequences import repeated_frame
 
 MEASURE_S = 0.3  # at least, for each rate
 SIZES = {"cpu": (1024, 256 * 2**20), "cuda": (8192, 512 * 2**20)}  # side of the matrices, bytes of the copy

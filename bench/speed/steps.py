@@ -10,22 +10,22 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from bench import provenance
 from bench.data.base import Arrays, Dataset
-from bench.data.loader import laid_out
-from bench.device import describe_device, peak_memory_bytes, use_device
+from bench.data.feed.loader import laid_out
 from bench.encoders.base import Encoder
 from bench.errors import DataError
-from bench.fuse import choose_path
-from bench.graphed import Graphed, make_capturable
-from bench.inputs import encode_batch, load_arrays, make_loader
-from bench.models import build_model
-from bench.run import assemble, layout
-from bench.spec import RunSpec
+from bench.models.build import build_model
+from bench.runs import provenance
+from bench.runs.assembly import assemble, encode_batch, layout, load_arrays, make_loader
 from bench.speed.job import Block, End, Subject, Warm
 from bench.speed.peers import peer_factory
 from bench.speed.roofline import measure_rates, synchronise, work_of
-from bench.train import AUTOCAST, Sums, build_optimizer, train_step
+from bench.suite.run_spec import RunSpec
+from bench.train.machine.choose import choose_path
+from bench.train.machine.device import describe_device, peak_memory_bytes, use_device
+from bench.train.machine.graphed import Graphed, make_capturable
+from bench.train.pace import Sums
+from bench.train.step import AUTOCAST, build_optimizer, train_step
 
 WARM_STEPS = 5
 BLOCK_S = 1.0  # about as long as a turn takes, at least one step

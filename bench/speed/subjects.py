@@ -6,11 +6,11 @@ import importlib.metadata
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import registry
 from bench.errors import BenchError, nearest
-from bench.path import ExecutionPath
+from bench.plugins import registry
 from bench.speed.job import Subject
-from bench.suite import Suite
+from bench.suite.load import Suite
+from bench.train.machine.path import ExecutionPath
 
 PEERS = ("spikingjelly", "snntorch")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench import provenance
-from bench.report.text import NOT_AVAILABLE, escape, number
+from bench.report.formats.text import NOT_AVAILABLE, escape, number
+from bench.runs import provenance
 from bench.speed.compare import Left
 from bench.speed.job import Measured, Spread, Warm
 

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import registry
 from bench.data.base import Dataset
 from bench.encoders.base import Encoder
+from bench.plugins import registry
 
 ENCODERS = registry.plugins("encoder")
 DATASETS = registry.plugins("dataset")

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from mutants import CAUGHT, Acausal, BatchOrder, Half, InPlace, Silent, Sound
+from support.mutants import CAUGHT, Acausal, BatchOrder, Half, InPlace, Silent, Sound
 
 from bench.errors import ParameterError, UnknownNameError
 from bench.kit import check_neuron

@@ -7,7 +7,7 @@ import pytest
 from bench.kit import subject_of
 from bench.kit.report import checks, find
 from bench.neurons.surrogate import DERIVATIVES
-from bench.registry import plugins
+from bench.plugins.registry import plugins
 
 NEURONS = sorted(plugins("neuron"))
 

@@ -6,18 +6,21 @@ from pathlib import Path
 
 import pytest
 import torch
-from crosscheck_peers import by_neurobench, by_spikingjelly, per_sample
+from support.crosscheck_peers import by_neurobench, by_spikingjelly, per_sample
 from torch import Tensor, nn
 
-from bench.data.loader import DeviceLoader
+from bench.data.feed.loader import DeviceLoader
+from bench.measure.counting.count import count_operations
 from bench.measure.dense import fvcore_macs
-from bench.measure.evaluate import count_operations, evaluate
-from bench.models import build_model
-from bench.record import Counts
-from bench.run import assemble
+from bench.measure.evaluate import evaluate
+from bench.models.build import build_model
+from bench.records.counts import Counts
+from bench.runs.assembly import assemble
 from bench.seeding import seed_for
-from bench.spec import DatasetSpec, ModelSpec, OptimizerSpec, PluginSpec, RunSpec, ScheduleSpec, TrainSpec
-from bench.train import fit
+from bench.suite.fields import PluginSpec
+from bench.suite.recipe import OptimizerSpec, ScheduleSpec, TrainSpec
+from bench.suite.run_spec import DatasetSpec, ModelSpec, RunSpec
+from bench.train.loop import fit
 
 TIMESTEPS = 4
 ALL_KINDS = "binary ternary graded analog"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from crosscheck_peers import NeuroBench, by_neurobench, by_spikingjelly
+from support.crosscheck_peers import NeuroBench, by_neurobench, by_spikingjelly
 from torch import Tensor, nn
 
-from bench.measure.evaluate import count_operations
-from bench.record import LayerCount
+from bench.measure.counting.count import count_operations
+from bench.records.counts import LayerCount
 
 LAYERS = {
     "1x1 stride 2": (lambda: nn.Conv2d(8, 6, 1, stride=2), (8, 9, 7)),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from crosscheck_peers import peer
+from support.crosscheck_peers import peer
 from torch import Tensor
 
 from bench.neurons import PSN, Neuron, make_factory

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from crosscheck_peers import peer
+from support.crosscheck_peers import peer
 
 from bench.neurons import make_factory
-from bench.registry import find
-from bench.spec import PluginSpec
+from bench.plugins.registry import find
 from bench.speed.peers import PeerLacksError, peer_factory
+from bench.suite.fields import PluginSpec
 
 
 def both(library: str, name: str, **params: Any) -> tuple[Any, Any]:

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from bench import build_model, count_operations, load_suite
-from bench.registry import create, plugins
-from bench.run import Place, run_one
+from bench.plugins.registry import create, plugins
+from bench.runs.run import Place, run_one
 from bench.speed.job import Subject
 from bench.speed.steps import Steps
-from bench.store import RunFolder
-from bench.train import Interrupted
+from bench.store.folder import RunFolder
+from bench.train.loop import Interrupted
 
 pytestmark = [
     pytest.mark.gpu,

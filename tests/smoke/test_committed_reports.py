@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.write import check_report, read_records
-from bench.suite import load_suite
+from bench.records.lines import read_records
+from bench.report.write import check_report
+from bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2]
 REPORTS = sorted(path.parent for path in (ROOT / "reports").glob("*/records.jsonl"))

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.report.frame import compare
-from bench.store import Store, write_failure
-from bench.suite import load_suite
+from bench.report.evidence.comparison import compare
+from bench.store.failures import write_failure
+from bench.store.store import Store
+from bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2]
 SUITE = """
@@ -159,7 +160,7 @@ def test_a_changed_deployed_neuron_is_measured_again(folder, monkeypatch):
     [run] = load_suite(folder / "deployed.toml").select("CLIF")
     store = Store(folder / "runs")
     assert store.state(run) == "done"
-    monkeypatch.setattr("bench.provenance.neuron_digest", lambda neuron: "0" * 12)
+    monkeypatch.setattr("bench.runs.provenance.neuron_digest", lambda neuron: "0" * 12)
     assert store.state(run) == "partial"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from event_files import nmnist_bytes, random_events
+from support.event_files import nmnist_bytes, random_events
 
 from bench.data.events import NMnist
 

@@ -9,9 +9,9 @@ import pytest
 from test_suite_to_report import spikebench, start
 from test_survival import CLIF, SUITE, twin
 
-from bench.checkpoint import read_state
-from bench.store import State, Store
-from bench.suite import load_suite
+from bench.store.checkpoints import read_state
+from bench.store.store import State, Store
+from bench.suite.load import load_suite
 
 PAGE = 4096
 

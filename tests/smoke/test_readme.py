@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from readme_table import ROOT, with_tables
+from support.readme_table import ROOT, with_tables
 
-from bench.registry import plugins
-from bench.run import assemble
-from bench.suite import load_suite
+from bench.plugins.registry import plugins
+from bench.runs.assembly import assemble
+from bench.suite.load import load_suite
 
 README = (ROOT / "README.md").read_text()
 BLOCKS = {kind: re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL) for kind in ("sh", "python", "toml")}

@@ -58,7 +58,7 @@ def test_a_profile_is_printed_and_kept(tmp_path):
 
 def test_status_and_report_do_without_torch():
     code = (
-        "import sys\nfrom bench.cli import app\n"
+        "import sys\nfrom bench.commands.app import app\n"
         "for words in (['status', 'suites/digits.toml'], ['report', '--check', 'suites/digits.toml'], ['--help']):\n"
         "    try:\n        app(words)\n    except SystemExit as end:\n        assert not end.code, words\n"
         "assert 'torch' not in sys.modules\n"

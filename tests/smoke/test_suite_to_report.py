@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from bench.checkpoint import read_state, write_state
-from bench.record import RunRecord
-from bench.store import Store
-from bench.suite import load_suite
+from bench.records.record import RunRecord
+from bench.store.checkpoints import read_state, write_state
+from bench.store.store import Store
+from bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2]
 SUITE = """

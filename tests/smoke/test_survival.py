@@ -13,10 +13,10 @@ import pytest
 from test_suite_to_report import spikebench, start
 
 from bench.errors import CorruptError
-from bench.lock import holder_of
-from bench.record import RunRecord
-from bench.store import State, Store
-from bench.suite import load_suite
+from bench.files.lock import holder_of
+from bench.records.record import RunRecord
+from bench.store.store import State, Store
+from bench.suite.load import load_suite
 
 ENTRY = """
 [[entries]]

@@ -1,0 +1,1 @@
+"""The command: verbs that call the library and print what it returns."""

@@ -1,0 +1,70 @@
+"""The command: verbs that call the library, print what it returns and turn its errors into exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from bench.commands.look import check, count, diagnose, list_, status
+from bench.commands.neurons import check_neuron, new
+from bench.commands.options import INTERRUPTED, TERMINATED, out
+from bench.commands.report import diff, report
+from bench.commands.run import run
+from bench.commands.speed import speed
+from bench.commands.upkeep import clean, doctor
+from bench.errors import BenchError
+
+
+class _Verbs(TyperGroup):
+    """Every verb ends a Ctrl-C in one line."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as asked:
+            from bench.execute.interrupts import Terminated
+
+            out.print("interrupted")
+            raise typer.Exit(TERMINATED if isinstance(asked, Terminated) else INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    help="Matched comparison of ANN, LIF, CLIF and other spiking networks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for verb in (run, report, status, count, diagnose, check):
+    app.command()(verb)
+
+app.command("list")(list_)
+
+app.command()(diff)
+
+app.command("check-neuron", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(check_neuron)
+
+app.command("speed")(speed)
+
+app.command("doctor")(doctor)
+
+app.command("clean")(clean)
+
+app.add_typer(new, name="new")
+
+
+def main() -> None:
+    """Run the command; a BenchError becomes one message on standard error and its exit code."""
+    if not {"", os.getcwd()} & set(sys.path):  # as `python -m bench` has it; last, so that it hides nothing
+        sys.path.append(os.getcwd())
+    try:
+        app()
+    except BenchError as error:
+        typer.echo(f"spikebench: {error}", err=True)
+        sys.exit(error.exit_code)

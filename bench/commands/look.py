@@ -1,0 +1,102 @@
+"""The verbs that look and change nothing: `status`, `count`, `diagnose`, `check`, `list`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from bench.commands.options import Listing, Suites, Trust, load, out, runs_in_words
+from bench.errors import BenchError
+
+
+def status(suites: Suites) -> None:
+    """Show which runs are done, stale, partial, corrupt, failed or missing, and what is known of them."""
+    from bench.store.store import Store
+
+    store = Store()
+    for suite in load(suites):
+        states = [(planned, store.state(planned)) for planned in suite.runs]
+        counted = Counter(state for _, state in states)
+        out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
+        table = Table(box=None, pad_edge=False)
+        for column in ("entry", "seed", "key", "state", ""):
+            table.add_column(column)
+        for planned, state in states:
+            table.add_row(planned.label, str(planned.seed), planned.key, state, store.remark(planned))
+        out.print(table)
+
+
+def count(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
+    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The seed (default: the first that is done).")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
+) -> None:
+    """Print what was counted, layer by layer, on a trained run."""
+    from bench.report.sections.one_run import count_tables
+    from bench.store.store import Store
+
+    [loaded] = load([suite])
+    wanted = {planned.key for planned in loaded.select(only, seed)}
+    done = [record for record in Store().collect(loaded) if record.key in wanted and record.counts is not None]
+    if not done:
+        raise BenchError(f"{suite}: no finished run of '{only}'; train it with: spikebench run {suite} --only '{only}'")
+    first = min(done, key=lambda record: record.seed)
+    out.print(first.counts.model_dump_json(indent=2) if json and first.counts else count_tables(first))
+
+
+def diagnose(
+    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
+    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="The seed (default: the first that is trained).")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, histograms too.")] = False,
+    figure: Annotated[Path | None, typer.Option(metavar="PATH", help="Draw it too, as .png or .svg.")] = None,
+    data: Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")] = Path("data"),
+    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    trust: Trust = False,
+) -> None:
+    """Print gradient through time, membrane, dead and saturated neurons of a trained run."""
+    from bench.files.durable import atomic_write
+    from bench.report.sections.one_run import diagnostics_tables, format_of
+    from bench.store.store import Store
+
+    [loaded] = load([suite], trust)
+    drawn_as = None if figure is None else format_of(figure)
+    from bench.execute.trained import diagnose_trained
+
+    planned, found = diagnose_trained(loaded, only, seed, Store(), data, offline)
+    out.print(found.model_dump_json(indent=2) if json else diagnostics_tables(planned, found))
+    if figure is not None and drawn_as is not None:
+        from bench.report.figures.panels import run_figure
+
+        atomic_write(figure, run_figure(planned.label, found, drawn_as))
+        typer.echo(f"{figure}", err=True)
+
+
+def check(suites: Suites, trust: Trust = False) -> None:
+    """Validate suites without running them: every problem at once."""
+    from bench.execute.plan import check_values
+
+    loaded = load(suites, trust)
+    check_values(loaded)
+    for suite in loaded:
+        out.print(f"{suite.path}: fine ({runs_in_words(len(suite.runs))})")
+
+
+def list_(kind: Annotated[Listing, typer.Argument(help="What to list.")]) -> None:
+    """List what a suite may name."""
+    from bench.upkeep.listing import rows_of
+
+    rows = rows_of(kind.value)
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "parameters", "what it is") if len(rows[0]) == 3 else ("name", "what it is"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    out.print(table, soft_wrap=not out.is_terminal)

@@ -1,0 +1,57 @@
+"""What the verbs share: where they print, options that several take, suites loaded for them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from bench.plugins.trust import trust as trust_modules
+
+if TYPE_CHECKING:
+    from bench.suite.load import Suite
+
+INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT and 128 + SIGTERM, as shells have it
+
+out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+
+Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files, as suites/digits.toml.")]
+
+Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
+
+
+class TableFormat(StrEnum):
+    """How `report` prints the main table."""
+
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+
+
+class Listing(StrEnum):
+    """What `list` can list."""
+
+    neurons = "neurons"
+    encoders = "encoders"
+    models = "models"
+    datasets = "datasets"
+    suites = "suites"
+    tables = "tables"
+
+
+def load(paths: list[Path], trusted: bool = False) -> list[Suite]:
+    """Load suites; `trusted`: the code from outside that they name may run."""
+    from bench.suite.load import load_suites
+
+    suites = load_suites(paths)
+    if trusted:
+        trust_modules({module for suite in suites for module in suite.outside_modules})
+    return suites
+
+
+def runs_in_words(count: int) -> str:
+    """Say how many runs these are."""
+    return f"{count} run{'' if count == 1 else 's'}"

@@ -1,0 +1,51 @@
+"""The verbs `report` and `diff`: pages from records, and records against records."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bench.commands.options import Suites, TableFormat, load, out
+
+
+def report(
+    suites: Suites,
+    check: Annotated[bool, typer.Option("--check", help="Fail when a report is not what its records give.")] = False,
+    format: Annotated[TableFormat, typer.Option(help="How to print the main table.")] = TableFormat.md,
+    table: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="One more cost table, by name or path; may be repeated.")
+    ] = None,
+) -> None:
+    """Write reports/<suite>/ from the records and print the main table."""
+    from bench.report.page import main_table, render_table
+    from bench.report.write import check_report, make_report
+    from bench.store.store import REPORTS, Store
+
+    differences = 0
+    for suite in load(suites):
+        folder = REPORTS / suite.name
+        tables = [*suite.spec.energy, *(name for name in table or () if name not in suite.spec.energy)]
+        if check:
+            found = check_report(suite, folder, tables)
+            differences += len(found)
+            out.print("\n".join(found) if found else f"{folder}: agrees with its records")
+            continue
+        records = make_report(suite, Store(), folder, tables)
+        narrow = out.is_terminal and format is TableFormat.md  # the full table is for a page, not for a screen
+        full = render_table(suite, records, format.value, tables)
+        out.print(main_table(suite, records, compact=True) if narrow else full)
+        typer.echo(f"{folder / 'report.md'}", err=True)
+    if differences:
+        raise typer.Exit(1)
+
+
+def diff(
+    old: Annotated[str, typer.Argument(metavar="OLD", help="A records file or a git revision.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="A records file or a git revision.")],
+) -> None:
+    """Compare two sets of records: before, after, ratio."""
+    from bench.report.diff import diff as compare
+    from bench.report.diff import load_side
+
+    out.print(compare(load_side(old), load_side(new)))

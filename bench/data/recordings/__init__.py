@@ -1,0 +1,1 @@
+"""Event recordings: the contract of their data sets, framing, kept frames."""

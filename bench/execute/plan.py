@@ -1,0 +1,154 @@
+"""What is to be executed: runs, settings and data, checked before the first process starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.errors import BenchError, DataError, SuiteError
+from bench.execute.messages import Event
+from bench.files.durable import make_folder
+from bench.files.lock import Lock
+from bench.store.store import State, Store
+from bench.suite.load import Suite
+from bench.suite.run_spec import PlannedRun
+from bench.train.machine.path import ExecutionPath
+
+DOWNLOAD_PATIENCE_S = 6 * 3600.0  # while another command downloads the same data
+
+
+def plan(
+    suites: Sequence[Suite],
+    store: Store,
+    *,
+    label: str | None = None,
+    seed: int | None = None,
+    force: bool = False,
+    stale: bool = False,
+) -> tuple[list[Todo], list[Todo]]:
+    """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all.
+
+    Where an earlier one of these was interrupted, what it left undone is to do, and what it has done is not done again.
+    """
+    runs = {(run.suite, run.key): (suite, run) for suite in suites for run in suite.select(label, seed)}
+    seen = {}
+    for key, (_, run) in runs.items():
+        last = store.folder(run).last_result_ns  # before the state: what comes after it was not seen
+        seen[key] = store.state(run), last
+    force = force and not any(store.folder(run).is_begun_afresh for _, run in runs.values())
+    selected, todos = [], []
+    settled = set() if force else {State.DONE} if stale else {State.DONE, State.STALE}
+    for key, (suite, run) in runs.items():
+        state, last = seen[key]
+        again = force or store.folder(run).to_begin_afresh
+        selected.append(Todo(suite, run, state, again or state in (State.DONE, State.STALE), last))
+        if again or state not in settled:
+            todos.append(selected[-1])
+    return selected, todos
+
+
+def resources(settings: Settings) -> tuple[list[str], int]:
+    """Return the devices to use and how many runs to execute at once: one per GPU, or one per core that is ours.
+
+    Raises BenchError for a device that is not there.
+    """
+    devices = _devices(settings.device)
+    if settings.path == "graphed" and devices[0] == "cpu":
+        raise BenchError("--path graphed: needs a CUDA device; on a CPU the fastest is --path fused")
+    at_once = len(devices) if devices[0] != "cpu" else len(os.sched_getaffinity(0))
+    return devices, settings.jobs or at_once
+
+
+def check_values(suites: Iterable[Suite]) -> None:
+    """Construct every plug-in once, so that a wrong value shows before anything is trained.
+
+    Raises SuiteError listing the values that a constructor refuses.
+    """
+    import torch
+
+    from bench.runs.assembly import assemble
+
+    problems: dict[str, None] = {}
+    for suite in {suite.path: suite for suite in suites}.values():
+        for run in suite.select(seed=suite.spec.seeds[0]):
+            try:
+                with torch.device("meta"):
+                    assemble(run.spec)
+                    if run.measure.deploy is not None:
+                        assemble(run.spec.model_copy(update={"neuron": run.measure.deploy}))
+            except BenchError as error:
+                problems[f"{suite.path}: entry '{run.label}': {error}"] = None
+    if problems:
+        raise SuiteError(list(problems))
+
+
+def prepare_data(todos: Sequence[Todo], settings: Settings) -> None:
+    """Download or find each data set once, before several processes want it."""
+    from bench.runs.assembly import distinct_data, make_dataset
+
+    for spec in distinct_data(todo.run.spec for todo in todos):
+        dataset = make_dataset(spec)
+        try:
+            dataset.prepare(settings.data, offline=True)
+        except DataError:
+            if settings.offline:
+                raise
+            try:
+                make_folder(settings.data)
+            except OSError as error:
+                raise DataError(f"{settings.data}: cannot be made: {error.strerror}") from None
+            with Lock(settings.data / f".{spec.dataset.name.rpartition(':')[2]}.lock", DOWNLOAD_PATIENCE_S):
+                dataset.prepare(settings.data, offline=False)
+
+
+def _devices(wanted: str) -> list[str]:
+    import torch
+
+    available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    if wanted == "cpu" or (wanted == "auto" and not available):
+        return ["cpu"]
+    if wanted in ("auto", "cuda") and available:
+        return available
+    if wanted in available:
+        return [wanted]
+    raise BenchError(f"--device {wanted}: no such device here; known: auto, cpu{''.join(', ' + d for d in available)}")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to execute; nothing here is an experimental setting."""
+
+    device: str = "auto"  # "auto", "cpu", "cuda" or "cuda:1"
+    jobs: int | None = None
+    data: Path = Path("data")
+    offline: bool = False
+    path: ExecutionPath = "auto"
+    profile: bool = False
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A run to execute, with the suite it belongs to and what the store knew about it."""
+
+    suite: Suite
+    run: PlannedRun
+    state: State
+    afresh: bool = False  # train from the start, whatever is there
+    last_result_ns: int | None = None  # when its folder last got a record or a failure, as planned
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the executed runs ended."""
+
+    done: int = 0
+    failed: tuple[str, ...] = ()  # "LABEL seed N: why"
+    interrupted: bool = False
+    terminated: bool = False  # it was a SIGTERM that interrupted
+    saved: int = 0  # runs that are not done and have a checkpoint to go on from
+    killed: int = 0  # of the interrupted runs, those that did not end in time and keep an older checkpoint
+
+
+Watcher = Callable[[Todo, Event], None]

@@ -1,0 +1,1 @@
+"""Bytes that survive: written whole or not at all, locked, in one canonical form."""

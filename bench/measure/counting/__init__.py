@@ -1,0 +1,1 @@
+"""Every operation of a network, counted while it runs."""

@@ -1,0 +1,186 @@
+"""The kind of a layer's inputs (binary, ternary, graded, analog), decided over a whole evaluation without keeping it.
+
+Inputs are folded into integers per position, in chunks: where they are not zero, and, for graded values, how many
+units they hold. A finer unit found later rescales what was counted, so the answer does not depend on the batching.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bench.errors import BenchError
+from bench.records.counts import InputKind
+
+MAX_LEVELS = 64
+RELATIVE_TOLERANCE = 1e-4
+# Elements at a time: a cache-sized piece on a CPU; float32 sums of ones stay exact up to 2^24 of them.
+CHUNK = {"cpu": 1 << 16}
+_CHUNK_ELSEWHERE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the inputs turned out to be. `nonzero` and `levels` are int64 per position, summed over everything else."""
+
+    kind: InputKind
+    nonzero: Tensor
+    unit: float | None = None
+    max_level: int | None = None
+    levels: Tensor | None = None
+
+
+class InputTally:
+    """The running decision for one layer. Set `discrete` and `network_input` from what is known of the input's origin.
+
+    discrete: descends from spikes or event counts, or nobody knows; only then can it be graded.
+    network_input: it is the network's own input, of which the caller may have said what it is.
+    counts: the caller has said that they are graded, so whole numbers are levels of 1, however many.
+    """
+
+    def __init__(self, name: str, spatial_rank: int) -> None:
+        self.name = name
+        self.discrete = True
+        self.network_input = False
+        self.counts = False
+        self.analog = False
+        self.ternary = False  # a negative value was seen among -1, 0, 1
+        self.unit: float | None = None
+        self.max_level = 0
+        self._rank = spatial_rank
+        self._ones: Tensor | None = None  # positions of values in {-1, 0, 1}
+        self._others: Tensor | None = None  # positions of non-zero values in all other chunks
+        self._levels: Tensor | None = None  # the units those hold
+
+    def add(self, x: Tensor, repeats: int = 1) -> None:
+        """Count x [..., *spatial], every value standing for `repeats` of them. A linear layer has no spatial axes."""
+        # [samples, C, *spatial], or [values] where there are no spatial axes: a view but for odd strides
+        lead = x.dim() - self._rank
+        x = x.reshape(-1) if self._rank == 0 else x.flatten(0, lead - 2) if lead > 2 else x
+        lead = x.dim() - self._rank
+        per_row = max(1, x[0].numel())
+        limit = CHUNK.get(x.device.type, _CHUNK_ELSEWHERE)
+        for chunk in torch.split(x, max(1, limit // per_row)):
+            self._add_chunk(chunk if chunk.dtype in (torch.float32, torch.float64) else chunk.float(), lead, repeats)
+
+    def _add_chunk(self, chunk: Tensor, lead: int, repeats: int) -> None:
+        axes = tuple(range(lead))
+        if self.analog:
+            self._refuse_nan(chunk)
+            self._others = _plus(self._others, _count(chunk.sign().abs_(), axes), repeats)
+            return
+        # x - x^2 is 0 for 0 and 1 alone, in floating point too: the shortest way through what most chunks are.
+        low, high = torch.aminmax(torch.addcmul(chunk, chunk, chunk, value=-1))
+        if bool(low == 0) and bool(high == 0):
+            self._ones = _plus(self._ones, _count(chunk, axes), repeats)
+            return
+        sign = chunk.sign()
+        mask = sign.abs()
+        if torch.equal(chunk, sign):
+            self.ternary = True
+            self._ones = _plus(self._ones, _count(mask, axes), repeats)
+            return
+        self._refuse_nan(chunk)
+        self._others = _plus(self._others, _count(mask, axes), repeats)
+        magnitude = chunk.abs()
+        if not self.discrete or not self._fit(magnitude):
+            self.analog, self._levels = True, None
+            return
+        assert self.unit is not None
+        levels = (magnitude / self.unit).round_()
+        self._levels = _plus(self._levels, levels.sum(axes, dtype=torch.float64).to(torch.int64), repeats)
+
+    def _refuse_nan(self, chunk: Tensor) -> None:
+        if bool(chunk.sum().isnan()):
+            raise BenchError(f"{self.name}: its input is not a number in places; such a network cannot be counted")
+
+    def _fit(self, magnitude: Tensor) -> bool:
+        """Make the unit divide these magnitudes too; False where no unit with few enough levels does."""
+        if self.counts and self.unit in (None, 1.0) and torch.equal(magnitude, magnitude.round()):
+            self.unit, self.max_level = 1.0, max(self.max_level, int(magnitude.max()))
+            return True
+        if self.unit is not None and _fits(magnitude, self.unit):
+            self.max_level = max(self.max_level, round(float(magnitude.max()) / self.unit))
+            return True
+        # A look at a few values spares sorting many: analog data almost never passes it.
+        for sample in (magnitude.flatten()[: 4 * MAX_LEVELS], magnitude):
+            values = torch.unique(sample[sample > 0]).double()
+            unit = _common_unit(values if self.unit is None else torch.cat([values, values.new_tensor([self.unit])]))
+            if unit is None:
+                return False
+        assert unit is not None
+        self._refine(unit)
+        self.max_level = max(self.max_level, round(float(magnitude.max()) / unit))
+        return self.max_level <= MAX_LEVELS
+
+    def _refine(self, unit: float) -> None:
+        if self.unit is not None:
+            factor = round(self.unit / unit)
+            self.max_level *= factor
+            self._levels = None if self._levels is None else self._levels * factor
+        self.unit = unit
+
+    def decide(self, claim: InputKind | None) -> Found:
+        """Return kind and counts. `claim` is what the caller says of the network's input, and applies to it alone.
+
+        Raises BenchError, naming the layer, when the values contradict a claim of binary or ternary.
+        """
+        ones, others = self._ones, self._others
+        nonzero = sum((part for part in (ones, others) if part is not None), start=torch.zeros((), dtype=torch.int64))
+        assert isinstance(nonzero, Tensor)
+        claim = claim if self.network_input else None
+        found = Found("analog", nonzero)
+        if others is None and claim != "analog":
+            found = Found("ternary" if self.ternary else "binary", nonzero)
+        elif not self.analog and claim != "analog":
+            found = self._graded(nonzero)
+        if claim in ("binary", "ternary") and found.kind not in ("binary", claim):
+            raise BenchError(
+                f"{self.name}: its input was said to be {claim}, and is {found.kind}; "
+                "leave out input_kind to let the values decide"
+            )
+        return found
+
+    def _graded(self, nonzero: Tensor) -> Found:
+        assert self.unit is not None and self._levels is not None
+        if self._ones is None or not bool(self._ones.any()):
+            return Found("graded", nonzero, self.unit, self.max_level, self._levels)
+        unit = _common_unit(torch.tensor([1.0, self.unit], dtype=torch.float64))
+        if unit is None:
+            return Found("analog", nonzero)
+        factor, ones_level = round(self.unit / unit), round(1.0 / unit)
+        max_level = max(self.max_level * factor, ones_level)
+        if max_level > MAX_LEVELS and not (self.counts and unit == 1.0):
+            return Found("analog", nonzero)
+        return Found("graded", nonzero, unit, max_level, self._levels * factor + self._ones * ones_level)
+
+
+def _count(mask: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return mask.sum(axes).to(torch.int64)
+
+
+def _plus(total: Tensor | None, part: Tensor, repeats: int) -> Tensor:
+    part = part * repeats
+    return part if total is None else total + part
+
+
+def _fits(magnitude: Tensor, unit: float) -> bool:
+    levels = magnitude / unit
+    near = (levels - levels.round()).abs() <= RELATIVE_TOLERANCE * levels
+    return bool(near.all()) and float(levels.max()) < MAX_LEVELS + 0.5
+
+
+def _common_unit(values: Tensor) -> float | None:
+    """Return the largest unit that all values are multiples of, at most MAX_LEVELS each; None where there is none."""
+    if not values.numel():
+        return 1.0
+    smallest, largest = float(values.min()), float(values.max())
+    for divisor in range(1, MAX_LEVELS + 1):
+        unit = smallest / divisor
+        if largest / unit >= MAX_LEVELS + 0.5:
+            return None
+        if _fits(values, unit):
+            return unit
+    return None

@@ -1,0 +1,247 @@
+"""A tape of one forward pass: which operations touch data that depends on the input, and what feeds what.
+
+Values are keyed by storage, so that a view, an expanded or a time-folded tensor is the value it shows. Nothing is kept
+alive: the tape holds weak references and numbers, never tensors.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Multiset
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from bench.measure.counting.ops import (
+    COMPARISONS,
+    CONTRACTIONS,
+    CREATION,
+    MOVES,
+    RANDOM,
+    keeps_levels,
+    op_cost,
+    op_name,
+    tensors,
+)
+
+_WEAK: Any = StorageWeakRef  # untyped in torch
+
+# These read a value into Python, which then may branch on it.
+_READS = frozenset(["_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal", "masked_select", "unique"])
+
+
+@dataclass(eq=False)
+class Value:
+    """Data that depends on the network's input."""
+
+    discrete: bool  # descends from spikes or event counts, through sums, scalings and pooling only
+    network_input: bool = False
+    source: str | None = None  # the synaptic layer that made it
+    consumers: set[str] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class Node:
+    """One operation on live data. `cost` is None where nobody has said what the operation costs."""
+
+    op: str
+    where: str  # innermost open module
+    cost: dict[str, int] | None
+    inputs: tuple[Value, ...]
+    output: Value | None
+    time_reduced: bool = False  # a sum or mean whose result has lost the first axis
+    compares_to_zero: bool = False
+    reads: bool = False
+
+
+class Tape(TorchDispatchMode):
+    """Records live operations outside closed modules; whoever closes a module accounts for what happens in it."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.nodes: list[Node] = []
+        self.path: list[str] = [""]
+        self._values: dict[int, tuple[Any, Value]] = {}
+        self._closed = 0
+        self._contractions: dict[str, list[str]] = {}  # of synaptic modules, while closed
+        self._calls: Multiset[str] = Multiset()
+        self._watched: list[str] | None = None
+
+    def start(self) -> None:
+        """Begin to record, until `stop`: for hooks, which no `with` block can span."""
+        enter: Any = self.__enter__
+        enter()
+
+    def stop(self) -> None:
+        """Record no more."""
+        leave: Any = self.__exit__
+        leave(None, None, None)
+
+    def value(self, tensor: Tensor) -> Value | None:
+        """Return what `tensor` shows, or None for a constant of the network."""
+        entry = self._values.get(tensor.untyped_storage()._cdata)
+        return entry[1] if entry and not entry[0].expired() else None
+
+    def mark(self, tensor: Tensor, value: Value) -> None:
+        """Say that `tensor` and its views show `value`."""
+        reference = _WEAK(tensor.untyped_storage())
+        self._values[reference.cdata] = (reference, value)
+
+    def close(self, where: str, inputs: Any, synaptic: bool = False) -> None:
+        """Stop recording while the module called `where` runs; it consumes `inputs`.
+
+        A synaptic one is watched for contractions beside its own, as a subclass may have.
+        """
+        for tensor in tensors(inputs):
+            value = self.value(tensor)
+            if value and not self._closed:
+                value.consumers.add(where)
+        self._closed += 1
+        self._watched = self._contractions.setdefault(where, []) if synaptic else None
+        if self._watched is not None:
+            self._calls[where] += 1
+
+    def reopen(self) -> None:
+        """Record again."""
+        self._closed -= 1
+        self.unwatch()
+
+    def unwatch(self) -> None:
+        """Note no more contractions of the module that was closed last."""
+        self._watched = None
+
+    def beside(self) -> dict[str, list[str]]:
+        """Return the contractions that synaptic modules ran beyond one a call, by module."""
+        return {
+            where: [f"aten.{name}" for name in sorted(set(names))]
+            for where, names in self._contractions.items()
+            if len(names) > self._calls[where]
+        }
+
+    @property
+    def recording(self) -> bool:
+        """Whether no closed module is running."""
+        return not self._closed
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Record nothing in this block."""
+        self._closed += 1
+        try:
+            yield
+        finally:
+            self._closed -= 1
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        """Run one aten operation and note it when it reads live data."""
+        kwargs = kwargs or {}
+        if self._closed:
+            if self._watched is not None and op_name(func) in CONTRACTIONS:
+                self._watched.append(op_name(func))
+            return func(*args, **kwargs)
+        # Read before running: an in-place operation replaces the value of its own storage.
+        name = op_name(func)
+        inputs = [v for t in tensors((args, kwargs)) if (v := self.value(t)) is not None]
+        live = {id(t) for t in tensors((args, kwargs)) if self.value(t) is not None}
+        out = func(*args, **kwargs)
+        self._note(name, args, kwargs, out, inputs, live)
+        return out
+
+    def _note(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value], live: set[int]
+    ) -> None:
+        if not inputs and name not in RANDOM:
+            return
+        results = list(tensors(out))
+        if name in CREATION:
+            # A constant of the input's size, such as a first state: what is done with it is done per element.
+            for tensor in results:
+                self.mark(tensor, Value(discrete=True))
+            return
+        if name in MOVES and len(set(map(id, inputs))) == 1:
+            for tensor in results:
+                self.mark(tensor, inputs[0])
+            return
+        discrete = name in COMPARISONS or (keeps_levels(name) and all(value.discrete for value in inputs))
+        network_input = name in MOVES and all(value.network_input for value in inputs)
+        output = Value(discrete, network_input) if results else None
+        for value in inputs:
+            value.consumers.add(f"{name} #{len(self.nodes)}")
+        node = Node(
+            name,
+            self.path[-1],
+            op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live),
+            tuple(inputs),
+            output,
+            time_reduced=name in ("sum", "mean") and _drops_first_axis(args, kwargs),
+            compares_to_zero=name == "heaviside" or (name in COMPARISONS and len(args) > 1 and _is_zero(args[1])),
+            reads=name in _READS,
+        )
+        self.nodes.append(node)
+        for tensor in results:
+            if output is not None:
+                self.mark(tensor, output)
+
+    def canonical_nodes(self) -> list[Node]:
+        """Return the nodes with `u - theta` that only a comparison with zero reads made free: it is one compare."""
+        folded: set[int] = set()
+        made_by = {id(node.output): node for node in self.nodes if node.output is not None}
+        for node in self.nodes:
+            if not node.compares_to_zero or not node.inputs:
+                continue
+            source = made_by.get(id(node.inputs[0]))
+            if source is None or len(node.inputs[0].consumers) > 1:
+                continue
+            # a + b >= 0 is an addition and a compare, unless one of the two is a constant
+            if source.op in ("sub", "rsub") or (source.op == "add" and len(source.inputs) == 1):
+                folded.add(id(source))
+        return [node for node in self.nodes if id(node) not in folded]
+
+
+def total_cost(nodes: list[Node]) -> dict[str, int]:
+    """Sum the known costs of `nodes`, operations that do not occur left out."""
+    total: Multiset[str] = Multiset()
+    for node in nodes:
+        total.update(node.cost or {})
+    return {word: count for word, count in sorted(total.items()) if count}
+
+
+def _drops_first_axis(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    axes = args[1] if len(args) > 1 else kwargs.get("dim")
+    rank = args[0].dim()
+    return isinstance(axes, list | tuple) and bool(axes) and all(axis % rank == 0 for axis in axes)
+
+
+def _is_zero(other: Any) -> bool:
+    return isinstance(other, int | float) and not isinstance(other, bool) and other == 0
+
+
+def spans(shape: tuple[int, ...], samples: int, timesteps: int) -> tuple[int, tuple[int, ...]] | None:
+    """Split a tensor's shape into (passes per sample, shape of one pass); None when samples are not in front.
+
+    Understood: [T, N, ...], [T*N, ...], [N, ...] and, for a network that makes its own time, [T', N, ...], [T'*N, ...].
+    """
+    if len(shape) >= 2 and shape[:2] == (timesteps, samples):
+        return timesteps, shape[2:]
+    if not shape:
+        return None
+    if shape[0] == samples:
+        return 1, shape[1:]
+    if shape[0] % samples == 0:
+        return shape[0] // samples, shape[1:]
+    if len(shape) >= 2 and shape[1] == samples:
+        return shape[0], shape[2:]
+    return None
+
+
+def first_tensor(value: Any) -> Tensor | None:
+    """Return the first tensor in a nest of tuples, lists and dicts."""
+    found = next(tensors(value), None)
+    return found if isinstance(found, torch.Tensor) else None

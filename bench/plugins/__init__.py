@@ -1,0 +1,1 @@
+"""Plug-ins: found by scanning, described from their source, imported only when used and trusted."""

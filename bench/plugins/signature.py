@@ -1,0 +1,171 @@
+"""What the source of a plug-in says about it: classes, constructor arguments, defaults; nothing is imported."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.errors import ParameterError, nearest
+
+PACKAGE = Path(__file__).parents[1]
+MOST, MOST_INTEGER = 1e9, 1_000_000  # beyond these a number is a slip, and a tensor of that size an overflow
+_REQUIRED = object()
+_TYPES: Mapping[str, tuple[type, ...]] = {"float": (float, int), "int": (int,), "bool": (bool,), "str": (str,)}
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One constructor argument: its types by name, the words it may take, its default."""
+
+    name: str
+    types: tuple[str, ...]
+    choices: tuple[Any, ...]
+    default: Any
+
+    @property
+    def required(self) -> bool:
+        """Whether a suite must give it."""
+        return self.default is _REQUIRED
+
+    def problem(self, value: Any) -> str | None:
+        """Say what is wrong with `value`, or None."""
+        if value is None and "None" in self.types:
+            return None
+        if self.choices:
+            if value in self.choices:
+                return None
+            return f"'{value!s:.60}' is not a choice; {nearest(str(value), [str(choice) for choice in self.choices])}"
+        accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"should be a finite number, not {value}"
+        most = MOST_INTEGER if "int" in self.types else MOST
+        if isinstance(value, int | float) and abs(value) > most:
+            return f"is out of range; at most {most:g}"
+        if isinstance(value, accepted) and (not isinstance(value, bool) or "bool" in self.types):
+            return None
+        return f"should be {' or '.join(self.types)}, not {type(value).__name__}"
+
+
+def classes_in(path: Path) -> dict[str, ast.ClassDef]:
+    """Return the classes at the top level of a file. Raises ParameterError when it is no Python source."""
+    return {node.name: node for node in _parsed(path).body if isinstance(node, ast.ClassDef)}
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        status = path.stat()
+        return _parsed_once(path, status.st_mtime_ns, status.st_size)
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError) as error:  # as Python's parser says it
+        raise ParameterError(f"{path}: not a Python file that can be read: {error}") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _parsed_once(path: Path, changed_ns: int, size: int) -> ast.Module:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the code of others, which does not run
+        return ast.parse(path.read_text("utf-8"))
+
+
+def class_attribute(node: ast.ClassDef, attribute: str) -> str | None:
+    """Return the string that a class body assigns to `attribute`, or None."""
+    for statement in node.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=found)], value=ast.Constant(value=str(value)))
+                | ast.AnnAssign(target=ast.Name(id=found), value=ast.Constant(value=str(value)))
+            ) if found == attribute:
+                return value
+    return None
+
+
+def class_flags(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path) -> dict[str, bool]:
+    """Return the attributes to which a class body assigns True or False, its own and inherited ones."""
+    found: dict[str, bool] = {}
+    for base, inherited, source in _bases(node, classes, path):
+        found = class_flags(base, inherited, source) | found
+    for statement in node.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=ast.Constant(value=bool(value)))
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=bool(value)))
+            ):
+                found[name] = value
+    return found
+
+
+def constructor_of(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> tuple[ast.arguments, Path] | None:
+    """Return the arguments of a class's constructor, its own or inherited, and the file they stand in."""
+    for statement in node.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
+            return statement.args, path
+    for base, inherited, source in _bases(node, classes, path):
+        found = constructor_of(base, inherited, source)
+        if found is not None:
+            return found
+    return None
+
+
+def _bases(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> Iterator[tuple[ast.ClassDef, Mapping[str, ast.ClassDef], Path]]:
+    """Yield the classes that a class inherits from, each with those of its file and that file."""
+    for base in node.bases:
+        own = classes.get(base.id) if isinstance(base, ast.Name) else None
+        if own is not None and own.lineno < node.lineno:
+            yield own, classes, path
+        elif isinstance(base, ast.Name) and (source := _imported_from(base.id, path)) is not None:
+            inherited = classes_in(source)
+            yield inherited[base.id], inherited, source
+
+
+def _imported_from(name: str, path: Path) -> Path | None:
+    """Return the file of this package from which `path` imports the class `name`."""
+    for node in _parsed(path).body:
+        if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) == name == a.name for a in node.names):
+            parts = (node.module or "").split(".")
+            target = PACKAGE.joinpath(*parts[1:])
+            if parts[0] != PACKAGE.name:
+                continue
+            for source in [target.with_suffix(".py"), *sorted(target.glob("*.py"))]:  # a package hands on its files'
+                if source.is_file() and name in classes_in(source):
+                    return source
+    return None
+
+
+def parameter_of(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
+    """Describe one constructor argument. Raises ParameterError when its default is not a literal."""
+    types: list[str] = []
+    choices: list[Any] = []
+    try:
+        _annotation(argument.annotation, types, choices)
+        value = _REQUIRED if default is None else ast.literal_eval(default)
+    except (ValueError, TypeError, RecursionError):
+        raise ParameterError(
+            f"{path}:{argument.lineno}: the default of '{argument.arg}' should be a literal, and its choices too"
+        ) from None
+    return Parameter(argument.arg, tuple(types), tuple(choices), value)
+
+
+def _annotation(node: ast.expr | None, types: list[str], choices: list[Any]) -> None:
+    match node:
+        case ast.BinOp(left=left, right=right):
+            _annotation(left, types, choices)
+            _annotation(right, types, choices)
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=words):
+            options = words.elts if isinstance(words, ast.Tuple) else [words]
+            choices.extend(ast.literal_eval(option) for option in options)
+            types.append("one of " + ", ".join(map(repr, choices)))
+        case ast.Name(id=name):
+            types.append(name)
+        case ast.Constant(value=None):
+            types.append("None")
+        case _:
+            types.append("float")

@@ -1,0 +1,1 @@
+"""What was counted and what a run leaves. No torch."""

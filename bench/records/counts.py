@@ -1,0 +1,155 @@
+"""What counting yields and energy takes: layers, neurons, other operations. No torch."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.records.bounds import MOST_LAYERS, MOST_OPERATIONS, Number, Operations, Shape, Size, Total, Word
+
+InputKind = Literal["binary", "ternary", "graded", "analog"]
+
+Column = Literal["bias", "norm", "pooling", "residual", "encoder", "readout"]
+
+
+def is_none(value: object) -> bool:
+    """Whether there is nothing to write."""
+    return value is None
+
+
+class Part(BaseModel):
+    """A frozen piece of a record; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LayerCount(Part):
+    """The work of one synaptic layer over an evaluation.
+
+    Totals are exact integers over all `Counts.samples` and all timesteps; the `_per_sample` properties divide them.
+    """
+
+    name: Word
+    kind: Word  # "conv2d", "linear", ...
+    input_kind: InputKind
+    weight_shape: Annotated[Shape, Field(min_length=2)]
+    input_shape: Shape  # of one sample at one timestep
+    output_shape: Annotated[Shape, Field(min_length=1)]  # of one sample at one timestep
+    stride: Annotated[tuple[Size, ...], Field(max_length=8)] = ()
+    groups: Size = 1
+    has_bias: bool  # its own, or that of a batch norm folded into it
+    samples: Size
+    timesteps: Size  # how many times a sample passes through the layer
+    dense_macs_total: Total  # padding taps included (fvcore's convention)
+    dense_macs_valid_total: Total  # padding taps excluded
+    effective_synops_total: Total  # every (non-zero input, weight) pair
+    input_nonzero_total: Total
+    input_unit: Number | None = None  # graded inputs: the value of one level
+    input_levels: Total | None = None  # graded inputs: the highest level seen
+    graded_acs_total: Total | None = None  # graded inputs: synops weighted by level
+    network_input: bool = Field(default=False, exclude_if=operator.not_)  # its input is the network's own, as an image
+    static_input: bool = False  # sees the same input at every timestep, so one pass could be cached
+
+    @model_validator(mode="after")
+    def _stride_of_every_axis(self) -> LayerCount:
+        if self.kind.startswith("conv") and len(self.stride) != len(self.weight_shape) - 2:
+            raise ValueError("a convolution has as many strides as its kernel has axes")
+        return self
+
+    @property
+    def dense_macs_per_sample(self) -> float:
+        """MACs as if nothing were zero, padding included, summed over timesteps."""
+        return self.dense_macs_total / self.samples
+
+    @property
+    def dense_macs_valid_per_sample(self) -> float:
+        """MACs as if nothing were zero, padding taps excluded, summed over timesteps."""
+        return self.dense_macs_valid_total / self.samples
+
+    @property
+    def effective_synops_per_sample(self) -> float:
+        """(non-zero input, weight) pairs per sample, summed over timesteps."""
+        return self.effective_synops_total / self.samples
+
+    @property
+    def input_density_fraction(self) -> float:
+        """Share of the inputs that are not zero."""
+        return self.input_nonzero_total / (self.samples * self.timesteps * math.prod(self.input_shape))
+
+    @property
+    def silent(self) -> bool:
+        """Whether the layer never saw a non-zero input: broken rather than cheap."""
+        return self.input_nonzero_total == 0
+
+
+class NeuronCount(Part):
+    """The activity and the update cost of one neuron layer."""
+
+    name: Word
+    neuron: Word  # "lif", "relu", ...
+    spiking: bool
+    units: Size  # neurons per sample
+    samples: Size
+    timesteps: Size
+    spikes_total: Total  # non-zero outputs over all samples and timesteps
+    ops_per_update: Operations  # per neuron and timestep: {"mul": 2, "add": 1, ...}
+    state_words: Total  # state variables read and written per neuron and timestep
+    parameters: dict[Word, list[Number]] = {}  # learnable parameters after training, as PLIF's
+
+    @property
+    def firing_rate(self) -> float:
+        """Spikes per neuron per timestep (for a neuron that does not spike: the share of non-zero outputs)."""
+        return self.spikes_total / (self.units * self.samples * self.timesteps)
+
+    @property
+    def spikes_per_sample(self) -> float:
+        """Spikes per sample, summed over timesteps."""
+        return self.spikes_total / self.samples
+
+
+class OtherOps(Part):
+    """Operations outside synapses and neurons, per sample and summed over timesteps."""
+
+    name: Word
+    column: Column
+    ops_per_sample: Operations  # {"add": ..., "mul": ..., "compare": ...}
+
+
+Layers = Annotated[list[LayerCount], Field(max_length=MOST_LAYERS)]
+
+Neurons = Annotated[list[NeuronCount], Field(max_length=MOST_LAYERS)]
+
+Others = Annotated[list[OtherOps], Field(max_length=MOST_OPERATIONS)]
+
+Names = Annotated[list[Word], Field(max_length=MOST_LAYERS)]
+
+
+class Counts(Part):
+    """All that was counted of a network on `samples` test samples."""
+
+    samples: int
+    timesteps: int
+    layers: list[LayerCount]
+    neurons: list[NeuronCount]
+    other_ops: list[OtherOps]
+    not_counted: list[str] = []  # modules whose work is not in the numbers, named
+
+    @property
+    def firing_rate(self) -> float | None:
+        """Spikes per spiking neuron per timestep over the whole network; None where nothing spikes."""
+        spiking = [n for n in self.neurons if n.spiking]
+        slots = sum(n.units * n.samples * n.timesteps for n in spiking)
+        return sum(n.spikes_total for n in spiking) / slots if slots else None
+
+    @property
+    def effective_synops_per_sample(self) -> float:
+        """(non-zero input, weight) pairs per sample over all layers and timesteps."""
+        return sum(layer.effective_synops_per_sample for layer in self.layers)
+
+    @property
+    def dense_macs_per_sample(self) -> float:
+        """Dense MACs per sample over all layers and timesteps, padding included."""
+        return sum(layer.dense_macs_per_sample for layer in self.layers)

@@ -1,0 +1,166 @@
+"""What a finished run leaves behind: counts, accuracies and provenance, to and from canonical JSON."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from bench.errors import NewerError, RecordError
+from bench.files.canonical import canonical_json, checked, parsed, unchecked
+from bench.records.bounds import MOST_TIMESTEPS, ByTimestep, Number, Share, Size, Total, WallClock, Word
+from bench.records.counts import Counts, Layers, Names, Neurons, Others, Part, is_none
+from bench.records.diagnostics import Diagnostics
+
+# 2: a checksum over everything but `wall_clock`, and one of its own in that block. 1 had none.
+SCHEMA_VERSION = 2
+
+
+class Deployment(Part):
+    """The trained weights measured with another neuron than they were trained with; fields as in RunRecord."""
+
+    neuron: dict[str, Any]  # as written in the suite
+    code: str = ""  # digest of the neuron's source
+    resolved: dict[str, Any]  # its parameters with defaults filled in
+    accuracy_fraction: Share
+    accuracy_by_timestep: ByTimestep
+    correct: str
+    test_samples: Size
+    samples_counted: Size
+    layers: Layers
+    neurons: Neurons
+    other_ops: Others
+    not_counted: Names
+    parameters: Total
+
+
+class DataSource(Part):
+    """What was there of a data set that comes in single recordings."""
+
+    recordings: dict[Word, Total]  # by split, before any is held out
+    complete: Total  # how many the whole data set has
+    files: str  # digest of their names and sizes
+
+    @property
+    def partial(self) -> bool:
+        """Whether some of the data set was not there."""
+        return sum(self.recordings.values()) < self.complete
+
+
+class Digests(Part):
+    """What must agree between entries (weights, order) and what made the record (code)."""
+
+    initial_weights: str
+    sample_order: str
+    code: str
+
+
+class EpochRow(Part):
+    """One line of the training curve; accuracies are fractions."""
+
+    epoch: Total
+    learning_rate: Number
+    train_loss: Number
+    train_accuracy_fraction: Share
+    test_accuracy_fraction: Share
+    validation_accuracy_fraction: Share | None = None
+
+
+class RunRecord(Part):
+    """One run of one entry with one seed: done, or failed with its error and nothing measured."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    schema_version: int = Field(default=SCHEMA_VERSION, alias="schema")
+    key: str
+    measure_key: str
+    label: str
+    seed: Total
+    spec: dict[str, Any]  # the RunSpec as JSON: what the key is the hash of
+    resolved: dict[str, dict[str, Any]]  # plug-in kind -> parameters with defaults filled in
+    status: Literal["done", "failed"]
+    error: str | None = None
+    accuracy_fraction: Share | None = None  # last epoch
+    best_accuracy_fraction: Share | None = None  # best test epoch
+    accuracy_by_timestep: ByTimestep = []
+    correct: str | None = None  # one bit per test sample (numpy.packbits order), base64
+    test_samples: Size | None = None
+    data: DataSource | None = Field(default=None, exclude_if=is_none)  # of recordings alone
+    history: list[EpochRow] = []
+    samples_counted: Size | None = None
+    layers: Layers = []
+    neurons: Neurons = []
+    other_ops: Others = []
+    not_counted: Names = []
+    # Absent where nobody asked for them, or nothing spikes.
+    diagnostics: Diagnostics | None = Field(default=None, exclude_if=is_none)
+    deployed: Deployment | None = Field(default=None, exclude_if=is_none)
+    parameters: Total | None = None  # learnable, neurons included
+    digests: Digests | None = None
+    provenance: dict[str, Any] = {}
+    wall_clock: WallClock = {}  # seconds, images/s, peak memory: the only block that differs between twins
+
+    @model_validator(mode="after")
+    def _spec_has_timesteps(self) -> RunRecord:
+        timesteps = self.spec.get("timesteps")
+        if type(timesteps) is not int or not 1 <= timesteps <= MOST_TIMESTEPS:
+            raise ValueError(f"spec.timesteps: should be a whole number from 1 to {MOST_TIMESTEPS}")
+        return self
+
+    @property
+    def counts(self) -> Counts | None:
+        """What was counted, as `bench.estimate_energy` takes it; None for a failed run."""
+        if self.samples_counted is None:
+            return None
+        return Counts(
+            samples=self.samples_counted,
+            timesteps=int(self.spec["timesteps"]),
+            layers=self.layers,
+            neurons=self.neurons,
+            other_ops=self.other_ops,
+            not_counted=self.not_counted,
+        )
+
+    @property
+    def dead(self) -> list[str]:
+        """The names of the spiking neurons' layers of which no neuron fired in the whole evaluation."""
+        return [neuron.name for neuron in self.neurons if neuron.spiking and not neuron.spikes_total]
+
+    def to_json(self) -> str:
+        """Return the record as a line of canonical JSON; its checksum is not that of the wall clock, which has one."""
+        data = self.model_dump(mode="json", by_alias=True) | {"schema": SCHEMA_VERSION}
+        clock = data.pop("wall_clock")
+        return canonical_json(checked(data) | {"wall_clock": checked(clock)})
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "record") -> RunRecord:
+        """Read a record, also of an older version. Raises RecordError, naming `where`, for what is none.
+
+        That is: no JSON, of a newer version, with a checksum that does not match, or without what a record has.
+        """
+        data = parsed(text, where)
+        if not isinstance(data, dict):
+            raise RecordError(f"{where}: corrupt: not a run record: it should be an object")
+        version = data.get("schema")
+        if type(version) is int and version > SCHEMA_VERSION:
+            raise NewerError(
+                f"{where}: schema {version} is newer than this spikebench reads ({SCHEMA_VERSION}); upgrade"
+            )
+        data = _upgraded(data) if type(version) is int and version == 1 else _verified(data, where)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            first = error.errors()[0]
+            path = ".".join(str(part) for part in first["loc"])
+            raise RecordError(f"{where}: corrupt: not a run record: {path}: {first['msg']}") from None
+
+
+def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of version 1 as one of today's: it had no checksums."""
+    return data | {"schema": SCHEMA_VERSION}
+
+
+def _verified(data: dict[str, Any], where: str) -> dict[str, Any]:
+    clock, rest = data.get("wall_clock"), {name: value for name, value in data.items() if name != "wall_clock"}
+    rest = unchecked(rest, f"{where}: corrupt: the record")
+    return rest | {"wall_clock": unchecked(clock, f"{where}: corrupt: its wall_clock")}

@@ -1,0 +1,1 @@
+"""What a report is made from: comparison, statistics, prices, computed once."""

@@ -1,0 +1,169 @@
+"""Records laid beside the runs that a suite asks for: every planned run is there, finished or not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from bench.records.record import Deployment, RunRecord
+from bench.report.evidence.statistics import PairedDifference, Summary, holm, paired_difference, summarise
+from bench.suite.load import Suite
+from bench.suite.run_spec import PlannedRun
+from bench.suite.spec import EntrySpec
+
+
+def timestep_summary(entry: Entry, index: int) -> Summary:
+    """Summarise an entry's accuracy in percent after `index + 1` timesteps over its finished runs."""
+    return summarise([100 * r.accuracy_by_timestep[index] for r in entry.done if index < len(r.accuracy_by_timestep)])
+
+
+NOT_RUN = "not run"
+
+OTHERWISE_MEASURED = "measured otherwise than the suite asks now; run the suite to measure it again"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One planned run and what is known of it: a record, or the reason why there is nothing to use."""
+
+    run: PlannedRun
+    record: RunRecord | None
+    reason: str | None
+
+    @property
+    def status(self) -> str:
+        """`done`, `failed` or `missing`."""
+        return "missing" if self.record is None else self.record.status
+
+    @property
+    def done(self) -> RunRecord | None:
+        """The record of a finished run, None for any other."""
+        return self.record if self.reason is None else None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry of the suite with its planned runs, in the order of the seeds."""
+
+    spec: EntrySpec
+    slots: tuple[Slot, ...]
+    trained_as: str | None = None  # the entry whose weights these are, where this one deploys them
+
+    @property
+    def label(self) -> str:
+        """The entry's label as written."""
+        return self.spec.label
+
+    @property
+    def done(self) -> list[RunRecord]:
+        """The records of its finished runs."""
+        return [slot.done for slot in self.slots if slot.done is not None]
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        """Last-epoch test accuracy in percent of each finished run, by seed."""
+        return {
+            slot.run.seed: 100 * slot.done.accuracy_fraction
+            for slot in self.slots
+            if slot.done is not None and slot.done.accuracy_fraction is not None
+        }
+
+    def summary(self, value: Callable[[RunRecord], float | None]) -> Summary:
+        """Summarise a number over the finished runs; none at all where a run does not have it."""
+        values = [value(record) for record in self.done]
+        return summarise([] if None in values else [found for found in values if found is not None])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A suite and its records, entry by entry: what every section of a report is made from."""
+
+    suite: Suite
+    entries: tuple[Entry, ...]
+
+    @property
+    def trained(self) -> list[Entry]:
+        """The entries with a training of their own, as the suite lists them."""
+        return [entry for entry in self.entries if entry.trained_as is None]
+
+    @cached_property
+    def baseline(self) -> Entry:
+        """The entry that the others are compared with."""
+        return next(entry for entry in self.entries if entry.label == self.suite.spec.baseline)
+
+    @property
+    def others(self) -> list[Entry]:
+        """All entries but the baseline."""
+        return [entry for entry in self.entries if entry is not self.baseline]
+
+    @cached_property
+    def differences(self) -> dict[str, PairedDifference]:
+        """Accuracy of each other entry minus the baseline's, paired by seed, p corrected over entries; by label."""
+        found = [paired_difference(self.baseline.accuracies, entry.accuracies) for entry in self.others]
+        corrected = holm([difference.p for difference in found])
+        return {
+            entry.label: PairedDifference(d.seeds, d.mean, d.sd, d.low, d.high, d.p, p)
+            for entry, d, p in zip(self.others, found, corrected, strict=True)
+        }
+
+
+def compare(suite: Suite, records: Sequence[RunRecord]) -> Comparison:
+    """Lay `records` beside the runs of `suite`, in the suite's order whatever the order of the records."""
+    slots, entries = select(suite, records), []
+    for spec in suite.spec.entries:
+        trained = Entry(spec, tuple(slot for slot in slots if slot.run.label == spec.label))
+        entries += [trained, *_deployed(trained)]
+    return Comparison(suite, tuple(entries))
+
+
+def _deployed(entry: Entry) -> list[Entry]:
+    """Return the row of the neuron that an entry deploys, where it does."""
+    if entry.spec.deploy is None:
+        return []
+    label, neuron = entry.spec.deployed_label, entry.spec.deploy
+    spec = entry.spec.model_copy(update={"label": label, "neuron": neuron, "deploy": None})
+    slots = tuple(
+        Slot(replace(slot.run, label=label), deployed_record(slot.record, label), slot.reason) for slot in entry.slots
+    )
+    return [Entry(spec, slots, trained_as=entry.label)]
+
+
+def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
+    """Return what a record says of the neuron that was deployed, as a record; a failed one is handed on as it is."""
+    if record is None or record.deployed is None:
+        return record
+    measured = {
+        name: getattr(record.deployed, name) for name in Deployment.model_fields if name not in ("neuron", "code")
+    }
+    resolved = record.resolved | {"neuron": measured.pop("resolved")}
+    measured |= {"label": label, "spec": record.spec | {"neuron": record.deployed.neuron}, "resolved": resolved}
+    # What belongs to the training is not this row's.
+    absent: dict[str, object] = {
+        "best_accuracy_fraction": None,
+        "history": [],
+        "diagnostics": None,
+        "deployed": None,
+        "wall_clock": {},
+    }
+    return record.model_copy(update=measured | absent)
+
+
+def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:
+    """Return one slot for each planned run, holding the record with its key; other records are ignored."""
+    by_key: dict[str, list[RunRecord]] = {}
+    for record in records:
+        by_key.setdefault(record.key, []).append(record)
+    return tuple(_slot(run, by_key.get(run.key, [])) for run in suite.runs)
+
+
+def _slot(run: PlannedRun, records: Sequence[RunRecord]) -> Slot:
+    done = [record for record in records if record.status == "done"]
+    usable = [record for record in done if record.measure_key == run.measure_key]
+    if usable:
+        return Slot(run, min(usable, key=RunRecord.to_json), None)
+    failed = [record for record in records if record.status == "failed"]
+    if failed:
+        record = min(failed, key=RunRecord.to_json)
+        return Slot(run, record, (record.error or "no reason recorded").strip().partition("\n")[0])
+    return Slot(run, None, OTHERWISE_MEASURED if done else NOT_RUN)

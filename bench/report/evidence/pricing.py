@@ -1,0 +1,113 @@
+"""Every finished run priced by a cost table: means over seeds, ratios to the baseline, break-even."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.energy.estimate import EnergyBreakdown, estimate_energy
+from bench.energy.quantised import estimate_quantised
+from bench.energy.table import CostTable, load_table
+from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.statistics import Summary, summarise
+from bench.report.formats.text import ratio
+
+DENSE, ZERO_SKIPPING = "dense", "zero_skipping"
+
+
+@dataclass(frozen=True)
+class Priced:
+    """A comparison under one table. `what` is `total` or `synapse`; `mode` says what analog layers do with zeros.
+
+    Zero-skipping is given to every entry or to none: a zero-skipping ratio has a zero-skipping baseline.
+    """
+
+    table: CostTable
+    baseline: Entry
+    breakdowns: Mapping[str, tuple[EnergyBreakdown, ...]]  # by label, one per finished run
+
+    @property
+    def name(self) -> str:
+        """The table's name."""
+        return self.table.name
+
+    def of(self, entry: Entry, value: Callable[[EnergyBreakdown], float | None]) -> Summary:
+        """Summarise a figure over an entry's finished runs; no value at all where one of them has no price."""
+        values = [value(breakdown) for breakdown in self.breakdowns[entry.label]]
+        return summarise([] if None in values else [found for found in values if found is not None])
+
+    def summary(self, entry: Entry, what: str, mode: str) -> Summary:
+        """Summarise energy in pJ per sample."""
+        return self.of(entry, lambda breakdown: _figure(breakdown, what, mode))
+
+    def mean(self, entry: Entry, what: str, mode: str) -> float | None:
+        """Return the mean energy in pJ per sample, None where it has no price or nothing has finished."""
+        return self.summary(entry, what, mode).mean
+
+    def means(self, entries: Iterable[Entry]) -> list[float | None]:
+        """Return every dense mean of some entries, total and synapse only, for choosing a unit."""
+        return [self.mean(entry, what, DENSE) for entry in entries for what in ("total", "synapse")]
+
+    def ratio(self, entry: Entry, what: str, mode: str) -> float | None:
+        """Return the mean energy as a multiple of the baseline's in the same mode."""
+        return ratio(self.mean(entry, what, mode), self.mean(self.baseline, what, mode))
+
+    def spiking_pj(self, entry: Entry) -> float | None:
+        """Return the synaptic energy of all layers whose input is not analog."""
+        return self.of(entry, lambda breakdown: _sum_of_spiking(breakdown)).mean
+
+    def break_even_rate(self, entry: Entry, mode: str) -> float | None:
+        """Return the firing rate at which the entry's total equals the baseline's.
+
+        What spikes cause (synapses and memory of spiking layers, resets, routing) is taken to be proportional to the
+        rate, and everything else to be constant. Negative: the entry costs more than the baseline even if it never
+        spiked. None where something has no price, or nothing spikes.
+        """
+        total, base = self.mean(entry, "total", mode), self.mean(self.baseline, "total", mode)
+        driven = self.of(entry, lambda breakdown: breakdown.per_spike_pj_per_sample).mean
+        rate = firing_rate(entry)
+        if total is None or base is None or not driven or rate is None:
+            return None
+        return rate * (base - (total - driven)) / driven
+
+    def quantised_baseline(self, timesteps: int, mode: str) -> float | None:
+        """Return the mean total of the baseline with ceil(log2(T + 1))-bit activations, in pJ per sample.
+
+        None where the baseline spikes, or the table cannot price narrower activations.
+        """
+        found = [
+            estimate_quantised(counts, self.table, timesteps)
+            for record in self.baseline.done
+            if (counts := record.counts) is not None
+        ]
+        values = [None if breakdown is None else _figure(breakdown, "total", mode) for breakdown in found]
+        return summarise([] if None in values else [value for value in values if value is not None]).mean
+
+
+def firing_rate(entry: Entry) -> float | None:
+    """Return the mean of spikes per spiking neuron and timestep over finished runs; None where nothing spikes."""
+    return entry.summary(lambda record: record.counts.firing_rate if record.counts else None).mean
+
+
+def price(comparison: Comparison, tables: Sequence[str]) -> list[Priced]:
+    """Price every finished run under each table. Raises UnknownNameError or TableError."""
+    found = []
+    for table in map(load_table, tables):
+        breakdowns = {
+            entry.label: tuple(
+                estimate_energy(counts, table) for record in entry.done if (counts := record.counts) is not None
+            )
+            for entry in comparison.entries
+        }
+        found.append(Priced(table, comparison.baseline, breakdowns))
+    return found
+
+
+def _figure(breakdown: EnergyBreakdown, what: str, mode: str) -> float | None:
+    value: float | None = getattr(breakdown, f"{what}_{mode}_pj_per_sample")
+    return value
+
+
+def _sum_of_spiking(breakdown: EnergyBreakdown) -> float | None:
+    values = [layer.pj_per_sample for layer in breakdown.layers if layer.input_kind != "analog"]
+    return None if None in values else sum(value for value in values if value is not None)

@@ -1,0 +1,152 @@
+"""Numbers, names and tables as text: markdown and LaTeX that no label can break."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import tabulate as tabulate_module
+from tabulate import tabulate
+
+
+def percent(fraction: float | None) -> str:
+    """Return a fraction as a percentage with three significant digits, or n/a."""
+    return NOT_AVAILABLE if fraction is None else f"{hundredfold(fraction)} %"
+
+
+def hundredfold(fraction: float) -> str:
+    """Return a fraction in percent, three significant digits, without the sign."""
+    return number(float(f"{100 * fraction:.9g}"), 3)  # rid of float noise first, so that 30 % is never 30.0 %
+
+
+# Padding must not depend on whether the optional wcwidth happens to be installed: reports are compared byte by byte.
+tabulate_module.WIDE_CHARS_MODE = False
+
+NOT_AVAILABLE = "n/a"
+
+_MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"} | {mark: "\\" + mark for mark in "\\`*[]~$#!"}
+
+_LOOSE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # one inside a word cannot begin or end emphasis
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "µ": r"$\mu$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "Δ": r"$\Delta$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
+} | {mark: "\\" + mark for mark in "&%$#_{}"}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit and its size in the base unit of the values."""
+
+    name: str
+    size: float
+
+    def of(self, value: float | None) -> str:
+        """Return `value` in this unit with four significant digits, or n/a."""
+        return number(None if value is None else value / self.size)
+
+
+def energy_unit(values_pj: Iterable[float | None]) -> Unit:
+    """Choose the unit in which the largest of some energies has one to three digits before the point."""
+    return _unit(values_pj, ("pJ", "nJ", "µJ", "mJ", "J"))
+
+
+def count_unit(values: Iterable[float | None]) -> Unit:
+    """Choose ones, thousands, millions or billions for some counts; the name is empty for ones."""
+    return _unit(values, ("", "k", "M", "G"))
+
+
+def _unit(values: Iterable[float | None], names: Sequence[str]) -> Unit:
+    largest = max((value for value in values if value is not None), default=0.0)
+    step = 0
+    while step + 1 < len(names) and largest >= 1000.0 ** (step + 1):
+        step += 1
+    return Unit(names[step], 1000.0**step)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """Return `value` with `digits` significant digits, never in exponent form unless it is tiny, or n/a.
+
+    >>> number(1234567.0), number(0.0123456), number(2.0), number(None)
+    ('1,234,567', '0.01235', '2', 'n/a')
+    """
+    if value is None or math.isnan(value):
+        return NOT_AVAILABLE
+    if math.isinf(value):
+        return str(value)
+    if value == int(value):
+        return f"{int(value):,}"
+    exponent = math.floor(math.log10(abs(value)))
+    if exponent < -4:
+        return f"{value:.{digits - 1}g}"
+    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+
+
+def fixed(value: float | None, decimals: int = 2, sign: bool = False) -> str:
+    """Return `value` with a fixed number of decimals, signed on request, or n/a; never minus zero."""
+    if value is None or math.isnan(value):
+        return NOT_AVAILABLE
+    return f"{round(value, decimals) + 0.0:{'+' if sign else ''},.{decimals}f}"
+
+
+def p_value(value: float | None) -> str:
+    """Return a probability with three decimals, or its bound, or n/a."""
+    if value is None:
+        return NOT_AVAILABLE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def ratio(value: float | None, reference: float | None) -> float | None:
+    """Return value / reference, or None where either is missing or the reference is 0."""
+    return value / reference if value is not None and reference else None
+
+
+def times(value: float | None) -> str:
+    """Return a ratio with its sign of multiplication, or n/a."""
+    return NOT_AVAILABLE if value is None else f"{number(value, 3)}×"
+
+
+def one_line(text: str) -> str:
+    """Return `text` with line ends, control and direction marks taken out: each run of them becomes one space."""
+    plain = "".join(" " if unicodedata.category(mark)[0] in "CZ" else mark for mark in text)
+    return " ".join(plain.split())
+
+
+def escape(text: str) -> str:
+    """Return `text` so that markdown shows it as it is, in a table too."""
+    return _LOOSE_UNDERSCORE.sub(r"\\_", "".join(_MARKDOWN.get(mark, mark) for mark in one_line(text)))
+
+
+def escape_latex(text: str) -> str:
+    """Return `text` so that LaTeX shows it as it is."""
+    return "".join(_LATEX.get(mark, mark) for mark in one_line(text))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
+    """Return a markdown table of finished cells; the first `text_columns` columns are flush left, the others right."""
+    alignment = ["left" if column < text_columns else "right" for column in range(len(header))]
+    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=alignment if rows else None)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """Return a markdown list."""
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def joined(values: Iterable[str]) -> str:
+    """Return distinct values in the order of their first appearance, joined by commas."""
+    return ", ".join(dict.fromkeys(values))

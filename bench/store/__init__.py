@@ -1,0 +1,1 @@
+"""What is kept: folders, checkpoints, failures, records."""

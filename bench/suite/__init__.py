@@ -1,0 +1,1 @@
+"""What a suite may say: read, checked, expanded. No torch."""

@@ -1,0 +1,125 @@
+"""A suite file read, checked and expanded: TOML -> SuiteSpec -> the runs it stands for. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bench.errors import BenchError, SuiteError, nearest
+from bench.files.toml_file import read_toml
+from bench.suite.checks import match_problems, merged, raw_problems
+from bench.suite.explain import OVERRIDABLE, explain
+from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
+from bench.suite.spec import SuiteSpec
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A valid suite: what the file says and the runs it stands for, entry by entry and seed by seed."""
+
+    spec: SuiteSpec
+    path: Path
+    runs: tuple[PlannedRun, ...]
+
+    @property
+    def name(self) -> str:
+        """The suite's name: its folder in `runs/` and `reports/`."""
+        return self.spec.name
+
+    @property
+    def outside_modules(self) -> set[str]:
+        """The modules outside this package that the suite's runs would import."""
+        specs = [run.spec for run in self.runs]
+        parts = [part for spec in specs for part in (spec.dataset, spec.model, spec.neuron, spec.encoder)]
+        deployed = [run.measure.deploy for run in self.runs if run.measure.deploy is not None]
+        return {part.name.partition(":")[0] for part in [*parts, *deployed] if ":" in part.name}
+
+    def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
+        """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
+        labels = [entry.label for entry in self.spec.entries]
+        if label is not None and label not in labels:
+            raise BenchError(f"{self.path}: no entry '{label}'; {nearest(label, labels)}")
+        if seed is not None and seed not in self.spec.seeds:
+            raise BenchError(f"{self.path}: no seed {seed}; known: {', '.join(map(str, self.spec.seeds))}")
+        return tuple(
+            run for run in self.runs if (label is None or run.label == label) and (seed is None or run.seed == seed)
+        )
+
+
+def load_suite(path: str | Path) -> Suite:
+    """Read, check and expand a suite file. Raises SuiteError listing every problem with its key path."""
+    path = Path(path)
+    data = _read(path)
+    try:
+        spec = SuiteSpec.model_validate(data)
+    except ValidationError as error:
+        problems = [explain(item, data) for item in error.errors()]
+        raise SuiteError([f"{path}: {problem}" for problem in problems + raw_problems(data, path)]) from None
+    problems = raw_problems(data, path) + list(match_problems(spec, data))
+    if problems:
+        raise SuiteError([f"{path}: {problem}" for problem in problems])
+    runs = tuple(_expand(spec, data))
+    twins = list(_twins(runs))
+    if twins:
+        raise SuiteError([f"{path}: {problem}" for problem in twins])
+    return Suite(spec, path, runs)
+
+
+def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
+    """Load several suites. Raises SuiteError listing the problems of all of them."""
+    suites: list[Suite] = []
+    problems: list[str] = []
+    for path in paths:
+        try:
+            suites.append(load_suite(path))
+        except SuiteError as error:
+            problems += error.problems
+    if problems:
+        raise SuiteError(problems)
+    return suites
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        data = read_toml(path, "a suite")
+    except FileNotFoundError:
+        folder = path.parent if path.parent.is_dir() else Path("suites")
+        known = [str(other) for other in sorted(folder.glob("*.toml"))]
+        raise SuiteError([f"{path}: no such file; {nearest(str(path), known)}"]) from None
+    except OSError as error:
+        raise SuiteError([f"{path}: cannot be read: {error.strerror}; a suite is a TOML file"]) from None
+    except ValueError as error:
+        raise SuiteError([f"{path}: {error}"]) from None
+    if not data:
+        required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
+        raise SuiteError([f"{path}: is empty; a suite needs {', '.join(required)}"])
+    return data
+
+
+def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
+    for entry in spec.entries:
+        parts = {part: merged(data, entry, part, model) for part, model in OVERRIDABLE.items()}
+        for seed in spec.seeds:
+            run = RunSpec(
+                suite_version=spec.version,
+                neuron=entry.neuron,
+                encoder=entry.encoder,
+                timesteps=entry.timesteps,
+                seed=seed,
+                **parts,
+            )
+            measure = RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy)
+            yield PlannedRun(spec.name, entry.label, seed, run, measure)
+
+
+def _twins(runs: Sequence[PlannedRun]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for run in runs:
+        first = seen.setdefault(run.key, run.label)
+        if first != run.label:
+            yield f"entries: '{first}' and '{run.label}' are the same run; remove one of them"
+            return

@@ -1,0 +1,94 @@
+"""The RunSpec that one training run is, its key, and the run that a suite plans."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bench.files.canonical import canonical_json
+from bench.suite.fields import Count, Fraction, PluginSpec, Strict
+from bench.suite.recipe import TrainSpec
+
+
+class DatasetSpec(PluginSpec):
+    """A data set; `validation_fraction` of the training split is held out, stratified by class."""
+
+    validation_fraction: Fraction = 0.0
+
+
+class ModelSpec(PluginSpec):
+    """A network architecture; `batch_norm` says whether statistics are taken over T and N together or per timestep."""
+
+    batch_norm: Literal["folded", "per-step"] = "folded"
+
+
+class MeasureSpec(Strict):
+    """What is measured on the trained network; a key of its own, so that changing it retrains nothing."""
+
+    samples: Count | None = None  # test samples to count operations on; None: the whole test split
+    power: bool = False  # joules that the simulation takes, where a counter can be read; some minutes a run
+    diagnostics: bool = False  # gradient through time, membrane, dead and saturated neurons, layer by layer
+
+
+class RunMeasure(MeasureSpec):
+    """What is measured on one run: what the suite says for all, and the neuron that its entry deploys."""
+
+    deploy: PluginSpec | None = None
+
+
+class RunSpec(Strict):
+    """One training run, complete: everything that may change its numbers and nothing else."""
+
+    suite_version: int
+    dataset: DatasetSpec
+    model: ModelSpec
+    train: TrainSpec
+    neuron: PluginSpec
+    encoder: PluginSpec
+    timesteps: int
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """First 12 hex digits of the sha256 of the canonical JSON: the run's name in the store."""
+        return digest(self.to_json())
+
+    def measure_key(self, measure: MeasureSpec) -> str:
+        """The key of this run measured as `measure` says.
+
+        Options enter when they are not at their default, so that a new option measures nothing again.
+        """
+        options = {"samples": measure.samples} | measure.model_dump(mode="json", exclude_defaults=True)
+        return digest({"run": self.key, "measure": options})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as JSON-ready data."""
+        return self.model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One run that a suite asks for: an entry with a seed, and what is measured on it."""
+
+    suite: str
+    label: str
+    seed: int
+    spec: RunSpec
+    measure: RunMeasure = field(default_factory=RunMeasure)
+
+    @functools.cached_property
+    def key(self) -> str:
+        """The name of the trained network in the store."""
+        return self.spec.key
+
+    @functools.cached_property
+    def measure_key(self) -> str:
+        """The key of this run measured as `measure` says."""
+        return self.spec.measure_key(self.measure)
+
+
+def digest(value: Any) -> str:
+    """First 12 hex digits of the sha256 of `value`'s canonical JSON."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:12]

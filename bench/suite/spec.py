@@ -1,0 +1,52 @@
+"""What a suite file may say: its entries and the models that the TOML is checked against."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bench.suite.fields import MOST_ENTRIES, MOST_SEEDS, MOST_TABLES, Label, Name, PluginSpec, Positive, Strict, Title
+from bench.suite.recipe import TrainSpec
+from bench.suite.run_spec import DatasetSpec, MeasureSpec, ModelSpec
+
+
+class EntrySpec(Strict):
+    """A row of the comparison: neuron, timesteps and encoder; anything else must be declared in `unmatched`.
+
+    `dataset`, `model` and `train` hold overrides of the suite's own tables, merged key by key. `deploy` is a neuron
+    that the trained weights are measured with too: a row of its own, and nothing is trained for it.
+    """
+
+    label: Label
+    neuron: PluginSpec
+    timesteps: Annotated[int, Field(ge=1, le=10_000)]
+    encoder: PluginSpec = PluginSpec(name="direct")
+    deploy: PluginSpec | None = None
+    dataset: dict[str, Any] = {}
+    model: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+    unmatched: Annotated[list[str], Field(max_length=100)] = []
+
+    @property
+    def deployed_label(self) -> str:
+        """The label of the row that `deploy` adds."""
+        return f"{self.label} as {self.deploy.name if self.deploy else self.neuron.name}"
+
+
+class SuiteSpec(Strict):
+    """A suite file."""
+
+    name: Name
+    version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    title: Title
+    baseline: Label
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1, max_length=MOST_SEEDS)]
+    energy: Annotated[list[str], Field(min_length=1, max_length=MOST_TABLES)]
+    margin_points: Positive = 0.5  # "as accurate" means within this many percentage points
+    smaller: Name | None = None  # the suite to try where this one would take days
+    dataset: DatasetSpec
+    model: ModelSpec
+    train: TrainSpec
+    measure: MeasureSpec = MeasureSpec()
+    entries: Annotated[list[EntrySpec], Field(min_length=1, max_length=MOST_ENTRIES)]

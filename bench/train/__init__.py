@@ -1,0 +1,1 @@
+"""Training: one loop for ANN and SNN alike."""

@@ -1,0 +1,1 @@
+"""The machine that trains: device, execution path, graphs, profile; never what is computed."""

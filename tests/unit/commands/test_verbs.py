@@ -1,0 +1,162 @@
+"""The command's face: its frozen options, its exit codes, its messages."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import bench.commands.app
+from bench.commands.app import app
+
+ROOT = Path(__file__).parents[3]
+
+# Knobs belong in the suite: an option added here must not change an experimental setting.
+OPTIONS = {
+    "run": {
+        "suites",
+        "only",
+        "seed",
+        "jobs",
+        "device",
+        "data",
+        "offline",
+        "dry_run",
+        "force",
+        "stale",
+        "trust",
+        "path",
+        "profile",
+    },
+    "speed": {"suite", "only", "against", "repeats", "json", "device", "data", "offline", "path", "trust"},
+    "report": {"suites", "check", "format", "table"},
+    "count": {"suite", "only", "seed", "json"},
+    "diagnose": {"suite", "only", "seed", "json", "figure", "data", "offline", "trust"},
+    "status": {"suites"},
+    "check": {"suites", "trust"},
+    "list": {"kind"},
+    "diff": {"old", "new"},
+    "check-neuron": {"neuron"},  # and the parameters of the neuron
+    "doctor": {"suites", "data"},
+    "clean": {"suites", "yes", "checkpoints", "unplanned", "data"},
+    "new": set(),
+}
+
+
+def spikebench(*arguments, cwd=ROOT):
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=cwd,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_options_are_frozen():
+    commands = typer.main.get_command(app).commands
+    assert {name: {parameter.name for parameter in command.params} for name, command in commands.items()} == OPTIONS
+
+
+GOOD = (ROOT / "suites" / "digits.toml").read_text()
+BROKEN = {
+    "unknown-key.toml": (GOOD.replace("batch_size", "batchsize").encode(), "did you mean 'batch_size'?"),
+    "neuron.toml": (GOOD.replace('name = "clif"', 'name = "cliff"').encode(), "did you mean 'clif'?"),
+    "type.toml": (GOOD.replace("epochs     = 30", 'epochs = "30"').encode(), "train.epochs"),
+    "zero.toml": (GOOD.replace("timesteps = 4", "timesteps = 0").encode(), "timesteps"),
+    "twice.toml": (GOOD.replace('label     = "LIF"', 'label = "ANN"').encode(), "labelled 'ANN'"),
+    "baseline.toml": (GOOD.replace('baseline = "ANN"', 'baseline = "XNN"').encode(), "no entry 'XNN'"),
+    "value.toml": (GOOD.replace('name = "lif", tau = 2.0', 'name = "lif", tau = 0.5').encode(), "tau"),
+    "empty.toml": (b"", "is empty"),
+    "binary.toml": (bytes(range(256)) * 4, "not a text file"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_suite_is_one_message_and_exit_code_2(name, tmp_path):
+    content, expected = BROKEN[name]
+    (tmp_path / name).write_bytes(content)
+    done = spikebench("check", name, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"spikebench: {name}: ") and expected in done.stderr
+    assert "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_problems_of_several_suites_come_together(tmp_path):
+    for name in ("neuron.toml", "zero.toml"):
+        (tmp_path / name).write_bytes(BROKEN[name][0])
+    done = spikebench("run", "neuron.toml", "zero.toml", "missing.toml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert all(word in done.stderr for word in ("neuron.toml: ", "zero.toml: ", "missing.toml: no such file"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_good_suite_is_fine():
+    done = spikebench("check", "suites/digits.toml")
+    assert (done.returncode, done.stdout) == (0, "suites/digits.toml: fine (12 runs)\n")
+
+
+def test_the_plan_comes_first_and_a_dry_run_stops_there(tmp_path):
+    done = spikebench("run", ROOT / "suites/digits.toml", "--dry-run", "--only", "LIF", cwd=tmp_path)
+    lines = done.stdout.splitlines()
+    assert lines[0] == "3 runs: 3 to do"
+    assert [line.split()[:3] for line in lines[1:]] == [["digits/LIF", "seed", str(seed)] for seed in range(3)]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["run", "suites/digits.toml", "--only", "CLIFF"], "no entry 'CLIFF'; did you mean 'CLIF'?"),
+        (["run", "suites/digits.toml", "--seed", "9"], "no seed 9; known: 0, 1, 2"),
+        (["run", "suites/digits.toml", "--device", "tpu"], "--device tpu: no such device here; known: auto, cpu"),
+        (["diff", "no-such-revision", "HEAD"], "no-such-revision"),
+    ],
+)
+def test_a_wrong_argument_is_explained(arguments, expected, tmp_path):
+    (tmp_path / "suites").symlink_to(ROOT / "suites")
+    done = spikebench(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and expected in done.stderr and "Traceback" not in done.stderr
+
+
+def test_missing_data_is_one_message_that_says_where_and_how(tmp_path):
+    done = spikebench("run", ROOT / "suites/fashion.toml", "--offline", "--data", tmp_path / "nowhere", cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert str(tmp_path / "nowhere") in done.stderr and "SPIKEBENCH_DATA" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("kind", ["neurons", "encoders", "models", "datasets", "suites", "tables"])
+def test_list_names_what_a_suite_may_use(kind):
+    expected = {
+        "neurons": "clif",
+        "encoders": "direct",
+        "models": "resnet18",
+        "datasets": "fashion-mnist",
+        "suites": "suites/digits.toml",
+        "tables": "horowitz-fp32",
+    }
+    done = spikebench("list", kind)
+    assert done.returncode == 0 and expected[kind] in done.stdout
+
+
+def test_an_interrupt_of_any_verb_is_one_line(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.suite.load.load_suite", interrupted)
+    for verb in ("run", "report", "status", "check"):
+        monkeypatch.setattr(sys, "argv", ["spikebench", verb, "suites/digits.toml"])
+        with pytest.raises(SystemExit) as caught:
+            bench.commands.app.main()
+        assert (caught.value.code, *capsys.readouterr()) == (130, "interrupted\n", "")
+
+
+def test_the_verb_main_is_what_the_script_calls(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["spikebench", "check", "nowhere.toml"])
+    with pytest.raises(SystemExit) as caught:
+        bench.commands.app.main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.startswith("spikebench: nowhere.toml: no such file")

@@ -1,0 +1,133 @@
+"""The kind of a layer's inputs, decided over a whole evaluation."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+
+from bench.errors import BenchError
+from bench.measure.counting.count import count_operations
+from bench.measure.counting.kinds import InputTally
+from bench.records.counts import LayerCount
+
+
+def count(*batches: torch.Tensor, outputs: int = 3, **options: str) -> LayerCount:
+    layer = nn.Linear(batches[0].shape[-1], outputs, bias=False)
+    (found,) = count_operations(layer, batches, time_axis=None, **options).layers
+    return found
+
+
+def row(*values: float) -> torch.Tensor:
+    return torch.tensor([values], dtype=torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("batches", "kind", "unit", "levels", "acs"),
+    [
+        ([row(0, 1, 1)], "binary", None, None, None),
+        ([row(0, 1, 1), row(0, -1, 0)], "ternary", None, None, None),
+        ([row(0, 1, 2)], "graded", 1.0, 2, 9),
+        ([row(0, 0.5, 0.5)], "graded", 0.5, 1, 6),
+        ([row(2, 0, 2), row(1, 0, 1)], "graded", 1.0, 2, 18),
+        ([row(1, 0, 1), row(0.25, 0, 0.5)], "graded", 0.25, 4, 33),
+        ([row(0.5, 0, 0), row(0.75, 0, -0.75)], "graded", 0.25, 3, 24),
+        ([row(0.2, 0.3, 0.0)], "graded", 0.1, 3, 15),
+        ([row(0, 1, 64)], "graded", 1.0, 64, 195),
+        ([row(0, 1, 65)], "analog", None, None, None),
+        ([row(64, 0, 0), row(0.5, 0, 0)], "analog", None, None, None),
+        ([row(0.1234, 0.777, 3.1)], "analog", None, None, None),
+    ],
+)
+def test_kinds(batches: list[torch.Tensor], kind: str, unit: float | None, levels: int | None, acs: int | None) -> None:
+    found = count(*batches)
+    assert found.input_kind == kind
+    assert found.input_unit == (None if unit is None else pytest.approx(unit, rel=1e-5))
+    assert (found.input_levels, found.graded_acs_total) == (levels, acs)
+    assert found.effective_synops_total == 3 * sum(int((batch != 0).sum()) for batch in batches)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(st.integers(-64, 64), min_size=3, max_size=3), min_size=1, max_size=6),
+    st.sampled_from([1.0, 0.25, 1 / 3, 1 / 9, 0.7]),
+    st.randoms(use_true_random=False),
+)
+def test_multiples_of_a_unit_are_summed_exactly_in_any_order(
+    rows: list[list[int]], unit: float, random: object
+) -> None:
+    batches = [torch.tensor([levels]) * unit for levels in rows]
+    whole = count(torch.cat(batches))
+    random.shuffle(batches)  # type: ignore[attr-defined]
+    parts = count(*batches)
+    assert parts.input_kind == whole.input_kind != "analog"
+    assert parts.graded_acs_total == whole.graded_acs_total
+    if parts.input_kind == "graded":
+        assert parts.input_unit is not None and parts.graded_acs_total is not None
+        weight = 3 * unit * sum(abs(level) for levels in rows for level in levels)
+        assert parts.graded_acs_total * parts.input_unit == pytest.approx(weight, rel=1e-4)
+
+
+def test_third_parts_from_pooling_are_levels_in_spite_of_rounding() -> None:
+    spikes = (torch.rand(4, 2, 9, 9, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    pooled = nn.functional.avg_pool2d(spikes, 3)
+    (found,) = count_operations(nn.Conv2d(2, 5, 1), [pooled], time_axis=None).layers
+    assert found.input_kind == "graded" and found.input_unit == pytest.approx(1 / 9)
+    assert found.graded_acs_total == int(spikes.sum()) * 5
+
+
+def test_the_caller_knows_what_the_networks_input_is() -> None:
+    assert count(row(0, 1, 1), input_kind="analog").input_kind == "analog"
+    assert count(row(0, 1, 1), input_kind="graded").input_kind == "binary"
+    assert count(row(0, 1, 3), input_kind="graded").input_kind == "graded"
+    with pytest.raises(BenchError, match="said to be binary, and is graded"):
+        count(row(0, 1, 3), input_kind="binary")
+
+
+def test_event_counts_are_levels_of_one_however_high() -> None:
+    """Said to be graded, whole numbers need no common unit to be found and know no highest level."""
+    found = count(row(0, 1, 2000), row(4, 0, 70), input_kind="graded")
+    assert (found.input_kind, found.input_unit, found.input_levels) == ("graded", 1.0, 2000)
+    assert found.graded_acs_total == 3 * (1 + 2000 + 4 + 70) and found.effective_synops_total == 3 * 4
+    even = count(row(2, 4, 0), input_kind="graded")  # an event is one event, also where all come in pairs
+    assert (even.input_unit, even.graded_acs_total) == (1.0, 18)
+    assert count(row(0, 1, 1), input_kind="graded").input_kind == "binary"
+    assert count(row(0.5, 1000.25, 0), input_kind="graded").input_kind == "analog"  # no counts, whatever was said
+
+
+def test_the_levels_of_later_layers_are_still_limited() -> None:
+    model = nn.Sequential(nn.Identity(), nn.Linear(3, 2, bias=False))
+    first = count_operations(model, [row(0, 1, 200)], time_axis=None, input_kind="graded").layers[0]
+    assert first.input_kind == "graded" and first.network_input
+
+
+def test_a_claim_is_about_the_networks_input_alone() -> None:
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.eye(2))
+    first, second = count_operations(model, [row(1, 0)], time_axis=None, input_kind="analog").layers
+    assert (first.input_kind, second.input_kind) == ("analog", "binary")
+
+
+def test_few_levels_that_descend_from_weights_are_analog() -> None:
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.eye(2))
+    first, second = count_operations(model, [row(1, 2)], time_axis=None).layers
+    assert (first.input_kind, second.input_kind) == ("graded", "analog")
+
+
+def test_not_a_number_is_refused() -> None:
+    with pytest.raises(BenchError, match="linear: its input is not a number"):
+        count(row(0, 1, float("nan")))
+    with pytest.raises(BenchError, match="not a number"):
+        count(row(0.123, 1.77, 3.14), row(0, 1, float("nan")))
+
+
+def test_large_inputs_are_counted_in_pieces() -> None:
+    tally = InputTally("layer", 0)
+    tally.add(torch.full((70_000, 3), 2.0))
+    found = tally.decide(None)
+    assert (found.kind, int(found.nonzero), found.unit) == ("graded", 210_000, 2.0)

@@ -1,0 +1,214 @@
+"""Plug-ins are found by name and described from their source."""
+
+import re
+import sys
+
+import pytest
+
+from bench.errors import ParameterError, UnknownNameError
+from bench.plugins import registry
+from bench.plugins.trust import TRUST_VARIABLE, trust
+
+OUTSIDE = '''
+"""A laboratory's own neuron."""
+import torch
+from bench.neurons.base import Neuron
+
+
+class Half(Neuron):
+    """Fires at half the threshold: s = [x >= threshold / 2]."""
+
+    def __init__(self, *, threshold: float = 1.0, note: str | None = None, surrogate: str = "rectangle") -> None:
+        super().__init__(surrogate=surrogate)
+        self.threshold = threshold
+
+    def initial_state(self, x):
+        return ()
+
+    def step(self, x, state):
+        return self.fire(x - self.threshold / 2), state
+'''
+
+
+@pytest.fixture
+def laboratory(tmp_path, monkeypatch):
+    (tmp_path / "mylab.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield
+    sys.modules.pop("mylab", None)
+
+
+def test_every_built_in_is_found():
+    assert {"relu", "if", "lif", "plif", "clif"} <= set(registry.plugins("neuron"))
+    assert {"direct", "rate", "latency"} <= set(registry.plugins("encoder"))
+    assert {"convnet", "resnet18", "resnet34", "resnet50", "vgg11", "vgg13", "vgg16", "vgg19"} <= set(
+        registry.plugins("model")
+    )
+    assert {"digits", "cifar10", "cifar100", "fashion-mnist", "tiny-imagenet"} <= set(registry.plugins("dataset"))
+
+
+@pytest.mark.parametrize("kind", registry.FOLDERS)
+def test_what_the_source_says_is_what_the_class_is(kind):
+    for name, info in registry.plugins(kind).items():
+        cls = info.load()
+        assert cls.name == name
+        assert info.summary
+
+
+def test_the_schema_of_a_neuron_is_its_constructor():
+    parameters = {parameter.name: parameter for parameter in registry.find("neuron", "lif").parameters}
+    assert parameters["tau"].default == 2.0 and parameters["tau"].types == ("float",)
+    assert "atan" in parameters["surrogate"].choices
+
+
+def test_wrong_parameters_are_told_apart():
+    info = registry.find("neuron", "lif")
+    assert info.problems({"tau": 2}) == {}
+    assert "did you mean 'tau'" in info.problems({"tua": 2.0})["tua"]
+    assert "should be float, not str" in info.problems({"tau": "2"})["tau"]
+    assert "should be a finite number, not inf" in info.problems({"tau": float("inf")})["tau"]
+    assert "should be float, not bool" in info.problems({"tau": True})["tau"]
+    assert "did you mean 'atan'" in info.problems({"surrogate": "atam"})["surrogate"]
+
+
+def test_a_value_that_the_constructor_refuses_is_a_parameter_error():
+    with pytest.raises(ParameterError, match=r"neuron 'lif'.*tau"):
+        registry.create("neuron", "lif", tau=0.5)
+
+
+def test_unknown_names_suggest_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"unknown neuron 'clief'; did you mean 'clif'"):
+        registry.find("neuron", "clief")
+
+
+def test_code_from_outside_is_described_without_running_it(laboratory, monkeypatch):
+    monkeypatch.delenv(TRUST_VARIABLE, raising=False)
+    parameters = {parameter.name: parameter for parameter in registry.find("neuron", "mylab:Half").parameters}
+    assert parameters["note"].types == ("str", "None") and parameters["note"].default is None
+    with pytest.raises(ParameterError, match=r"no class 'Hlaf' in .*mylab.py; did you mean 'Half'"):
+        registry.find("neuron", "mylab:Hlaf")
+    assert "mylab" not in sys.modules
+
+
+def test_a_module_in_a_package_is_found_without_running_the_package(tmp_path, monkeypatch):
+    for folder in ("lab", "lab/space"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "lab" / "__init__.py").write_text("raise SystemError('ran')")
+    (tmp_path / "lab" / "space" / "neurons.py").write_text(OUTSIDE)  # its folder is a namespace
+    monkeypatch.syspath_prepend(tmp_path)
+    assert registry.find("neuron", "lab.space.neurons:Half").path == tmp_path / "lab" / "space" / "neurons.py"
+    assert "lab" not in sys.modules
+
+
+def test_code_from_outside_runs_only_when_it_is_trusted(laboratory, monkeypatch):
+    monkeypatch.delenv(TRUST_VARIABLE, raising=False)
+    with pytest.raises(ParameterError, match=r"would import 'mylab' .*--trust or set SPIKEBENCH_TRUST=mylab"):
+        registry.create("neuron", "mylab:Half")
+    monkeypatch.setenv(TRUST_VARIABLE, "mylabor, my")
+    with pytest.raises(ParameterError, match="would import 'mylab'"):
+        registry.create("neuron", "mylab:Half")
+    assert "mylab" not in sys.modules
+    trust(["other", "mylab"])
+    assert registry.create("neuron", "mylab:Half", threshold=0.5).threshold == 0.5
+
+
+@pytest.mark.parametrize("module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b", "_io"])
+def test_a_module_that_does_not_exist_is_named(module):
+    with pytest.raises(ParameterError, match=f"no module '{re.escape(module)}' on Python's path"):
+        registry.find("neuron", f"{module}:Neuron")
+
+
+def test_a_module_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
+    (tmp_path / "halfway.py").write_text("import not_installed\n" + OUTSIDE)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(TRUST_VARIABLE, "halfway")
+    with pytest.raises(ParameterError, match="cannot import 'halfway': No module named 'not_installed'"):
+        registry.create("neuron", "halfway:Half")
+
+
+INHERITED = """
+from bench.neurons.lif import LIF
+
+
+class Mine(LIF):
+    \"\"\"As LIF.\"\"\"
+"""
+
+
+@pytest.mark.parametrize("package", ["bench.neurons.lif", "bench.neurons"])
+def test_a_neuron_that_inherits_its_constructor_has_its_parameters(tmp_path, monkeypatch, package):
+    (tmp_path / "heirs.py").write_text(INHERITED.replace("bench.neurons.lif", package))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(TRUST_VARIABLE, "heirs")
+    info = registry.find("neuron", "heirs:Mine")
+    assert info.parameters == registry.find("neuron", "lif").parameters
+    assert registry.create("neuron", "heirs:Mine", tau=3.0).tau == 3.0
+    sys.modules.pop("heirs")
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("class Broken(", "not a Python file that can be read"),
+        (
+            INHERITED.replace('"""As LIF."""', "def __init__(self, *, tau: float = 1 + 1.5): ..."),
+            ":6: the default of 'tau'",
+        ),
+        (
+            INHERITED.replace('"""As LIF."""', "def __init__(self, *, tau: Literal[X] = 1): ..."),
+            ":6: the default of 'tau' should be a literal, and its choices too",
+        ),
+        (
+            INHERITED.replace('"""As LIF."""', "def __init__(self, *, tau: float = {[]: 1}): ..."),
+            ":6: the default of 'tau'",
+        ),
+        ("x = '\0'", "not a Python file that can be read"),
+        ("x = " + "(" * 5000 + ")" * 5000, "not a Python file that can be read"),
+    ],
+)
+def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, monkeypatch, source, expected):
+    (tmp_path / "neurons").mkdir()
+    (tmp_path / "neurons" / "broken.py").write_text(source + '\n    name = "mine"\n')
+    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
+    registry._scan.cache_clear()
+    try:
+        with pytest.raises(ParameterError) as caught:
+            registry.find("neuron", "lif")
+        assert str(tmp_path / "neurons" / "broken.py") in str(caught.value) and expected in str(caught.value)
+    finally:
+        registry._scan.cache_clear()
+
+
+def test_what_the_harness_gives_is_no_parameter_of_a_suite(tmp_path, monkeypatch):
+    (tmp_path / "percha.py").write_text(
+        "import bench.neurons.base as base\n"
+        "class PerChannel(base.Neuron):\n"
+        '    """u = g x; s = [u >= 1]."""\n'
+        "    def __init__(self, *, gain: float = 1.0, _channels: int) -> None:\n"
+        "        super().__init__()\n"
+        "        self.gains = [gain] * _channels\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("SPIKEBENCH_TRUST", "percha")
+    info = registry.find("neuron", "percha:PerChannel")
+    assert [parameter.name for parameter in info.parameters] == ["gain"] and info.harness == ("_channels",)
+    made = registry.create("neuron", "percha:PerChannel", {"_channels": 3, "_other": 1}, gain=2.0)
+    assert made.gains == [2.0] * 3
+    with pytest.raises(ParameterError, match="unknown parameter"):
+        registry.create("neuron", "percha:PerChannel", _channels=3)
+
+
+def test_flags_are_inherited_as_python_does_it(tmp_path, monkeypatch):
+    (tmp_path / "flags.py").write_text(
+        "from bench.encoders.merged import Merged\n\n\n"
+        "class Same(Merged):\n    pass\n\n\n"
+        "class Other(Same):\n    single = False\n    static = True\n\n\n"
+        "class Merged(Merged):\n    analog = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(TRUST_VARIABLE, "flags")
+    for name in ("Same", "Other", "Merged"):
+        info = registry.find("encoder", f"flags:{name}")
+        names = ("single", "static", "events", "analog", "normalised")
+        assert {flag: info.flags[flag] for flag in names} == {flag: getattr(info.load(), flag) for flag in names}
+    sys.modules.pop("flags")

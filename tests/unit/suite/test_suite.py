@@ -1,0 +1,332 @@
+"""What a suite file may say, what is wrong with it, and which runs it stands for."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.errors import BenchError, SuiteError
+from bench.runs.provenance import resolve_parameters
+from bench.suite.load import load_suite
+
+SUITES = sorted((Path(__file__).parents[3] / "suites").glob("*.toml"))
+TEXT = """
+name = "tiny"
+title = "Tiny"
+baseline = "ANN"
+seeds = [0, 1]
+energy = ["horowitz-fp32"]
+dataset = { name = "digits" }
+model = { name = "convnet", width = 8, stages = 2 }
+
+[train]
+epochs = 2
+batch_size = 64
+optimizer = { name = "sgd", learning_rate = 0.1 }
+
+[[entries]]
+label = "ANN"
+neuron = { name = "relu" }
+timesteps = 1
+
+[[entries]]
+label = "LIF"
+neuron = { name = "lif", tau = 2.0 }
+timesteps = 4
+"""
+
+
+def writer(tmp_path):
+    """Return a function that writes the suite, with changes, and returns its path."""
+
+    def write(text=TEXT, **changes):
+        for old, new in changes.values():
+            assert old in text
+            text = text.replace(old, new)
+        path = tmp_path / "tiny.toml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def write(tmp_path):
+    return writer(tmp_path)
+
+
+def problems(path):
+    with pytest.raises(SuiteError) as caught:
+        load_suite(path)
+    assert caught.value.exit_code == 2
+    return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
+
+
+def keys(path):
+    return {(run.label, run.seed): run.key for run in load_suite(path).runs}
+
+
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_every_suite_in_the_repository_is_valid(path):
+    suite = load_suite(path)
+    assert suite.name == path.stem
+    assert len(suite.runs) == len(suite.spec.entries) * len(suite.spec.seeds)
+    assert len({run.key for run in suite.runs}) == len(suite.runs)
+
+
+def test_runs_come_entry_by_entry_and_seed_by_seed(write):
+    suite = load_suite(write())
+    assert [(run.label, run.seed) for run in suite.runs] == [("ANN", 0), ("ANN", 1), ("LIF", 0), ("LIF", 1)]
+    assert [run.seed for run in suite.select(label="LIF")] == [0, 1]
+    with pytest.raises(BenchError, match="no entry 'LIFE'; did you mean 'LIF'"):
+        suite.select(label="LIFE")
+    with pytest.raises(BenchError, match="no seed 7; known: 0, 1"):
+        suite.select(seed=7)
+
+
+def test_label_title_and_comments_change_no_key(write):
+    before = keys(write())
+    after = keys(write(title=('"Tiny"', '"Other"  # why'), label=('label = "LIF"', 'label = "Leaky"')))
+    assert sorted(before.values()) == sorted(after.values())
+
+
+def test_changing_tau_changes_that_entry_alone(write):
+    before, after = keys(write()), keys(write(tau=("tau = 2.0", "tau = 3.0")))
+    assert {pair for pair in before if before[pair] != after[pair]} == {("LIF", 0), ("LIF", 1)}
+
+
+def test_integers_and_equal_floats_are_one_number(write):
+    assert keys(write()) == keys(write(tau=("tau = 2.0", "tau = 2")))
+    assert keys(write()) == keys(write(rate=("0.1 }", "0.10 }")))
+
+
+def test_defaults_of_the_schema_written_out_change_no_key(write):
+    written = write(
+        schedule=("batch_size = 64", 'batch_size = 64\nprecision = "fp32"\nschedule = { name = "constant" }')
+    )
+    assert keys(write()) == keys(written)
+
+
+def test_raising_the_version_makes_every_run_new(write):
+    before, after = keys(write()), keys(write(version=('title = "Tiny"', 'title = "Tiny"\nversion = 2')))
+    assert not set(before.values()) & set(after.values())
+
+
+@pytest.mark.parametrize("option", ["samples = 100", "diagnostics = true"])
+def test_measuring_otherwise_keeps_the_run_and_changes_its_measure_key(write, option):
+    one = load_suite(write())
+    two = load_suite(write(measure=("[train]", f"measure = {{ {option} }}\n[train]")))
+    assert [run.key for run in one.runs] == [run.key for run in two.runs]
+    assert all(a.measure_key != b.measure_key for a, b in zip(one.runs, two.runs, strict=True))
+
+
+def test_resolved_parameters_hold_the_constructors_defaults(write):
+    run = load_suite(write()).select("LIF", 0)[0]
+    resolved = resolve_parameters(run.spec)
+    assert resolved["neuron"]["tau"] == 2.0 and resolved["neuron"]["threshold"] == 1.0
+    assert resolved["neuron"]["surrogate"] == "rectangle"
+    assert resolved["model"]["width"] == 8
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (
+            "batch_size = 64",
+            'batch_size = 64\nprecison = "fp32"',
+            "train.precison: unknown key; did you mean 'precision'?",
+        ),
+        ('name = "lif"', 'name = "lift"', "entries[1] (LIF).neuron.name: unknown neuron 'lift'; did you mean 'lif'?"),
+        ("tau = 2.0", "tua = 2.0", "entries[1] (LIF).neuron.tua: unknown key; did you mean 'tau'?"),
+        ("tau = 2.0", 'tau = "two"', "entries[1] (LIF).neuron.tau: should be float, not str"),
+        ("epochs = 2", 'epochs = "two"', "train.epochs: should be a valid integer, not 'two'"),
+        ("timesteps = 4", "timesteps = 0", "entries[1] (LIF).timesteps: should be greater than or equal to 1, not 0"),
+        ("timesteps = 4", "timesteps = -4", "entries[1] (LIF).timesteps: should be greater than or equal to 1, not -4"),
+        ('label = "LIF"', 'label = "ANN"', "entries: 2 entries are labelled 'ANN'; give each its own label"),
+        ('baseline = "ANN"', 'baseline = "ANNE"', "baseline: no entry 'ANNE'; did you mean 'ANN'?"),
+        ('name = "digits" }', 'name = "digit" }', "dataset.name: unknown dataset 'digit'; did you mean 'digits'?"),
+        ('"convnet"', '"convnext"', "model.name: unknown model 'convnext'; did you mean 'convnet'?"),
+        ("width = 8", "widht = 8", "model.widht: unknown key; did you mean 'width'?"),
+        ('name = "sgd"', 'name = "sdg"', "train.optimizer.name: 'sdg' is not a choice; did you mean 'sgd'?"),
+        ("horowitz-fp32", "horowitz-fp23", "energy[0]: unknown table 'horowitz-fp23'; did you mean 'horowitz-fp32'?"),
+        ("seeds = [0, 1]", "seeds = []", "seeds: List should have at least 1 item after validation, not 0, not []"),
+        ("seeds = [0, 1]", "seeds = [0, 0]", "seeds: a seed stands twice in [0, 0]"),
+        (
+            "learning_rate = 0.1",
+            "learning_rate = nan",
+            "train.optimizer.learning_rate: should be a finite number, not nan",
+        ),
+        ('name = "tiny"', 'name = "../tiny"', "name: should be lower-case letters, digits and hyphens, not '../tiny'"),
+        ('label = "LIF"', 'label = "L|F"', "entries[1] (L|F).label: should hold no control characters and none of |"),
+        (
+            '{ name = "lif", tau = 2.0 }',
+            '"lif"',
+            "entries[1] (LIF).neuron: should be a table of keys and values, not 'lif'",
+        ),
+        ("tau = 2.0", "tau = inf", "entries[1] (LIF).neuron.tau: should be a finite number, not inf"),
+        ("timesteps = 4", "timesteps = 4\nencoder = { name = 'direkt' }", "encoder.name: unknown encoder 'direkt'"),
+    ],
+)
+def test_each_problem_says_where_what_and_what_instead(write, old, new, expected):
+    found = problems(write(change=(old, new)))
+    assert len(found) == 1
+    assert expected in found[0]
+
+
+def test_all_problems_come_at_once(write):
+    found = problems(
+        write(
+            a=("epochs = 2", "epoch = 2"),
+            b=('name = "lif"', 'name = "lift"'),
+            c=("timesteps = 4", "timesteps = 0"),
+            d=("width = 8", "wide = 8"),
+        )
+    )
+    assert len(found) == 5  # `epochs` is missing as well
+    assert "train.epochs: missing" in found
+
+
+def test_problems_of_every_kind_come_at_once(write):
+    found = problems(
+        write(
+            a=("timesteps = 4", "timesteps = 0"),
+            b=('baseline = "ANN"', 'baseline = "XNN"'),
+            c=("horowitz-fp32", "horowitz-fp23"),
+            d=('name = "lif"', 'name = "lift"'),
+            e=('title = "Tiny"', 'title = "Tiny"\nsmaller = "nonsense"'),
+        )
+    )
+    assert [line.split(":")[0] for line in found] == [
+        "entries[1] (LIF).timesteps",
+        "entries[1] (LIF).neuron.name",
+        "baseline",
+        "energy[0]",
+        "smaller",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("override", "unmatched", "expected"),
+    [
+        ("train = { epoch = 3 }", "train.epoch", "train.epoch: unknown key; did you mean 'epochs'?"),
+        (
+            "train = { optimizer = { lerning_rate = 1.0 } }",
+            "train.optimizer.lerning_rate",
+            "train.optimizer.lerning_rate: unknown key; did you mean 'learning_rate'?",
+        ),
+        ("model = { widht = 3 }", "model.widht", "model.widht: unknown key; did you mean 'width'?"),
+    ],
+)
+def test_a_misspelt_key_in_an_override_is_found(write, override, unmatched, expected):
+    change = ("timesteps = 4", f'timesteps = 4\n{override}\nunmatched = ["{unmatched}"]')
+    assert expected in problems(write(a=change))[0]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"),
+    [
+        ('loss = { name = "mse", label_smoothing = 0.1 }', "label_smoothing belongs to ce and tet"),
+        ('loss = { name = "ce", mse_target = 0.5 }', "mse_weight and mse_target belong to tet"),
+        ('schedule = { name = "cosine", warmup_epochs = 2 }', "training ends at 2"),
+        ('schedule = { name = "step", milestones = [1, 5] }', "changes in epoch 5"),
+        ('schedule = { name = "cosine", warmup_fraction = 0.5 }', "belongs to one-cycle"),
+        ('schedule = { name = "step" }', "it needs them"),
+        ('schedule = { name = "one-cycle", warmup_epochs = 1 }', "leave warmup_epochs out"),
+    ],
+)
+def test_a_setting_that_would_be_ignored_is_refused(write, recipe, expected):
+    assert expected in problems(write(a=("batch_size = 64", f"batch_size = 64\n{recipe}")))[0]
+
+
+def test_numbers_beyond_reason_are_refused(write):
+    for old, new in (("tau = 2.0", f"tau = 1{'0' * 400}"), ("width = 8", f"width = 1{'0' * 12}")):
+        assert "is out of range" in problems(write(a=(old, new)))[0]
+    assert "not valid TOML" in problems(write(a=('title = "Tiny"', f'title = "Tiny"\nversion = {"9" * 5000}')))[0]
+
+
+def test_an_entry_may_break_the_match_only_by_declaring_it(write):
+    change = ("timesteps = 4", "timesteps = 4\ntrain = { epochs = 5 }")
+    assert 'unmatched = ["train.epochs"]' in problems(write(a=change))[0]
+    declared = (change[0], change[1] + '\nunmatched = ["train.epochs"]')
+    suite = load_suite(write(a=declared))
+    assert [run.spec.train.epochs for run in suite.runs] == [2, 2, 5, 5]
+    assert suite.runs[2].spec.train.batch_size == 64
+
+
+def test_a_declared_difference_must_exist(write):
+    found = problems(write(a=("timesteps = 4", 'timesteps = 4\nunmatched = ["train.epochs"]')))
+    assert "'train.epochs' is not changed by this entry" in found[0]
+
+
+def test_an_override_is_checked_like_the_rest(write):
+    override = 'timesteps = 4\ntrain = { epochs = 0 }\nunmatched = ["train.epochs"]'
+    assert "train.epochs: should be greater than or equal to 1" in problems(write(a=("timesteps = 4", override)))[0]
+
+
+def test_two_entries_that_are_the_same_run_are_refused(write):
+    twin = TEXT + '\n[[entries]]\nlabel = "Again"\nneuron = { name = "lif", tau = 2 }\ntimesteps = 4\n'
+    assert "'LIF' and 'Again' are the same run" in problems(write(twin))[0]
+
+
+def test_files_that_are_no_suites(tmp_path):
+    cases = {
+        "empty.toml": (b"", "is empty; a suite needs name"),
+        "binary.toml": (bytes(range(256)), "not a text file"),
+        "broken.toml": (b"name = [", "not valid TOML"),
+        "big.toml": (b"#" * 200_001, "larger than 200 kB"),
+        "deep.toml": (b"a = " + b"[" * 5000, "not valid TOML"),
+    }
+    for name, (content, expected) in cases.items():
+        path = tmp_path / name
+        path.write_bytes(content)
+        found = problems(path)
+        assert len(found) == 1 and expected in found[0]
+    (tmp_path / "folder.toml").mkdir()
+    assert "cannot be read" in problems(tmp_path / "folder.toml")[0]
+    missing = problems(tmp_path / "emty.toml")
+    assert missing == [f"no such file; did you mean '{tmp_path / 'empty.toml'}'?"]
+
+
+def test_an_ann_is_not_charged_for_timesteps_of_a_repeated_image(write):
+    text = TEXT.replace("timesteps = 1", "timesteps = 4")
+    [problem] = problems(write(text))
+    assert problem.startswith("entries[0] (ANN).timesteps: a network that does not spike computes the same at every")
+    varied = write(text.replace("timesteps = 4", 'timesteps = 4\nencoder = { name = "rate" }', 1))
+    assert load_suite(varied).runs[0].spec.timesteps == 4
+
+
+EVENTS = TEXT.replace('{ name = "digits" }', '{ name = "n-mnist", partial = true }')
+
+
+def frames(text, ann="frames", lif="frames", timesteps=4):
+    """The suite with these encoders, the ANN at so many timesteps."""
+    return text.replace("timesteps = 1", f'timesteps = {timesteps}\nencoder = {{ name = "{ann}" }}').replace(
+        "tau = 2.0 }", f'tau = 2.0 }}\nencoder = {{ name = "{lif}" }}'
+    )
+
+
+def test_an_ann_sees_every_frame_of_a_recording(write):
+    runs = load_suite(write(frames(EVENTS))).runs
+    assert {run.spec.timesteps for run in runs} == {4}
+
+
+def test_one_frame_of_all_events_has_one_timestep(write):
+    assert load_suite(write(frames(EVENTS, ann="merged", timesteps=1))).runs
+    found = problems(write(frames(EVENTS, ann="merged")))
+    assert found == ["entries[0] (ANN).timesteps: encoder 'merged' makes one frame; use 1, not 4"]
+
+
+@pytest.mark.parametrize("encoder", ["direct", "rate", "latency"])
+def test_recordings_need_an_encoder_that_takes_them(write, encoder):
+    found = problems(write(frames(EVENTS, lif=encoder)))
+    assert found == [
+        f"entries[1] (LIF).encoder: data set 'n-mnist' holds event recordings, and encoder '{encoder}' takes images; "
+        "use one of frames, merged"
+    ]
+
+
+def test_images_have_no_frames(write):
+    found = problems(write(frames(TEXT, ann="direct", timesteps=1)))
+    assert found == [
+        "entries[1] (LIF).encoder: data set 'digits' holds images, and encoder 'frames' takes event recordings; "
+        "use one of direct, latency, rate"
+    ]

@@ -1,0 +1,227 @@
+"""The training loop: losses against the formula, schedules against torch's, and going on after a stop."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+import bench.train.loop
+from bench.errors import RunFailedError
+from bench.store.checkpoints import older, read_state, write_state
+from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
+from bench.train.loop import Interrupted, fit
+from bench.train.schedule import schedule_factor
+from bench.train.step import build_optimizer, compute_loss
+
+CPU = torch.device("cpu")
+LOGITS = torch.tensor([[[1.0, 2.0, 0.0], [0.5, -1.0, 2.0]], [[3.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])  # [T=2, N=2, 3]
+LABELS = torch.tensor([0, 2])
+
+
+def cross_entropy(row, label):
+    return math.log(sum(math.exp(value) for value in row)) - row[label]
+
+
+def test_ce_is_the_cross_entropy_of_the_mean_logits():
+    expected = (cross_entropy([2.0, 1.0, 0.0], 0) + cross_entropy([0.25, -0.5, 1.5], 2)) / 2
+    assert compute_loss(LOGITS, LABELS, LossSpec(name="ce")).item() == pytest.approx(expected, rel=1e-6)
+
+
+def test_tet_averages_over_timesteps_and_pulls_logits_to_the_target():
+    rows = [(0, 0), (0, 1), (1, 0), (1, 1)]
+    ce = sum(cross_entropy(LOGITS[t, n].tolist(), LABELS[n].item()) for t, n in rows) / 4
+    mse = sum((value - 1.0) ** 2 for value in LOGITS.flatten().tolist()) / 12
+    loss = compute_loss(LOGITS, LABELS, LossSpec(name="tet", mse_weight=0.05, mse_target=1.0))
+    assert loss.item() == pytest.approx(0.95 * ce + 0.05 * mse, rel=1e-6)
+
+
+def test_tet_with_one_timestep_and_no_pull_is_ce():
+    one = LOGITS[:1]
+    tet, ce = LossSpec(name="tet", mse_weight=0.0), LossSpec(name="ce")
+    assert compute_loss(one, LABELS, tet).item() == pytest.approx(compute_loss(one, LABELS, ce).item(), rel=1e-6)
+
+
+def test_mse_compares_every_timestep_with_the_one_hot_label():
+    target = [[1, 0, 0], [0, 0, 1]]
+    expected = sum((LOGITS[t, n, c].item() - target[n][c]) ** 2 for t in range(2) for n in range(2) for c in range(3))
+    assert compute_loss(LOGITS, LABELS, LossSpec(name="mse")).item() == pytest.approx(expected / 12, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ce", "tet", "mse"])
+def test_a_hard_label_and_its_one_hot_form_give_one_loss(name):
+    soft = F.one_hot(LABELS, 3).float()
+    hard_loss, soft_loss = (compute_loss(LOGITS, labels, LossSpec(name=name)) for labels in (LABELS, soft))
+    assert hard_loss.item() == pytest.approx(soft_loss.item(), rel=1e-6)
+
+
+def rates(spec, epochs, steps):
+    factor = schedule_factor(spec, epochs, steps)
+    return [factor(step) for step in range(epochs * steps)]
+
+
+def torch_rates(make, epochs, steps, every_step):
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], 1.0)
+    schedule = make(optimizer)
+    found = []
+    for _ in range(epochs):
+        for _ in range(steps):
+            found.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            if every_step and len(found) < epochs * steps:
+                schedule.step()
+        if not every_step:
+            schedule.step()
+    return found
+
+
+def test_schedules_equal_torchs():
+    schedulers, epochs, steps = torch.optim.lr_scheduler, 10, 7
+    cosine = torch_rates(lambda o: schedulers.CosineAnnealingLR(o, epochs), epochs, steps, False)
+    assert rates(ScheduleSpec(name="cosine"), epochs, steps) == pytest.approx(cosine, abs=1e-12)
+    milestones = torch_rates(lambda o: schedulers.MultiStepLR(o, [3, 6], 0.2), epochs, steps, False)
+    assert rates(ScheduleSpec(name="step", milestones=[3, 6], gamma=0.2), epochs, steps) == pytest.approx(milestones)
+
+    def one_cycle(optimizer):
+        return schedulers.OneCycleLR(optimizer, 1.0, epochs * steps, pct_start=21 / 70, cycle_momentum=False)
+
+    found = rates(ScheduleSpec(name="one-cycle", warmup_fraction=20 / 69), epochs, steps)
+    assert found == pytest.approx(torch_rates(one_cycle, epochs, steps, True), rel=1e-6)
+
+
+def test_warmup_rises_to_the_full_rate():
+    found = rates(ScheduleSpec(name="constant", warmup_epochs=2), 3, 5)
+    assert found == pytest.approx([(step + 1) / 10 for step in range(10)] + [1.0] * 5)
+
+
+def test_optimizers_are_torchs_with_the_given_settings():
+    model = nn.Linear(2, 2)
+    sgd = build_optimizer(model, OptimizerSpec(name="sgd", learning_rate=0.1, momentum=0.8, weight_decay=0.01), CPU)
+    assert type(sgd) is torch.optim.SGD
+    assert (sgd.defaults["momentum"], sgd.defaults["weight_decay"]) == (0.8, 0.01)
+    adamw = build_optimizer(model, OptimizerSpec(name="adamw", learning_rate=0.1), CPU)
+    assert type(adamw) is torch.optim.AdamW and adamw.defaults["betas"] == (0.9, 0.999)
+
+
+class Data:
+    """Two random classes in batches that depend on epoch and step alone."""
+
+    steps = 6
+
+    def batches(self, epoch, start_step=0):
+        for step in range(start_step, self.steps):
+            generator = torch.Generator().manual_seed(1000 * epoch + step)
+            indices = torch.randperm(64, generator=generator)[:8]
+            images = torch.randn(8, 1, 4, 4, generator=generator)
+            yield indices, images, (images.mean((1, 2, 3)) > 0).long()
+
+
+class Net(nn.Module):
+    """Flatten, dropout, linear: dropout draws from the global generator, which a checkpoint must carry."""
+
+    def __init__(self):
+        super().__init__()
+        self.dropout, self.linear = nn.Dropout(0.5), nn.Linear(16, 2)
+
+    def forward(self, x):
+        return self.linear(self.dropout(x.flatten(2)))
+
+
+TESTED = {"test_accuracy_fraction": 0.5}
+
+
+def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
+    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
+    spec = TrainSpec(
+        epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
+    )
+    torch.manual_seed(0)
+    model, steps = Net(), []
+
+    def stop():
+        return stop_after is not None and len(steps) >= stop_after
+
+    def encode(images, epoch, step):
+        steps.append(step)
+        return images.expand(2, *images.shape)
+
+    history = fit(
+        model,
+        encode,
+        Data(),
+        spec,
+        device=CPU,
+        code="today's",
+        checkpoint=checkpoint,
+        test=test,
+        watch=watch,
+        stop=stop,
+    )
+    return model, history
+
+
+@pytest.mark.parametrize("stops", [[1], [6], [7], [4, 5, 3], [1] * 17])
+def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path, stops):
+    whole, expected = train(tmp_path / "whole.pt")
+    for stop_after in stops:
+        torch.manual_seed(stop_after)  # a new process has another global state
+        with pytest.raises(Interrupted):
+            train(tmp_path / "parts.pt", stop_after)
+    parts, history = train(tmp_path / "parts.pt")
+    assert history.rows == expected.rows and history.order == expected.order
+    assert len(history.rows) == 3 and history.images == 3 * 6 * 8
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[name]), name
+
+
+def test_a_finished_training_is_not_trained_further(tmp_path):
+    model, _ = train(tmp_path / "checkpoint.pt")
+    seen = []
+    again, history = train(tmp_path / "checkpoint.pt", watch=seen.append)
+    assert seen == [] and len(history.rows) == 3
+    assert torch.equal(model.linear.weight, again.linear.weight)
+
+
+def test_the_history_holds_the_rate_that_each_epoch_used(tmp_path):
+    _, history = train(tmp_path / "checkpoint.pt")  # cosine over 3 epochs from 0.1
+    assert [row["learning_rate"] for row in history.rows] == pytest.approx([0.1, 0.075, 0.025])
+
+
+def test_a_training_that_goes_on_keeps_the_digest_of_the_code_that_began_it(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    with pytest.raises(Interrupted):
+        train(path, 4)
+    state = read_state(path)
+    state["history"]["code"] = "yesterday's"
+    write_state(path, state)
+    assert train(path)[1].code == "yesterday's"
+
+
+def test_the_epoch_is_on_disk_before_a_long_test(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.train.loop, "SAVE_BEFORE_TEST_S", 0.0)
+    path, steps = tmp_path / "checkpoint.pt", []
+    _, expected = train(tmp_path / "whole.pt")
+    train(path, test=lambda: steps.append(read_state(path)["step"]) or TESTED)
+    assert steps == [6, 6, 6]
+    path.unlink()
+    older(path).unlink()
+
+    def killed():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(path, test=killed)
+    assert train(path)[1].rows == expected.rows
+
+
+def test_progress_counts_steps_and_ends_with_nothing_left(tmp_path):
+    seen = []
+    train(tmp_path / "checkpoint.pt", watch=seen.append)
+    assert [(progress.epoch, progress.step) for progress in seen][4:6] == [(1, 6), (2, 1)]  # none after the first step
+    assert seen[-1].seconds_left == 0 and all(progress.images_per_s > 0 for progress in seen)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
+    with pytest.raises(RunFailedError, match=r"the loss is (nan|inf) in epoch \d, step \d.*learning rate"):
+        train(tmp_path / "checkpoint.pt", rate=1e38)
