@@ -93,6 +93,11 @@ class Comparison:
         return next(entry for entry in self.entries if entry.label == self.suite.spec.baseline)
 
     @property
+    def records(self) -> list[RunRecord]:
+        """The suite's own records, done and failed, by entry and seed."""
+        return [slot.record for entry in self.trained for slot in entry.slots if slot.record is not None]
+
+    @property
     def others(self) -> list[Entry]:
         """All entries but the baseline."""
         return [entry for entry in self.entries if entry is not self.baseline]
@@ -157,13 +162,23 @@ def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:
     return tuple(_slot(run, by_key.get(run.key, [])) for run in suite.runs)
 
 
+def held(suite: Suite, records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the records that a report of `suite` keeps, by entry and seed; what was measured otherwise is left out."""
+    return [slot.record for slot in select(suite, records) if slot.record is not None]
+
+
 def _slot(run: PlannedRun, records: Sequence[RunRecord]) -> Slot:
     done = [record for record in records if record.status == "done"]
     usable = [record for record in done if record.measure_key == run.measure_key]
     if usable:
-        return Slot(run, min(usable, key=RunRecord.to_json), None)
+        return Slot(run, _first(usable), None)
     failed = [record for record in records if record.status == "failed"]
     if failed:
-        record = min(failed, key=RunRecord.to_json)
+        record = _first(failed)
         return Slot(run, record, (record.error or "no reason recorded").strip().partition("\n")[0])
     return Slot(run, None, OTHERWISE_MEASURED if done else NOT_RUN)
+
+
+def _first(records: Sequence[RunRecord]) -> RunRecord:
+    """Return the same one of several records, in whatever order they come."""
+    return records[0] if len(records) == 1 else min(records, key=RunRecord.to_json)
