@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bench.records.record import Deployment, RunRecord
-from bench.report.evidence.statistics import PairedDifference, Summary, holm, paired_difference, summarise
+from bench.report.evidence.statistics import (
+    PairedDifference,
+    Summary,
+    holm,
+    paired_difference,
+    summarise,
+    summarise_complete,
+)
 from bench.suite.load import Suite
 from bench.suite.run_spec import PlannedRun
 from bench.suite.spec import EntrySpec
@@ -71,8 +78,7 @@ class Entry:
 
     def summary(self, value: Callable[[RunRecord], float | None]) -> Summary:
         """Summarise a number over the finished runs; none at all where a run does not have it."""
-        values = [value(record) for record in self.done]
-        return summarise([] if None in values else [found for found in values if found is not None])
+        return summarise_complete([value(record) for record in self.done])
 
 
 @dataclass(frozen=True)
