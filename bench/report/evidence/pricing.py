@@ -9,6 +9,7 @@ from bench.energy.estimate import EnergyBreakdown, estimate_energy
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import CostTable, load_table
 from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.quantities import FIRING_RATE
 from bench.report.evidence.statistics import Summary, summarise
 from bench.report.formats.text import ratio
 
@@ -86,7 +87,7 @@ class Priced:
 
 def firing_rate(entry: Entry) -> float | None:
     """Return the mean of spikes per spiking neuron and timestep over finished runs; None where nothing spikes."""
-    return entry.summary(lambda record: record.counts.firing_rate if record.counts else None).mean
+    return entry.summary(FIRING_RATE.value).mean
 
 
 def price(comparison: Comparison, tables: Sequence[str]) -> list[Priced]:

@@ -9,6 +9,7 @@ from bench.records.record import EpochRow, RunRecord
 from bench.report.evidence.comparison import Comparison, Entry, compare, timestep_summary
 from bench.report.evidence.frames import neurons_frame
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, price
+from bench.report.evidence.quantities import ACCURACY
 from bench.report.evidence.statistics import Summary, summarise
 from bench.report.figures.diagnostics_data import gradient_flow_data, membrane_data
 from bench.suite.load import Suite
@@ -52,7 +53,7 @@ def _series(entries: Sequence[Entry], make: Any) -> dict[str, Any]:
 def _accuracy_energy(comparison: Comparison, priced: Priced) -> dict[str, Any]:
     entries, without = [], []
     for entry in comparison.entries:
-        accuracy = entry.summary(lambda r: None if r.accuracy_fraction is None else 100 * r.accuracy_fraction)
+        accuracy = entry.summary(ACCURACY.value)
         dense = priced.summary(entry, "total", DENSE)
         skipping = priced.summary(entry, "total", ZERO_SKIPPING)
         if accuracy.mean is None or dense.mean is None:
