@@ -22,7 +22,21 @@ from bench.plugins.trust import TRUST_VARIABLE, trusted
 
 PACKAGE = Path(__file__).parents[1]
 
-FOLDERS = {"neuron": "neurons", "encoder": "encoders", "model": "models", "dataset": "data"}
+# Where the plug-ins of a kind lie, and they alone are scanned: contracts and helpers have no `name`. A folder that
+# does not exist holds none.
+FOLDERS = {
+    "neuron": "neurons",
+    "surrogate": "neurons/surrogates",
+    "encoder": "encoders",
+    "model": "models",
+    "dataset": "data",
+    "augmentation": "data/augmentations",
+    "optimizer": "train/optimizers",
+    "schedule": "train/schedules",
+    "rule": "energy/rules",
+    "format": "report/formats",
+    "engine": "execute/engines",
+}
 
 LONGEST_MODULE = 200  # characters; a file's name has 255 bytes at most
 
@@ -61,7 +75,7 @@ class PluginInfo:
     @property
     def outside(self) -> bool:
         """Whether the plug-in is code of another package."""
-        return ":" in self.name
+        return self.module.partition(".")[0] != "bench"
 
     def problems(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Check `params` against the constructor: parameter name -> what is wrong with it."""
@@ -86,7 +100,7 @@ class PluginInfo:
 
 
 def plugins(kind: str) -> dict[str, PluginInfo]:
-    """Return the built-in plug-ins of a kind (`neuron`, `encoder`, `model`, `dataset`) by name."""
+    """Return the built-in plug-ins of a kind, one of `FOLDERS`, by name."""
     return _scan(kind)
 
 
@@ -125,7 +139,7 @@ def _scan(kind: str) -> dict[str, PluginInfo]:
     folder = PACKAGE / FOLDERS[kind]
     found: dict[str, PluginInfo] = {}
     for path in sorted(folder.glob("*.py")):
-        module = f"bench.{FOLDERS[kind]}.{path.stem}"
+        module = ".".join(["bench", *FOLDERS[kind].split("/"), path.stem])
         for info in _describe(kind, module, path):
             if info.name in found:
                 raise ParameterError(f"{kind} '{info.name}' is defined in {found[info.name].path} and in {path}")
@@ -138,7 +152,7 @@ def _describe(kind: str, module: str, path: Path) -> list[PluginInfo]:
     return [
         _info(kind, name, module, node, classes, path)
         for node in classes.values()
-        if (name := class_attribute(node, "name")) is not None
+        if not node.name.startswith("_") and (name := class_attribute(node, "name")) is not None
     ]
 
 
