@@ -1,6 +1,8 @@
 """The training loop: losses against the formula, schedules against torch's, and going on after a stop."""
 
+import copy
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch.nn import functional as F
 
 import bench.train.loop
 from bench.errors import RunFailedError
-from bench.store.checkpoints import older, read_state, write_state
+from bench.store.checkpoints import Checkpoints, older, read_state, write_state
 from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
 from bench.train.loop import Interrupted, fit
 from bench.train.schedule import schedule_factor
@@ -131,11 +133,12 @@ class Net(nn.Module):
 TESTED = {"test_accuracy_fraction": 0.5}
 
 
-def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
+def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
     """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
     spec = TrainSpec(
         epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
     )
+    keeper = Checkpoints(keeper) if isinstance(keeper, Path) else keeper
     torch.manual_seed(0)
     model, steps = Net(), []
 
@@ -153,12 +156,42 @@ def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, te
         spec,
         device=CPU,
         code="today's",
-        checkpoint=checkpoint,
+        keeper=keeper,
         test=test,
         watch=watch,
         stop=stop,
     )
     return model, history
+
+
+class Shelf:
+    """Keeps every state in memory, and what was said against one."""
+
+    def __init__(self):
+        self.states, self.refused = [], []
+
+    def load(self):
+        yield from reversed(self.states)
+
+    def refuse(self, error):
+        self.refused.append(str(error))
+
+    def save(self, state):
+        self.states.append(copy.deepcopy(state))
+
+
+def test_whoever_keeps_states_need_not_be_a_folder_and_hears_of_one_that_does_not_fit(tmp_path):
+    _, expected = train(tmp_path / "whole.pt")
+    shelf = Shelf()
+    for stop_after in (7, 3):
+        with pytest.raises(Interrupted):
+            train(shelf, stop_after)
+    assert [(state["epoch"], state["step"]) for state in shelf.states] == [(1, 0), (1, 1), (1, 4)]
+    shelf.states[-1]["history"]["other"] = "version"
+    del shelf.states[-2]["cpu_rng"]
+    _, history = train(shelf)
+    assert shelf.refused == ["its history is of another version", "'cpu_rng'"]
+    assert history.rows == expected.rows and history.order == expected.order
 
 
 @pytest.mark.parametrize("stops", [[1], [6], [7], [4, 5, 3], [1] * 17])
