@@ -28,7 +28,7 @@ ORDER = {
     "energy": ("table", "work", "rules", "estimate"),
     "measure": ("mode", "meters", "counting", "evaluate", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),
-    "train": ("keeper", "step", "machine", "loop"),
+    "train": ("keeper", "step", "machine", "learner", "loop"),
 }
 APART = {("report/figures", "report/sections"), ("report/sections", "report/figures")}  # two wings
 NO_TORCH = {

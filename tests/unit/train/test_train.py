@@ -9,10 +9,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-import bench.train.loop
 from bench.errors import RunFailedError
 from bench.store.checkpoints import Checkpoints, older, read_state, write_state
 from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
+from bench.train.keeper import Saving
+from bench.train.learner import Learner
 from bench.train.loop import Interrupted, fit
 from bench.train.schedule import schedule_factor
 from bench.train.step import build_optimizer, compute_loss
@@ -107,16 +108,20 @@ def test_optimizers_are_torchs_with_the_given_settings():
 
 
 class Data:
-    """Two random classes in batches that depend on epoch and step alone."""
+    """Two random classes in batches of sequences that depend on epoch and step alone; it counts those it gave."""
 
     steps = 6
+
+    def __init__(self):
+        self.given = 0
 
     def batches(self, epoch, start_step=0):
         for step in range(start_step, self.steps):
             generator = torch.Generator().manual_seed(1000 * epoch + step)
             indices = torch.randperm(64, generator=generator)[:8]
             images = torch.randn(8, 1, 4, 4, generator=generator)
-            yield indices, images, (images.mean((1, 2, 3)) > 0).long()
+            self.given += 1
+            yield indices, images.expand(2, *images.shape), (images.mean((1, 2, 3)) > 0).long()
 
 
 class Net(nn.Module):
@@ -133,33 +138,22 @@ class Net(nn.Module):
 TESTED = {"test_accuracy_fraction": 0.5}
 
 
-def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
-    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
+def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED, **when):
+    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken. when: to save."""
     spec = TrainSpec(
         epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
     )
     keeper = Checkpoints(keeper) if isinstance(keeper, Path) else keeper
     torch.manual_seed(0)
-    model, steps = Net(), []
-
-    def stop():
-        return stop_after is not None and len(steps) >= stop_after
-
-    def encode(images, epoch, step):
-        steps.append(step)
-        return images.expand(2, *images.shape)
-
+    model, data = Net(), Data()
     history = fit(
-        model,
-        encode,
-        Data(),
-        spec,
-        device=CPU,
+        Learner(model, spec, CPU),
+        data,
+        Saving(keeper, **when),
         code="today's",
-        keeper=keeper,
         test=test,
         watch=watch,
-        stop=stop,
+        stop=lambda: stop_after is not None and data.given >= stop_after,
     )
     return model, history
 
@@ -231,11 +225,10 @@ def test_a_training_that_goes_on_keeps_the_digest_of_the_code_that_began_it(tmp_
     assert train(path)[1].code == "yesterday's"
 
 
-def test_the_epoch_is_on_disk_before_a_long_test(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench.train.loop, "SAVE_BEFORE_TEST_S", 0.0)
+def test_the_epoch_is_on_disk_before_a_long_test(tmp_path):
     path, steps = tmp_path / "checkpoint.pt", []
     _, expected = train(tmp_path / "whole.pt")
-    train(path, test=lambda: steps.append(read_state(path)["step"]) or TESTED)
+    train(path, test=lambda: steps.append(read_state(path)["step"]) or TESTED, before_test_s=0.0)
     assert steps == [6, 6, 6]
     path.unlink()
     older(path).unlink()
@@ -244,7 +237,7 @@ def test_the_epoch_is_on_disk_before_a_long_test(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(path, test=killed)
+        train(path, test=killed, before_test_s=0.0)
     assert train(path)[1].rows == expected.rows
 
 
