@@ -25,6 +25,14 @@ class Suite:
     path: Path
     runs: tuple[PlannedRun, ...]
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], path: Path | None = None) -> Suite:
+        """Return the suite that `data` says, as the TOML file at `path` would; without one, NAME.toml in this folder.
+
+        Raises SuiteError listing every problem with its key path.
+        """
+        return _checked(data, path or Path(Path(f"{data.get('name', 'suite')!s:.64}.toml").name))
+
     @property
     def name(self) -> str:
         """The suite's name: its folder in `runs/` and `reports/`."""
@@ -53,20 +61,7 @@ class Suite:
 def load_suite(path: str | Path) -> Suite:
     """Read, check and expand a suite file. Raises SuiteError listing every problem with its key path."""
     path = Path(path)
-    data = _read(path)
-    try:
-        spec = SuiteSpec.model_validate(data)
-    except ValidationError as error:
-        problems = [explain(item, data) for item in error.errors()]
-        raise SuiteError([f"{path}: {problem}" for problem in problems + raw_problems(data, path)]) from None
-    problems = raw_problems(data, path) + list(match_problems(spec, data))
-    if problems:
-        raise SuiteError([f"{path}: {problem}" for problem in problems])
-    runs = tuple(_expand(spec, data))
-    twins = list(_twins(runs))
-    if twins:
-        raise SuiteError([f"{path}: {problem}" for problem in twins])
-    return Suite(spec, path, runs)
+    return Suite.from_data(_read(path), path)
 
 
 def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
@@ -94,10 +89,29 @@ def _read(path: Path) -> dict[str, Any]:
         raise SuiteError([f"{path}: cannot be read: {error.strerror}; a suite is a TOML file"]) from None
     except ValueError as error:
         raise SuiteError([f"{path}: {error}"]) from None
+    return data
+
+
+def _checked(data: Mapping[str, Any], path: Path) -> Suite:
     if not data:
         required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
-        raise SuiteError([f"{path}: is empty; a suite needs {', '.join(required)}"])
-    return data
+        raise _wrong(path, [f"is empty; a suite needs {', '.join(required)}"])
+    try:
+        spec = SuiteSpec.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, [explain(item, data) for item in error.errors()] + raw_problems(data, path)) from None
+    problems = raw_problems(data, path) + list(match_problems(spec, data))
+    if problems:
+        raise _wrong(path, problems)
+    runs = tuple(_expand(spec, data))
+    twins = list(_twins(runs))
+    if twins:
+        raise _wrong(path, twins)
+    return Suite(spec, path, runs)
+
+
+def _wrong(path: Path, problems: Iterable[str]) -> SuiteError:
+    return SuiteError([f"{path}: {problem}" for problem in problems])
 
 
 def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
