@@ -6,8 +6,7 @@ import sys
 import threading
 
 import pytest
-from test_run import small_run
-from test_store import RUN, SUITE, put
+from support.runs import RUN, SUITE, put, small_run
 
 from bench.errors import LostError, StoreError
 from bench.execute.plan import Settings, Todo, plan
@@ -21,11 +20,6 @@ from bench.store.failures import write_failure
 from bench.store.folder import RunFolder
 from bench.store.store import State, Store
 from bench.suite.run_spec import RunMeasure
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "runs")
 
 
 def job_of(todo, store):
