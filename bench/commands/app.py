@@ -13,6 +13,7 @@ from bench.commands.look import check, count, diagnose, list_, status
 from bench.commands.neurons import check_neuron, new
 from bench.commands.options import INTERRUPTED, TERMINATED, out
 from bench.commands.report import diff, report
+from bench.commands.restamp import restamp
 from bench.commands.run import run
 from bench.commands.speed import speed
 from bench.commands.upkeep import clean, doctor
@@ -55,6 +56,7 @@ app.command("speed")(speed)
 app.command("doctor")(doctor)
 
 app.command("clean")(clean)
+app.command("restamp")(restamp)
 
 app.add_typer(new, name="new")
 

@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import RecordError
 from bench.records.lines import parse_records, read_records
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import deployed_record
+from bench.report.evidence.quantities import (
+    ACCURACY,
+    DENSE_MACS,
+    EFFECTIVE_SYNOPS,
+    FIRING_RATE,
+    TRAINING_TIME,
+    Quantity,
+)
 from bench.report.evidence.statistics import summarise
 from bench.report.formats.text import NOT_AVAILABLE, escape, number, ratio, table
 
-Metric = Callable[[RunRecord], float | None]
-
-
-def _counted(name: str) -> Metric:
-    return lambda record: getattr(record.counts, name) if record.counts else None
-
-
-MEASURED: Mapping[str, Metric] = {
-    "accuracy, %": lambda record: None if record.accuracy_fraction is None else 100 * record.accuracy_fraction,
-    "firing rate": _counted("firing_rate"),
-    "effective synops per sample": _counted("effective_synops_per_sample"),
-    "dense MACs per sample": _counted("dense_macs_per_sample"),
-}
-TRAINING = "training, s"
+MEASURED = (ACCURACY, FIRING_RATE, EFFECTIVE_SYNOPS, DENSE_MACS)
 RUNS = "finished runs"
 
 
@@ -40,12 +35,12 @@ def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
     rows, differing, compared = [], 0, 0
     for label in dict.fromkeys(record.label for record in [*old, *new]):
         before, after = _finished(old, label), _finished(new, label)
-        pairs = {name: (_mean(before, metric), _mean(after, metric)) for name, metric in MEASURED.items()}
+        pairs = {each.titled: (_mean(before, each), _mean(after, each)) for each in MEASURED}
         pairs = {RUNS: (float(len(before)), float(len(after)))} | pairs
         changed = {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
         compared, differing = compared + len(pairs), differing + len(changed)
-        clock = (_mean(before, _train_s), _mean(after, _train_s))
-        for name, (first, second) in (changed | {TRAINING: clock}).items():
+        clock = (_mean(before, TRAINING_TIME), _mean(after, TRAINING_TIME))
+        for name, (first, second) in (changed | {TRAINING_TIME.titled: clock}).items():
             change = ratio(second, first)
             cells = [number(first, 6), number(second, 6), NOT_AVAILABLE if change is None else f"{change:.4f}"]
             rows.append([escape(label), name, *cells])
@@ -67,12 +62,8 @@ def _finished(records: Sequence[RunRecord], label: str) -> list[RunRecord]:
     return [record for record in records if record.label == label and record.status == "done"]
 
 
-def _mean(records: Sequence[RunRecord], metric: Metric) -> float | None:
-    return summarise([value for record in records if (value := metric(record)) is not None]).mean
-
-
-def _train_s(record: RunRecord) -> float | None:
-    return record.wall_clock.get("train_s")
+def _mean(records: Sequence[RunRecord], quantity: Quantity) -> float | None:
+    return summarise([value for record in records if (value := quantity.value(record)) is not None]).mean
 
 
 def load_side(source: str) -> list[RunRecord]:

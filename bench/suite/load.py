@@ -30,6 +30,15 @@ class Suite:
     path: Path
     runs: tuple[PlannedRun, ...]
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], path: Path | None = None) -> Suite:
+        """Return the suite that `data` says, as the TOML file at `path` would; without one, NAME.toml in this folder.
+
+        Raises SuiteError listing every problem with its key path.
+        """
+        path = path or Path(Path(f"{data.get('name', 'suite')!s:.64}.toml").name)
+        return _checked(data, path, path)
+
     @property
     def name(self) -> str:
         """The suite's name: its folder in `runs/` and `reports/`."""
@@ -64,20 +73,7 @@ def load_suite(path: str | Path) -> Suite:
     """
     path = Path(path)
     file = _file_of(path)
-    data = _read(file)
-    try:
-        spec = SuiteSpec.model_validate(data)
-    except ValidationError as error:
-        problems = [explain(item, data) for item in error.errors()]
-        raise SuiteError([f"{path}: {problem}" for problem in problems + raw_problems(data, file)]) from None
-    problems = raw_problems(data, file) + list(match_problems(spec, data))
-    if problems:
-        raise SuiteError([f"{path}: {problem}" for problem in problems])
-    runs = tuple(_expand(spec, data))
-    twins = list(_twins(runs))
-    if twins:
-        raise SuiteError([f"{path}: {problem}" for problem in twins])
-    return Suite(spec, path, runs)
+    return _checked(_read(file), path, file)
 
 
 def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
@@ -109,7 +105,7 @@ def _file_of(path: Path) -> Path:
     try:
         found = installed_suites().get(path.name)
     except BenchError as error:
-        raise SuiteError([f"{path}: {error}"]) from None
+        raise _wrong(path, [str(error)]) from None
     return path if found is None else Path(found.value)
 
 
@@ -131,10 +127,30 @@ def _read(path: Path) -> dict[str, Any]:
         raise SuiteError([f"{path}: cannot be read: {error.strerror}; a suite is a TOML file"]) from None
     except ValueError as error:
         raise SuiteError([f"{path}: {error}"]) from None
+    return data
+
+
+def _checked(data: Mapping[str, Any], path: Path, file: Path) -> Suite:
+    """Return the suite that stands in `file`, and that messages call `path`."""
     if not data:
         required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
-        raise SuiteError([f"{path}: is empty; a suite needs {', '.join(required)}"])
-    return data
+        raise _wrong(path, [f"is empty; a suite needs {', '.join(required)}"])
+    try:
+        spec = SuiteSpec.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, [explain(item, data) for item in error.errors()] + raw_problems(data, file)) from None
+    problems = raw_problems(data, file) + list(match_problems(spec, data))
+    if problems:
+        raise _wrong(path, problems)
+    runs = tuple(_expand(spec, data))
+    twins = list(_twins(runs))
+    if twins:
+        raise _wrong(path, twins)
+    return Suite(spec, path, runs)
+
+
+def _wrong(path: Path, problems: Iterable[str]) -> SuiteError:
+    return SuiteError([f"{path}: {problem}" for problem in problems])
 
 
 def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from bench.report.evidence.comparison import Comparison, Entry, Slot
+from bench.report.evidence.quantities import QUANTITIES
 
 
 def runs_frame(comparison: Comparison) -> pd.DataFrame:
@@ -21,24 +22,9 @@ def _run_row(entry: Entry, slot: Slot) -> dict[str, object]:
         "status": slot.status,
         "reason": slot.reason,
     }
-    record, nan = slot.done, float("nan")
-    counts = record.counts if record else None
-    measured = {
-        "accuracy_percent": _percent(record.accuracy_fraction) if record else None,
-        "best_accuracy_percent": _percent(record.best_accuracy_fraction) if record else None,
-        "parameters": record.parameters if record else None,
-        "firing_rate": counts.firing_rate if counts else None,
-        "dense_macs_per_sample": counts.dense_macs_per_sample if counts else None,
-        "effective_synops_per_sample": counts.effective_synops_per_sample if counts else None,
-        "train_s": record.wall_clock.get("train_s") if record else None,
-        "images_per_s": record.wall_clock.get("images_per_s") if record else None,
-        "peak_memory_bytes": record.wall_clock.get("peak_memory_bytes") if record else None,
-    }
-    return row | {name: nan if value is None else float(value) for name, value in measured.items()}
-
-
-def _percent(fraction: float | None) -> float | None:
-    return None if fraction is None else 100 * fraction
+    record = slot.done
+    measured = {each.name: None if record is None else each.value(record) for each in QUANTITIES}
+    return row | {name: float("nan") if value is None else float(value) for name, value in measured.items()}
 
 
 def layers_frame(comparison: Comparison) -> pd.DataFrame:

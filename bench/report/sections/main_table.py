@@ -9,6 +9,7 @@ from tabulate import tabulate
 
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
+from bench.report.evidence.quantities import ACCURACY, BEST_ACCURACY, DENSE_MACS, EFFECTIVE_SYNOPS, FIRING_RATE
 from bench.report.evidence.statistics import Summary
 from bench.report.formats.text import (
     NOT_AVAILABLE,
@@ -152,29 +153,27 @@ def rate_cell(entry: Entry) -> str:
 
 def entry_accuracy(entry: Entry) -> Summary:
     """Summarise last-epoch test accuracy in percent."""
-    return entry.summary(lambda record: None if record.accuracy_fraction is None else 100 * record.accuracy_fraction)
+    return entry.summary(ACCURACY.value)
 
 
 def best_accuracy(entry: Entry) -> Summary:
     """Summarise the accuracy of the best test epoch in percent."""
-    return entry.summary(
-        lambda record: None if record.best_accuracy_fraction is None else 100 * record.best_accuracy_fraction
-    )
+    return entry.summary(BEST_ACCURACY.value)
 
 
 def firing_rate(entry: Entry) -> Summary:
     """Summarise spikes per spiking neuron per timestep."""
-    return entry.summary(lambda record: record.counts.firing_rate if record.counts else None)
+    return entry.summary(FIRING_RATE.value)
 
 
 def dense_macs(entry: Entry) -> Summary:
     """Summarise dense MACs per sample."""
-    return entry.summary(lambda record: record.counts.dense_macs_per_sample if record.counts else None)
+    return entry.summary(DENSE_MACS.value)
 
 
 def effective_synops(entry: Entry) -> Summary:
     """Summarise effective synaptic operations per sample."""
-    return entry.summary(lambda record: record.counts.effective_synops_per_sample if record.counts else None)
+    return entry.summary(EFFECTIVE_SYNOPS.value)
 
 
 def _count_units(comparison: Comparison) -> tuple[Unit, Unit]:

@@ -42,6 +42,7 @@ OPTIONS = {
     "check-neuron": {"neuron"},  # and the parameters of the neuron
     "doctor": {"suites", "data"},
     "clean": {"suites", "yes", "checkpoints", "unplanned", "data"},
+    "restamp": {"suites", "before", "after", "yes"},
     "new": set(),
 }
 

@@ -298,25 +298,6 @@ def test_a_failed_write_leaves_the_old_file_whole(tmp_path, monkeypatch):
     assert [child.name for child in tmp_path.iterdir()] == ["file"]
 
 
-def test_the_code_digest_follows_the_runs_own_plugins():
-    digests = {run.label: provenance.code_digest(run.spec) for run in SUITE.runs}
-    assert len(set(digests.values())) == 4  # each neuron's file enters, and only that one
-    files = {path.name for path in provenance._closure(Path(provenance.__file__).parent / "run.py")}
-    assert {"run.py", "loop.py", "run_spec.py", "base.py", "synops.py"} <= files
-    apart = {
-        "estimate.py",
-        "table.py",
-        "load.py",
-        "app.py",
-        "page.py",
-        "draw.py",
-        "clif.py",
-        "lif.py",
-        "convnet.py",
-    }
-    assert not files & apart
-
-
 def test_a_records_file_of_endless_size_is_refused_unread(tmp_path):
     with (tmp_path / "records.jsonl").open("wb") as handle:
         handle.truncate(10**12)  # a hole: it takes no room

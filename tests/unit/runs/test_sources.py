@@ -1,0 +1,145 @@
+"""The digest of the code that made a record: what cannot move a number leaves it alone, what can does not."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.runs.provenance import RUN
+from bench.runs.sources import PACKAGE, closure, sources_digest
+
+ROOT = Path(__file__).parents[3]
+PRINT = (
+    "from bench.runs.provenance import code_digest\n"
+    "from bench.suite.load import load_suite\n"
+    "print(*[code_digest(run.spec) for run in load_suite('digits.toml').select(seed=0)])"
+)
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A copy of this package, to be changed."""
+    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "suites" / "digits.toml", tmp_path)
+    return tmp_path
+
+
+def test_a_run_reaches_what_trains_and_measures_and_no_plugin_report_or_price():
+    files = {path.relative_to(PACKAGE).as_posix() for path in closure(RUN)}
+    assert {"runs/run.py", "train/loop.py", "suite/run_spec.py", "measure/counting/synops.py"} <= files
+    apart = {
+        "neurons/lif.py",
+        "models/convnet.py",
+        "data/digits.py",
+        "suite/load.py",
+        "report/page.py",
+        "energy/table.py",
+    }
+    assert not files & apart
+
+
+def digests(package):
+    """Of ANN, LIF, PLIF and CLIF, by the code that lies there."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRINT], cwd=package, env={"PYTHONPATH": "."}, capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()
+
+
+def replaced(path, old, new):
+    text = path.read_text("utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), "utf-8")
+
+
+def test_each_neuron_enters_the_digest_of_its_own_runs_alone(package):
+    before = digests(package)
+    assert len(set(before)) == 4
+    replaced(package / "bench/neurons/clif.py", "sigmoid", "tanh")
+    after = digests(package)
+    assert after[:3] == before[:3] and after[3] != before[3]
+
+
+def test_words_places_and_what_keeps_results_leave_every_digest(package):
+    before = digests(package)
+    bench = package / "bench"
+    replaced(bench / "files/lock.py", "is at work here; wait for it", "has it")
+    replaced(bench / "store/store.py", "to be trained from the start, as was asked", "afresh")
+    replaced(bench / "report/page.py", "## ", "# ")
+    replaced(bench / "neurons/base.py", '"""', '"""Another word. ')
+    replaced(bench / "models/layers.py", "from __future__", "# A comment.\nfrom __future__")
+    replaced(bench / "errors.py", "did you mean", "you mean")
+    moved = bench / "seeds"
+    moved.mkdir()
+    (moved / "__init__.py").write_text('"""Seeds."""\n')
+    (bench / "seeding.py").rename(moved / "purpose.py")
+    for path in bench.rglob("*.py"):
+        path.write_text(path.read_text("utf-8").replace("bench.seeding import", "bench.seeds.purpose import"), "utf-8")
+    assert digests(package) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("seeding.py", "sha256", "sha512"),
+        ("measure/evaluate.py", "logits.cumsum(0)", "logits.cummax(0)[0]"),
+        ("train/step.py", "logits.mean(0)", "logits.sum(0)"),
+        ("data/digits.py", "test_samples = 360", "test_samples = 361"),
+        ("models/convnet.py", "width << stage", "width * stage"),
+    ],
+)
+def test_what_computes_changes_every_digest(package, file, old, new):
+    before = digests(package)
+    replaced(package / "bench" / file, old, new)
+    assert not set(digests(package)) & set(before)
+
+
+def write(folder, **files):
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / f"{name}.py").write_text(text)
+    return folder
+
+
+def test_a_plugin_of_somebody_else_enters_with_its_own_package_and_nothing_else(tmp_path):
+    files = {
+        "__init__": "",
+        "neurons": "import torch\nfrom mylab.maths import half\nfrom . import other\n",
+        "maths": "def half(x):\n    return x / 2\n",
+        "other": "from mylab import neurons\n",  # a circle
+        "apart": "",
+    }
+    package = write(tmp_path / "one") / "mylab"
+    write(package, **files)
+    names = {path.name for path in closure(package / "neurons.py")}
+    assert names == {"neurons.py", "maths.py", "other.py"}
+    first = sources_digest([package / "neurons.py"])
+    again = write(tmp_path / "two") / "mylab"
+    write(again, **files | {"maths": '"""Words."""\n\n\ndef half(x):\n    # why\n    return x / 2\n', "apart": "x = 1"})
+    assert sources_digest([again / "neurons.py"]) == first
+    other = write(tmp_path / "three") / "mylab"
+    write(other, **files | {"maths": "def half(x):\n    return x / 3\n"})
+    assert sources_digest([other / "neurons.py"]) != first
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ("def f(x):\n    return x + 1\n", 'def f(x):\n    "Add."\n    return (x + 1)  # one\n', True),
+        ("raise ValueError('a')\n", "raise ValueError('b')\n", True),
+        ("raise ValueError('a')\n", "raise TypeError('a')\n", False),
+        ("x = 1\n", "from typing import TYPE_CHECKING\nx = 1\n", False),
+        ("if TYPE_CHECKING:\n    import a\nx = 1\n", "if TYPE_CHECKING:\n    import b\nx = 1\n", True),
+        ("x = {'a': 1}\n", "x = {'b': 1}\n", False),
+        ("x: int = 1\n", "x: float = 1\n", False),
+        ("f'{x:>{y}}'\n", "f'{x:>{z}}'\n", False),
+    ],
+)
+def test_what_a_file_does_is_its_digest(tmp_path, first, second, same):
+    paths = tmp_path / "first.py", tmp_path / "second.py"
+    for path, text in zip(paths, (first, second), strict=True):
+        path.write_text(text)
+    found = [sources_digest([path]) for path in paths]
+    assert (found[0] == found[1]) == same
