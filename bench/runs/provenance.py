@@ -32,8 +32,7 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    plugins = [registry.find(kind, part.name).path for kind, part in _plugins(spec).items()]
-    return sources_digest([RUN, *plugins])
+    return sources_digest([RUN, *(registry.find(use.kind, use.name).path for use in spec.plugins)])
 
 
 def neuron_digest(neuron: PluginSpec) -> str:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bench.errors import BenchError, SuiteError, nearest
 from bench.files.toml_file import read_toml
+from bench.plugins import registry
 from bench.suite.checks import match_problems, merged, raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
@@ -41,10 +42,8 @@ class Suite:
     @property
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
-        specs = [run.spec for run in self.runs]
-        parts = [part for spec in specs for part in (spec.dataset, spec.model, spec.neuron, spec.encoder)]
-        deployed = [run.measure.deploy for run in self.runs if run.measure.deploy is not None]
-        return {part.name.partition(":")[0] for part in [*parts, *deployed] if ":" in part.name}
+        used = {(use.kind, use.name) for run in self.runs for use in run.plugins}
+        return {info.module for kind, name in used if (info := registry.find(kind, name)).outside}
 
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
