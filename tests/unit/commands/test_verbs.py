@@ -1,18 +1,16 @@
 """The command's face: its frozen options, its exit codes, its messages."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import typer.main
+from support import ROOT
+from support.command import spikebench
 
 import bench.commands.app
 from bench.commands.app import app
 from bench.commands.options import Listing
 from bench.plugins.registry import FOLDERS
-
-ROOT = Path(__file__).parents[3]
 
 # Knobs belong in the suite: an option added here must not change an experimental setting.
 OPTIONS = {
@@ -45,17 +43,6 @@ OPTIONS = {
     "restamp": {"suites", "before", "after", "yes"},
     "new": set(),
 }
-
-
-def spikebench(*arguments, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
-        cwd=cwd,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
 
 
 def test_the_options_are_frozen():
