@@ -42,6 +42,7 @@ FOLDERS = {
     "augmentation": "data/augmentations",
     "optimizer": "train/optimizers",
     "schedule": "train/schedules",
+    "loss": "train/losses",
     "rule": "energy/rules",
     "format": "report/formats",
     "engine": "execute/engines",

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from bench.errors import BenchError, SuiteError, nearest
 from bench.files.toml_file import read_toml
 from bench.plugins import registry
-from bench.suite.checks import match_problems, merged, raw_problems
+from bench.suite.checks import raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
+from bench.suite.match import match_problems, merged
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.suite.spec import SuiteSpec
 

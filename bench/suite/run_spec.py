@@ -67,7 +67,7 @@ class RunSpec(Strict):
     def plugins(self) -> tuple[PluginUse, ...]:
         """Every plug-in that the run uses: (kind, name, parameters)."""
         parts = {"dataset": self.dataset, "model": self.model, "neuron": self.neuron, "encoder": self.encoder}
-        return tuple(PluginUse(kind, part.name, part.params) for kind, part in parts.items())
+        return (*(PluginUse(kind, part.name, part.params) for kind, part in parts.items()), *self.train.plugins)
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON-ready data."""

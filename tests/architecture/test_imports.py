@@ -24,11 +24,11 @@ ORDER = {
         *("trackers", "speed"),
         *("commands", "__init__", "__main__"),
     ),
-    "data": ("base", "recordings", "feed"),
+    "data": ("base", "recordings", "augmentations", "feed"),
     "energy": ("table", "work", "rules", "estimate"),
     "measure": ("mode", "meters", "counting", "evaluate", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),
-    "train": ("keeper", "step", "machine", "loop"),
+    "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "loop"),
 }
 APART = {("report/figures", "report/sections"), ("report/sections", "report/figures")}  # two wings
 NOT_YET = {("train", "store"), ("runs", "store")}  # the wall between what makes numbers and what keeps them

@@ -131,10 +131,14 @@ class Net(nn.Module):
 TESTED = {"test_accuracy_fraction": 0.5}
 
 
-def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
+def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED, loss="ce"):
     """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
     spec = TrainSpec(
-        epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
+        epochs=3,
+        batch_size=8,
+        optimizer={"name": "sgd", "learning_rate": rate},
+        schedule={"name": "cosine"},
+        loss={"name": loss},
     )
     torch.manual_seed(0)
     model, steps = Net(), []
@@ -224,4 +228,4 @@ def test_progress_counts_steps_and_ends_with_nothing_left(tmp_path):
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
     with pytest.raises(RunFailedError, match=r"the loss is (nan|inf) in epoch \d, step \d.*learning rate"):
-        train(tmp_path / "checkpoint.pt", rate=1e38)
+        train(tmp_path / "checkpoint.pt", rate=1e9, loss="mse")
