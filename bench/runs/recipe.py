@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bench.data.base import Dataset
 from bench.data.feed.augment import build_augmenter
-from bench.plugins import registry
 from bench.suite.run_spec import RunSpec
 
 
 def check_recipe(spec: RunSpec, dataset: Dataset) -> None:
     """Construct optimiser, schedule, loss and augmentations. Raises ParameterError for values or data they refuse."""
     for part in (spec.train.optimizer, spec.train.schedule, spec.train.loss):
-        registry.create(part.kind, part.name, **part.params)
+        part.made()
     build_augmenter(
         spec.train.augment,
         classes=dataset.classes,

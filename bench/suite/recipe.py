@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from bench.errors import BenchError, UnknownNameError
+from bench.errors import BenchError, ParameterError, UnknownNameError
 from bench.plugins import registry
 from bench.plugins.signature import no_choice
 from bench.suite.fields import Count, Fraction, NonNegative, PluginSpec, PluginUse, Positive, Strict
@@ -28,6 +28,17 @@ class RecipePart(PluginSpec):
         """What the plug-in is constructed with: the declared parameters that it takes, and its own as written."""
         taken = {parameter.name for parameter in registry.find(self.kind, self.name).parameters}
         return {key: value for key, value in self if key in taken or key in (self.model_extra or {})}
+
+    def made(self) -> Any:
+        """Construct the plug-in. The schema has checked the declared parameters; its own ones are checked here.
+
+        Raises ParameterError for a name or value that it does not take.
+        """
+        info, params = registry.find(self.kind, self.name), self.params
+        wrong = {key: words for key, words in info.problems(params).items() if key in (self.model_extra or {})}
+        if wrong:
+            raise ParameterError("\n".join(f"{key}: {words}" for key, words in wrong.items()))
+        return info.construct(params, {})
 
     @field_validator("name")
     @classmethod

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from bench.plugins import registry
 from bench.suite.recipe import ScheduleSpec
 from bench.train.schedules.base import Schedule
 
 
 def schedule_factor(spec: ScheduleSpec, epochs: int, steps: int) -> Callable[[int], float]:
     """Return step -> multiple of the learning rate, for a training of `epochs` with so many `steps` each."""
-    schedule: Schedule = registry.create(spec.kind, spec.name, **spec.params)
+    schedule: Schedule = spec.made()
     return lambda step: schedule.factor(step, epochs, steps)

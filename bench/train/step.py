@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from bench.plugins import registry
 from bench.suite.recipe import LossSpec, OptimizerSpec, TrainSpec
 from bench.train.losses.base import Loss
 from bench.train.optimizers.base import Optimizer
@@ -44,11 +43,11 @@ def train_step(
 
 def compute_loss(logits: Tensor, labels: Tensor, spec: LossSpec) -> Tensor:
     """Loss of `logits` [T, N, classes] against `labels` (class indices [N] or probabilities [N, classes])."""
-    loss: Loss = registry.create(spec.kind, spec.name, **spec.params)
+    loss: Loss = spec.made()
     return loss.of(logits, labels)
 
 
 def build_optimizer(model: nn.Module, spec: OptimizerSpec, device: torch.device) -> torch.optim.Optimizer:
     """Return the optimiser over every learnable parameter, its update in one pass (fused) where it knows how."""
-    optimizer: Optimizer = registry.create(spec.kind, spec.name, **spec.params)
+    optimizer: Optimizer = spec.made()
     return optimizer.build(model.parameters(), fused=device.type in ("cpu", "cuda"))
