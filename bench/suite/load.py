@@ -17,7 +17,6 @@ from bench.plugins.installed import Installed, installed_files
 from bench.plugins.registry import find, references
 from bench.suite.checks import match_problems, merged, raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
-from bench.suite.fields import PluginSpec
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.suite.spec import SuiteSpec
 
@@ -47,12 +46,11 @@ class Suite:
     @property
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
-        named = [(kind, part.name, part.params) for run in self.runs for kind, part in _plugins(run)]
-        found = {(kind, name) for kind, name, _ in named}
-        found |= {other for kind, name, params in named for other in references(kind, name, params)}
-        found |= {("rule", memory.accesses) for name in self.spec.energy if (memory := load_table(name).memory)}
-        infos = [find(kind, name) for kind, name in found]
-        return {info.module for info in infos if info.outside}
+        uses = [use for run in self.runs for use in run.plugins]
+        used = {(use.kind, use.name) for use in uses}
+        used |= {other for use in uses for other in references(use.kind, use.name, use.params)}
+        used |= {("rule", memory.accesses) for name in self.spec.energy if (memory := load_table(name).memory)}
+        return {info.module for kind, name in used if (info := find(kind, name)).outside}
 
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
@@ -107,13 +105,6 @@ def _file_of(path: Path) -> Path:
     except BenchError as error:
         raise _wrong(path, [str(error)]) from None
     return path if found is None else Path(found.value)
-
-
-def _plugins(run: PlannedRun) -> Iterator[tuple[str, PluginSpec]]:
-    spec = run.spec
-    yield from {"dataset": spec.dataset, "model": spec.model, "neuron": spec.neuron, "encoder": spec.encoder}.items()
-    if run.measure.deploy is not None:
-        yield "neuron", run.measure.deploy
 
 
 def _read(path: Path) -> dict[str, Any]:
