@@ -16,7 +16,6 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -44,6 +43,7 @@ def main() -> int:
     import torch  # seconds; whoever asks to stop meanwhile is heard
 
     from bench.runs.run import Place, run_one
+    from bench.store.checkpoints import Checkpoints
     from bench.train.loop import Interrupted
     from bench.train.machine.profiling import profile_steps
     from bench.train.pace import Progress
@@ -62,18 +62,24 @@ def main() -> int:
             last = now
             say(Event(kind="progress", **vars(progress)))
 
+    def inspect(step: Callable[[], int], device: torch.device, path: str) -> None:
+        found = profile_steps(step, device, path)
+        folder.write_profile(found.table, found.write_trace)
+
     folder, run = RunFolder(Path(job.folder)), job.planned()
     logging.getLogger("bench").addHandler(_Notes(say))
-    inspect = partial(profile_steps, folder.profile) if job.profile else None
     try:
         with folder.lock(LOCK_PATIENCE_S) as lock:
             final = _settled(job, folder)
             if final is None:
                 _clear_the_way(folder, say)
                 _journal(f"begins on {job.device}")
-                place = Place(folder, Path(job.data), job.offline, job.device, job.path, lock.check)
+                keeper = Checkpoints(folder.checkpoint, lock.check)
+                place = Place(keeper, Path(job.data), job.offline, job.device, job.path)
                 with _failure_kept(folder, lock):
-                    run_one(run, place, watch, lambda: stop() or lock.lost, inspect)
+                    record = run_one(run, place, watch, lambda: stop() or lock.lost, inspect if job.profile else None)
+                    lock.check()
+                    folder.write_record(record)
                 final = Event(kind="done")
     except Interrupted:
         final = Event(kind="interrupted")

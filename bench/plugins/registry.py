@@ -23,9 +23,8 @@ from bench.plugins.signature import (
     class_attribute,
     class_flags,
     classes_in,
-    constructor_of,
     no_choice,
-    parameter_of,
+    parameters_of,
 )
 from bench.plugins.trust import TRUST_VARIABLE, trusted
 
@@ -211,16 +210,8 @@ def _info(
     doc = ast.get_docstring(node) or ""
     summary = doc.partition("\n")[0]
     flags = class_flags(node, classes, path)
-    constructor = constructor_of(node, classes, path)
-    if constructor is None:
-        return PluginInfo(kind, name, module, node.name, path, summary, (), flags)
-    arguments, source = constructor
-    parameters = tuple(
-        _with_choices(parameter_of(argument, default, source))
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if not argument.arg.startswith("_")
-    )
-    harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
+    parameters, harness = parameters_of(node, classes, path)
+    parameters = tuple(map(_with_choices, parameters))
     return PluginInfo(kind, name, module, node.name, path, summary, parameters, flags, harness)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -99,6 +100,19 @@ class RunFolder:
             return self.log.open("a", encoding="utf-8")
         except OSError as error:
             raise StoreError(f"{self.log}: cannot be written: {error.strerror}") from None
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write the record, which says that the run is done. Raises StoreError when that is impossible."""
+        atomic_write(self.record, record.to_json() + "\n")
+        with contextlib.suppress(OSError):  # the record counts for more
+            self.failure.unlink()
+
+    def write_profile(self, table: str, write_trace: Callable[[str], None]) -> None:
+        """Write where the time of a step goes: the table and, beside it, the trace, whose writer is given a path."""
+        atomic_write(self.profile, table)
+        partial = self.profile.with_suffix(f".{os.getpid()}.json")  # the profiler compresses by the name's ending
+        write_trace(str(partial))
+        os.replace(partial, self.profile.with_suffix(".json"))
 
     @property
     def lock_file(self) -> Path:

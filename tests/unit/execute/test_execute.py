@@ -6,8 +6,7 @@ import sys
 import threading
 
 import pytest
-from test_run import small_run
-from test_store import RUN, SUITE, put
+from support.runs import RUN, SUITE, put, small_run
 
 from bench.errors import LostError, StoreError
 from bench.execute.plan import Settings, Todo, plan
@@ -16,16 +15,11 @@ from bench.execute.scheduler import Pool, _Running
 from bench.execute.worker import _clear_the_way, _failure_kept, _settled
 from bench.records.record import Digests
 from bench.runs.run import Place, run_one
-from bench.store.checkpoints import read_state, write_state
+from bench.store.checkpoints import Checkpoints, read_state, write_state
 from bench.store.failures import write_failure
 from bench.store.folder import RunFolder
 from bench.store.store import State, Store
 from bench.suite.run_spec import RunMeasure
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "runs")
 
 
 def job_of(todo, store):
@@ -102,15 +96,21 @@ def test_what_another_has_done_since_it_was_planned_is_not_asked_for_again(store
 
 def test_whoever_lost_the_lock_writes_neither_checkpoint_nor_record_nor_failure(tmp_path, monkeypatch):
     folder, run = RunFolder(tmp_path / "run"), small_run(RunMeasure())
+
+    def work():
+        record = run_one(run, Place(Checkpoints(folder.checkpoint, lock.check), tmp_path))
+        lock.check()
+        folder.write_record(record)
+
     with folder.lock() as lock:
-        run_one(run, Place(folder, tmp_path, before_write=lock.check))
+        work()
         folder.record.unlink()
         folder.lock_file.write_text("{}")  # another process has it
         with pytest.raises(LostError):
-            run_one(run, Place(folder, tmp_path, before_write=lock.check))  # trained already: it would only measure
+            work()  # trained already: it would only measure
         folder.checkpoint.unlink()
         with pytest.raises(LostError), _failure_kept(folder, lock):
-            run_one(run, Place(folder, tmp_path, before_write=lock.check))
+            work()
         with pytest.raises(LostError), _failure_kept(folder, lock):
             raise ValueError("something else went wrong")
     assert {path.name for path in folder.path.iterdir()} == {"lock"}
