@@ -15,6 +15,7 @@ from bench.data.base import Arrays
 from bench.data.feed.loader import laid_out
 from bench.errors import DataError
 from bench.models.build import build_model
+from bench.plugins import registry
 from bench.runs import provenance
 from bench.runs.assembly import Assembly, assemble
 from bench.runs.choose import choose_path
@@ -153,6 +154,6 @@ def _synthetic_batch(assembly: Assembly) -> Batch:
     samples = min(train.batch_size, dataset.train_samples)
     images = torch.randn(samples, *dataset.sample_shape, generator=generator)
     labels = torch.randint(dataset.classes, (samples,), generator=generator)
-    if {"mixup", "cutmix"} & set(train.augment):
+    if any(registry.find("augmentation", name).flags.get("soft_labels", False) for name in train.augment):
         labels = nn.functional.one_hot(labels, dataset.classes).float()
     return laid_out(images, assembly.layout).to(assembly.device), labels.to(assembly.device)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.suite.recipe import TrainSpec
 from bench.train.machine.graphed import Graphed, Update, make_capturable
-from bench.train.step import AUTOCAST, build_optimizer, compute_loss
+from bench.train.step import AUTOCAST, build_loss, build_optimizer
 
 
 class Learner:
@@ -20,6 +20,7 @@ class Learner:
 
     def __init__(self, model: nn.Module, spec: TrainSpec, device: torch.device, path: str = "plain") -> None:
         self.model, self.spec, self.device, self.path = model, spec, device, path
+        self.loss = build_loss(spec.loss)
         self.optimizer = build_optimizer(model, spec.optimizer, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16")
         self._update: Update | None = None
@@ -47,7 +48,7 @@ class Learner:
         with torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             logits = self.model(sequence)
         logits = logits.float()
-        loss = compute_loss(logits, labels, self.spec.loss)
+        loss = self.loss.of(logits, labels)
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
         if self.spec.gradient_clip_norm is not None:

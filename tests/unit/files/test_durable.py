@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_train import Net, train
+from support.training import Net, train
 
 from bench.errors import CorruptError, StoreError
 from bench.files.durable import atomic_write, check_seal, seal, set_aside, unsealed

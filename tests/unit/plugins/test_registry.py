@@ -1,5 +1,6 @@
 """Plug-ins are found by name and described from their source."""
 
+import os
 import re
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from bench.errors import ParameterError, UnknownNameError
 from bench.plugins import registry
-from bench.plugins.trust import TRUST_VARIABLE, trust
+from bench.plugins.trust import TRUST_VARIABLE, trust, trusted, trusted_modules, trusting
 
 OUTSIDE = '''
 """A laboratory's own neuron."""
@@ -108,8 +109,20 @@ def test_code_from_outside_runs_only_when_it_is_trusted(laboratory, monkeypatch)
     with pytest.raises(ParameterError, match="would import 'mylab'"):
         registry.create("neuron", "mylab:Half")
     assert "mylab" not in sys.modules
-    trust(["other", "mylab"])
-    assert registry.create("neuron", "mylab:Half", threshold=0.5).threshold == 0.5
+    with trusting(["other"]):
+        trust(["mylab"])
+        assert registry.create("neuron", "mylab:Half", threshold=0.5).threshold == 0.5
+    with pytest.raises(ParameterError, match="would import 'mylab'"):
+        registry.create("neuron", "mylab:Half")
+
+
+def test_what_is_trusted_is_told_to_jobs_and_left_out_of_the_environment(monkeypatch):
+    monkeypatch.setenv(TRUST_VARIABLE, " a, b.c,,a")
+    assert trusted_modules() == ("a", "b.c") and trusted("a.deeper") and not trusted("b")
+    with trusting(["d"]):
+        trust(["e", "d"])
+        assert trusted_modules() == ("d", "e") and not trusted("a")
+    assert trusted_modules() == ("a", "b.c") and os.environ[TRUST_VARIABLE] == " a, b.c,,a"
 
 
 @pytest.mark.parametrize("module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b", "_io"])
@@ -166,17 +179,12 @@ def test_a_neuron_that_inherits_its_constructor_has_its_parameters(tmp_path, mon
         ("x = " + "(" * 5000 + ")" * 5000, "not a Python file that can be read"),
     ],
 )
-def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, monkeypatch, source, expected):
+def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, source, expected):
     (tmp_path / "neurons").mkdir()
     (tmp_path / "neurons" / "broken.py").write_text(source + '\n    name = "mine"\n')
-    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
-    registry._scan.cache_clear()
-    try:
-        with pytest.raises(ParameterError) as caught:
-            registry.find("neuron", "lif")
-        assert str(tmp_path / "neurons" / "broken.py") in str(caught.value) and expected in str(caught.value)
-    finally:
-        registry._scan.cache_clear()
+    with pytest.raises(ParameterError) as caught:
+        registry.scan("neuron", tmp_path)
+    assert str(tmp_path / "neurons" / "broken.py") in str(caught.value) and expected in str(caught.value)
 
 
 def test_what_the_harness_gives_is_no_parameter_of_a_suite(tmp_path, monkeypatch):

@@ -10,16 +10,6 @@ from bench.report.figures.draw import DRAWINGS, draw_figures
 from bench.report.figures.drawing import COLOURS, STYLE, drawable, looks_of
 
 
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
-
-
 def by_label(data, name):
     return {entry["label"]: entry for entry in data[name]["entries"]}
 

@@ -2,7 +2,6 @@ import random
 import re
 import unicodedata
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.reports import cells, failed, layer, make_record, make_records, make_suite, section
@@ -27,16 +26,6 @@ LABELS = st.lists(
     max_size=3,
     unique=True,
 )
-
-
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
 
 
 def verdict_of(suite, records, label):

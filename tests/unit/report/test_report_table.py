@@ -32,16 +32,6 @@ EXPECTED_PJ = {
 }
 
 
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
-
-
 def test_every_number_of_the_main_table_by_hand(suite, records):
     header, *rows = cells(main_table(Evidence.of(suite, records)))
     assert header == [

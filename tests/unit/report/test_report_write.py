@@ -17,16 +17,6 @@ from bench.report.write import check_report, make_report, records_text, write_re
 from bench.store.store import Store
 
 
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
-
-
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """A report written once; tests that change it work on a copy."""

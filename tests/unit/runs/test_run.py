@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from support.runs import small_run
 from torch.autograd import DeviceType
 
 import bench.neurons.base
@@ -26,15 +27,6 @@ from bench.suite.run_spec import PlannedRun, RunMeasure
 from bench.train.loop import Interrupted
 from bench.train.machine.device import algorithms
 from bench.train.machine.profiling import profile_steps, time_table
-
-
-def small_run(measure, label="LIF", **neuron):
-    run = load_suite("suites/digits.toml").select(label, 0)[0]
-    model = run.spec.model.model_validate({"name": "convnet", "width": 4, "stages": 1})
-    train = run.spec.train.model_copy(update={"epochs": 1, "batch_size": 200})
-    changed = run.spec.neuron.model_validate(run.spec.neuron.model_dump() | neuron)
-    spec = run.spec.model_copy(update={"model": model, "train": train, "neuron": changed})
-    return PlannedRun("digits", label, 0, spec, measure)
 
 
 @pytest.fixture

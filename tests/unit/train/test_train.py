@@ -2,23 +2,20 @@
 
 import copy
 import math
-from pathlib import Path
 
 import pytest
 import torch
+from support.training import CPU, TESTED, train
 from torch import nn
 from torch.nn import functional as F
 
 from bench.errors import RunFailedError
-from bench.store.checkpoints import Checkpoints, older, read_state, write_state
-from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
-from bench.train.keeper import Saving
-from bench.train.learner import Learner
-from bench.train.loop import Interrupted, fit
+from bench.store.checkpoints import older, read_state, write_state
+from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec
+from bench.train.loop import Interrupted
 from bench.train.schedule import schedule_factor
-from bench.train.step import build_optimizer, compute_loss
+from bench.train.step import build_loss, build_optimizer
 
-CPU = torch.device("cpu")
 LOGITS = torch.tensor([[[1.0, 2.0, 0.0], [0.5, -1.0, 2.0]], [[3.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])  # [T=2, N=2, 3]
 LABELS = torch.tensor([0, 2])
 
@@ -29,33 +26,33 @@ def cross_entropy(row, label):
 
 def test_ce_is_the_cross_entropy_of_the_mean_logits():
     expected = (cross_entropy([2.0, 1.0, 0.0], 0) + cross_entropy([0.25, -0.5, 1.5], 2)) / 2
-    assert compute_loss(LOGITS, LABELS, LossSpec(name="ce")).item() == pytest.approx(expected, rel=1e-6)
+    assert build_loss(LossSpec(name="ce")).of(LOGITS, LABELS).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_tet_averages_over_timesteps_and_pulls_logits_to_the_target():
     rows = [(0, 0), (0, 1), (1, 0), (1, 1)]
     ce = sum(cross_entropy(LOGITS[t, n].tolist(), LABELS[n].item()) for t, n in rows) / 4
     mse = sum((value - 1.0) ** 2 for value in LOGITS.flatten().tolist()) / 12
-    loss = compute_loss(LOGITS, LABELS, LossSpec(name="tet", mse_weight=0.05, mse_target=1.0))
+    loss = build_loss(LossSpec(name="tet", mse_weight=0.05, mse_target=1.0)).of(LOGITS, LABELS)
     assert loss.item() == pytest.approx(0.95 * ce + 0.05 * mse, rel=1e-6)
 
 
 def test_tet_with_one_timestep_and_no_pull_is_ce():
     one = LOGITS[:1]
     tet, ce = LossSpec(name="tet", mse_weight=0.0), LossSpec(name="ce")
-    assert compute_loss(one, LABELS, tet).item() == pytest.approx(compute_loss(one, LABELS, ce).item(), rel=1e-6)
+    assert build_loss(tet).of(one, LABELS).item() == pytest.approx(build_loss(ce).of(one, LABELS).item(), rel=1e-6)
 
 
 def test_mse_compares_every_timestep_with_the_one_hot_label():
     target = [[1, 0, 0], [0, 0, 1]]
     expected = sum((LOGITS[t, n, c].item() - target[n][c]) ** 2 for t in range(2) for n in range(2) for c in range(3))
-    assert compute_loss(LOGITS, LABELS, LossSpec(name="mse")).item() == pytest.approx(expected / 12, rel=1e-6)
+    assert build_loss(LossSpec(name="mse")).of(LOGITS, LABELS).item() == pytest.approx(expected / 12, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["ce", "tet", "mse"])
 def test_a_hard_label_and_its_one_hot_form_give_one_loss(name):
     soft = F.one_hot(LABELS, 3).float()
-    hard_loss, soft_loss = (compute_loss(LOGITS, labels, LossSpec(name=name)) for labels in (LABELS, soft))
+    hard_loss, soft_loss = (build_loss(LossSpec(name=name)).of(LOGITS, labels) for labels in (LABELS, soft))
     assert hard_loss.item() == pytest.approx(soft_loss.item(), rel=1e-6)
 
 
@@ -107,57 +104,6 @@ def test_optimizers_are_torchs_with_the_given_settings():
     assert type(adamw) is torch.optim.AdamW and adamw.defaults["betas"] == (0.9, 0.999)
 
 
-class Data:
-    """Two random classes in batches of sequences that depend on epoch and step alone; it counts those it gave."""
-
-    steps = 6
-
-    def __init__(self):
-        self.given = 0
-
-    def batches(self, epoch, start_step=0):
-        for step in range(start_step, self.steps):
-            generator = torch.Generator().manual_seed(1000 * epoch + step)
-            indices = torch.randperm(64, generator=generator)[:8]
-            images = torch.randn(8, 1, 4, 4, generator=generator)
-            self.given += 1
-            yield indices, images.expand(2, *images.shape), (images.mean((1, 2, 3)) > 0).long()
-
-
-class Net(nn.Module):
-    """Flatten, dropout, linear: dropout draws from the global generator, which a checkpoint must carry."""
-
-    def __init__(self):
-        super().__init__()
-        self.dropout, self.linear = nn.Dropout(0.5), nn.Linear(16, 2)
-
-    def forward(self, x):
-        return self.linear(self.dropout(x.flatten(2)))
-
-
-TESTED = {"test_accuracy_fraction": 0.5}
-
-
-def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED, **when):
-    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken. when: to save."""
-    spec = TrainSpec(
-        epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
-    )
-    keeper = Checkpoints(keeper) if isinstance(keeper, Path) else keeper
-    torch.manual_seed(0)
-    model, data = Net(), Data()
-    history = fit(
-        Learner(model, spec, CPU),
-        data,
-        Saving(keeper, **when),
-        code="today's",
-        test=test,
-        watch=watch,
-        stop=lambda: stop_after is not None and data.given >= stop_after,
-    )
-    return model, history
-
-
 class Shelf:
     """Keeps every state in memory, and what was said against one."""
 
@@ -186,6 +132,14 @@ def test_whoever_keeps_states_need_not_be_a_folder_and_hears_of_one_that_does_no
     _, history = train(shelf)
     assert shelf.refused == ["its history is of another version", "'cpu_rng'"]
     assert history.rows == expected.rows and history.order == expected.order
+
+
+def test_states_are_kept_within_an_epoch_as_often_as_asked():
+    often, seldom = Shelf(), Shelf()
+    train(often, every_s=0.0, before_test_s=1000.0)
+    train(seldom, before_test_s=1000.0)
+    assert [state["step"] for state in often.states] == [1, 2, 3, 4, 5, 6, 0] * 3
+    assert [(state["epoch"], state["step"]) for state in seldom.states] == [(1, 0), (2, 0), (3, 0)]
 
 
 @pytest.mark.parametrize("stops", [[1], [6], [7], [4, 5, 3], [1] * 17])
