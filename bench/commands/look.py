@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bench.commands.options import Listing, Suites, Trust, load, out, runs_in_words
+from bench.commands.options import (
+    Data,
+    Entry,
+    Listing,
+    Offline,
+    OneSuite,
+    Suites,
+    Trust,
+    load,
+    out,
+    runs_in_words,
+)
 from bench.errors import BenchError
 
 
@@ -31,8 +42,8 @@ def status(suites: Suites) -> None:
 
 
 def count(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
-    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    suite: OneSuite,
+    only: Entry,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The seed (default: the first that is done).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
@@ -50,15 +61,15 @@ def count(
 
 
 def diagnose(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
-    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    suite: OneSuite,
+    only: Entry,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The seed (default: the first that is trained).")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, histograms too.")] = False,
     figure: Annotated[Path | None, typer.Option(metavar="PATH", help="Draw it too, as .png or .svg.")] = None,
-    data: Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")] = Path("data"),
-    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    data: Data = Path("data"),
+    offline: Offline = False,
     trust: Trust = False,
 ) -> None:
     """Print gradient through time, membrane, dead and saturated neurons of a trained run."""
