@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bench.models.build import build_model as build_model
     from bench.records.record import RunRecord as RunRecord
     from bench.report.page import render_report as render_report
+    from bench.suite.load import Suite as Suite
     from bench.suite.load import load_suite as load_suite
 
 __version__ = "0.1.0"
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 _EXPORTS = {
     "BenchError": "bench.errors",
     "RunRecord": "bench.records.record",
+    "Suite": "bench.suite.load",
     "build_model": "bench.models.build",
     "count_operations": "bench.measure.counting.count",
     "estimate_energy": "bench.energy.estimate",

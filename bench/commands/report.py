@@ -31,10 +31,9 @@ def report(
             differences += len(found)
             out.print("\n".join(found) if found else f"{folder}: agrees with its records")
             continue
-        records = make_report(suite, Store(), folder, tables)
+        evidence = make_report(suite, Store(), folder, tables)
         narrow = out.is_terminal and format is TableFormat.md  # the full table is for a page, not for a screen
-        full = render_table(suite, records, format.value, tables)
-        out.print(main_table(suite, records, compact=True) if narrow else full)
+        out.print(main_table(evidence, compact=True) if narrow else render_table(evidence, format.value))
         typer.echo(f"{folder / 'report.md'}", err=True)
     if differences:
         raise typer.Exit(1)

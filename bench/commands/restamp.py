@@ -31,6 +31,7 @@ def restamp(
     """Compare runs trained before and after a change of the code; where all are equal, mark records as current."""
     from bench.files.durable import atomic_write_all
     from bench.records.lines import read_records
+    from bench.report.evidence.comparison import held
     from bench.report.write import RECORDS, records_text
     from bench.store.store import REPORTS
     from bench.upkeep.restamp import restamped
@@ -42,7 +43,7 @@ def restamp(
         if not records:
             raise RunFailedError(f"{path}: there are no records; nothing written")
         _show(suite, _compared(suite, before, after, path))
-        contents[path] = records_text(suite, restamped(suite, records))
+        contents[path] = records_text(held(suite, restamped(suite, records)))
     if not yes:
         out.print("all equal; nothing written, --yes writes the records")
         return

@@ -7,24 +7,13 @@ such work.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.energy.costs import (
-    Cost,
-    LayerCosts,
-    add_up,
-    charged_work,
-    layer_costs,
-    neuron_pj,
-    price,
-    prices_addressing,
-    rest_costs,
-    times,
-)
+from bench.energy.costs import LayerCosts, layer_costs, neuron_pj, prices_addressing, times
+from bench.energy.network import NetworkCosts
 from bench.energy.table import CostTable, load_table, table_names
-from bench.records.counts import Counts, LayerCount, OtherOps
+from bench.records.counts import Counts, LayerCount
 
 __all__ = [
     "CostTable",
@@ -101,6 +90,31 @@ class EnergyBreakdown:
     unpriced: tuple[str, ...]
     not_counted: tuple[str, ...]
 
+    def figure(self, what: str, mode: str) -> float | None:
+        """Return `total` or `synapse` (what) with analog layers `dense` or `zero_skipping` (mode)."""
+        return {
+            ("total", "dense"): self.total_dense_pj_per_sample,
+            ("total", "zero_skipping"): self.total_zero_skipping_pj_per_sample,
+            ("synapse", "dense"): self.synapse_dense_pj_per_sample,
+            ("synapse", "zero_skipping"): self.synapse_zero_skipping_pj_per_sample,
+        }[what, mode]
+
+    @property
+    def parts(self) -> dict[str, float | None]:
+        """What the total is made of under the rule chosen, by name; a part outside the table's scope is None."""
+        return {
+            "synapse": self.synapse_pj_per_sample,
+            "bias": self.bias_pj_per_sample,
+            "norm": self.norm_pj_per_sample,
+            "pooling": self.pooling_pj_per_sample,
+            "residual": self.residual_pj_per_sample,
+            "encoder": self.encoder_pj_per_sample,
+            "readout": self.readout_pj_per_sample,
+            "neuron": self.neuron_pj_per_sample,
+            "memory": self.memory_pj_per_sample,
+            "addressing": self.addressing_pj_per_sample,
+        }
+
 
 def estimate_energy(
     counts: Counts,
@@ -118,30 +132,15 @@ def estimate_energy(
     if not isinstance(table, CostTable):
         table = load_table(table)
     tables = [(network_input_table if layer.network_input else None) or table for layer in counts.layers]
-    layers = [layer_costs(layer, own) for layer, own in zip(counts.layers, tables, strict=True)]
-    rest = rest_costs(counts, table)
-    chosen = [costs.under(zero_skipping) for costs in layers]
-    network = None if counts.not_counted else rest.total
-
-    def synapse(parts: Iterable[Cost]) -> float | None:
-        return None if counts.not_counted else add_up(part.synapse for part in parts)
-
-    def total(parts: Iterable[Cost], others: float | None) -> float | None:
-        return add_up([*(part.total for part in parts), others])
-
-    def total_at(factor: float) -> float | None:
-        others = rest_costs(counts, table.scaled("sigmoid", factor)).total
-        return None if counts.not_counted else total(chosen, others)
-
-    memory = add_up([*(cost.memory for cost in chosen), rest.memory])
-    addressing = add_up([*(cost.addressing for cost in chosen), rest.routing])
-    has_addressing = table.spike_pj is not None or prices_addressing(table)
+    layers = tuple(layer_costs(layer, own) for layer, own in zip(counts.layers, tables, strict=True))
+    network = NetworkCosts(counts, table, layers, zero_skipping)
+    chosen, dense, skipping, rest = network.chosen, network.dense, network.skipping, network.rest
     return EnergyBreakdown(
         table=table,
         zero_skipping=zero_skipping,
-        synapse_pj_per_sample=synapse(chosen),
-        synapse_dense_pj_per_sample=synapse(costs.dense for costs in layers),
-        synapse_zero_skipping_pj_per_sample=synapse(costs.skipping for costs in layers),
+        synapse_pj_per_sample=network.synapse(chosen),
+        synapse_dense_pj_per_sample=network.synapse(dense),
+        synapse_zero_skipping_pj_per_sample=network.synapse(skipping),
         bias_pj_per_sample=rest.columns["bias"],
         norm_pj_per_sample=rest.columns["norm"],
         pooling_pj_per_sample=rest.columns["pooling"],
@@ -149,24 +148,18 @@ def estimate_energy(
         encoder_pj_per_sample=rest.columns["encoder"],
         readout_pj_per_sample=rest.columns["readout"],
         neuron_pj_per_sample=rest.neuron,
-        memory_pj_per_sample=memory if table.memory else None,
-        addressing_pj_per_sample=addressing if has_addressing else None,
-        per_spike_pj_per_sample=add_up([*(costs.dense.per_spike for costs in layers), rest.per_spike]),
-        total_pj_per_sample=total(chosen, network),
-        total_dense_pj_per_sample=total((costs.dense for costs in layers), network),
-        total_zero_skipping_pj_per_sample=total((costs.skipping for costs in layers), network),
-        total_cached_pj_per_sample=add_up(
-            [
-                *(_once(cost, layer) for cost, layer in zip(chosen, counts.layers, strict=True)),
-                network,
-                _cached_bias(counts, table),
-            ]
-        ),
-        total_sigmoid_free_pj_per_sample=total_at(0.0),
-        total_sigmoid_tenfold_pj_per_sample=total_at(10.0),
+        memory_pj_per_sample=network.memory,
+        addressing_pj_per_sample=network.addressing,
+        per_spike_pj_per_sample=network.per_spike,
+        total_pj_per_sample=network.total(chosen),
+        total_dense_pj_per_sample=network.total(dense),
+        total_zero_skipping_pj_per_sample=network.total(skipping),
+        total_cached_pj_per_sample=network.total_cached,
+        total_sigmoid_free_pj_per_sample=network.total_with_sigmoid_at(0.0),
+        total_sigmoid_tenfold_pj_per_sample=network.total_with_sigmoid_at(10.0),
         layers=tuple(_layer_energy(*found, zero_skipping) for found in zip(counts.layers, layers, tables, strict=True)),
         neurons=tuple(NeuronEnergy(n.name, n.neuron, neuron_pj(n, table)) for n in counts.neurons),
-        unpriced=_unpriced(counts, table, layers, zero_skipping),
+        unpriced=network.unpriced,
         not_counted=tuple(counts.not_counted),
     )
 
@@ -190,35 +183,3 @@ def _layer_energy(layer: LayerCount, costs: LayerCosts, table: CostTable, zero_s
         chosen.memory if table.memory else None,
         chosen.addressing if prices_addressing(table) else None,
     )
-
-
-def _once(cost: Cost, layer: LayerCount) -> float | None:
-    """Return the cost of a layer, computed once where its input is the same at every timestep."""
-    if cost.total is None or not layer.static_input:
-        return cost.total
-    return (cost.total - cost.load) / layer.timesteps + cost.load
-
-
-def _cached_bias(counts: Counts, table: CostTable) -> float | None:
-    """Return what is saved, as a negative number, when layers with a static input add their bias once."""
-    added: dict[str, list[OtherOps]] = {}
-    for other in counts.other_ops:
-        if other.column == "bias":
-            added.setdefault(other.name, []).append(other)
-    saved = 0.0
-    for layer in counts.layers if "bias" not in table.included else ():
-        if layer.static_input and layer.has_bias:
-            each_time = add_up(price(other.ops_per_sample, table) for other in added.get(layer.name, []))
-            if each_time is None:
-                return None
-            saved += each_time * (1.0 - 1.0 / layer.timesteps)
-    return -saved
-
-
-def _unpriced(counts: Counts, table: CostTable, layers: Iterable[LayerCosts], zero_skipping: bool) -> tuple[str, ...]:
-    costs = [costs.under(zero_skipping) for costs in layers]
-    work = [(layer.name, cost.operations) for layer, cost in zip(counts.layers, costs, strict=True)]
-    work += [(n.name, charged_work(n, table).operations) for n in counts.neurons]
-    work += [(other.name, other.ops_per_sample) for other in counts.other_ops if other.column not in table.included]
-    found = [f"{name}: {op}" for name, ops in work for op, n in ops.items() if n and op not in table.operation_pj]
-    return tuple(dict.fromkeys(found))

@@ -9,7 +9,6 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ from bench.store.folder import RunFolder
 from bench.store.store import State, Store
 
 if TYPE_CHECKING:
+    import torch
+
     from bench.train.pace import Progress
 
 PROGRESS_EVERY_S = 0.5
@@ -71,11 +72,24 @@ def _executed(job: Job, say: Say, stop: Callable[[], bool], patience_s: float) -
 
 def _run(job: Job, folder: RunFolder, lock: Lock, say: Say, stop: Callable[[], bool]) -> None:
     from bench.runs.run import Place, run_one
+    from bench.store.checkpoints import Checkpoints
     from bench.train.machine.profiling import profile_steps
 
-    inspect = partial(profile_steps, folder.profile) if job.profile else None
-    place = Place(folder, Path(job.data), job.offline, job.device, job.path, lock.check)
-    run_one(job.planned(), place, _progress_said(say), lambda: stop() or lock.lost, inspect)
+    def inspect(step: Callable[[], int], device: torch.device, path: str) -> None:
+        found = profile_steps(step, device, path)
+        folder.write_profile(found.table, found.write_trace)
+
+    keeper = Checkpoints(folder.checkpoint, before_save=lock.check)
+    place = Place(keeper, Path(job.data), job.offline, job.device, job.path)
+    record = run_one(
+        job.planned(),
+        place,
+        _progress_said(say),
+        stop=lambda: stop() or lock.lost,
+        inspect=inspect if job.profile else None,
+    )
+    lock.check()
+    folder.write_record(record)
 
 
 def _progress_said(say: Say) -> Callable[[Progress], None]:

@@ -2,22 +2,30 @@
 
 A plug-in is a public class with a class attribute `name = "..."` in a file of its kind's folder. Its keyword-only
 constructor arguments are its parameters: annotation and default are read from the source, so that a suite is checked
-without importing torch. A plug-in of another package is named `"package.module:Class"`: its source is read too, and it
-is imported only when the user has said that it may.
+without importing torch. A plug-in of another package is named `"package.module:Class"`, or as the entry point of its
+distribution says: its source is read too, and it is imported only when the user has said that it may.
 """
 
 from __future__ import annotations
 
 import ast
 import functools
-import importlib.util
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import importlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.errors import ParameterError, UnknownNameError, nearest
-from bench.plugins.signature import Parameter, class_attribute, class_flags, classes_in, constructor_of, parameter_of
+from bench.errors import BenchError, ParameterError, UnknownNameError, nearest
+from bench.plugins.installed import installed, source_of
+from bench.plugins.signature import (
+    Parameter,
+    class_attribute,
+    class_flags,
+    classes_in,
+    no_choice,
+    parameters_of,
+)
 from bench.plugins.trust import TRUST_VARIABLE, trusted
 
 PACKAGE = Path(__file__).parents[1]
@@ -38,8 +46,6 @@ FOLDERS = {
     "engine": "execute/engines",
 }
 
-LONGEST_MODULE = 200  # characters; a file's name has 255 bytes at most
-
 
 @dataclass(frozen=True)
 class PluginInfo:
@@ -54,6 +60,7 @@ class PluginInfo:
     parameters: tuple[Parameter, ...]
     flags: Mapping[str, bool] = field(default_factory=dict)  # class attributes, as `spiking = False`
     harness: tuple[str, ...] = ()  # arguments that start with an underscore: the harness gives them, no suite
+    distribution: str = ""  # whose entry point gives it its name; "" of this package, and of `package.module:Class`
 
     def load(self) -> type:
         """Import the module and return the class.
@@ -75,7 +82,7 @@ class PluginInfo:
     @property
     def outside(self) -> bool:
         """Whether the plug-in is code of another package."""
-        return self.module.partition(".")[0] != "bench"
+        return self.module.partition(".")[0] != PACKAGE.name
 
     def problems(self, params: Mapping[str, Any]) -> dict[str, str]:
         """Check `params` against the constructor: parameter name -> what is wrong with it."""
@@ -87,7 +94,7 @@ class PluginInfo:
         }
         for name, parameter in known.items():
             if name in params:
-                message = parameter.problem(params[name])
+                message = _problem(parameter, params[name])
                 if message:
                     found[name] = message
             elif parameter.required:
@@ -101,21 +108,38 @@ class PluginInfo:
 
 def plugins(kind: str) -> dict[str, PluginInfo]:
     """Return the built-in plug-ins of a kind, one of `FOLDERS`, by name."""
-    return _scan(kind)
+    return scan(kind)
 
 
 def find(kind: str, name: str) -> PluginInfo:
-    """Return the plug-in called `name`, or `package.module:Class` from outside.
+    """Return the plug-in called `name`: built in, brought by a distribution, or `package.module:Class` from outside.
 
     Outside code is not imported here. Raises UnknownNameError when there is no such plug-in, ParameterError when there
-    is no such module or class.
+    is no such module or class, or two of that name.
     """
     if ":" in name:
         return _outside(kind, name)
     known = plugins(kind)
-    if name not in known:
-        raise UnknownNameError(kind, name, known)
-    return known[name]
+    if name in known:
+        return known[name]
+    brought = installed(kind, known)
+    if name not in brought:
+        raise UnknownNameError(kind, name, [*known, *brought])
+    entry = brought[name]
+    try:
+        return replace(_outside(kind, entry.value), name=name, distribution=entry.distribution)
+    except ParameterError as error:
+        raise ParameterError(f"{kind} '{name}' of {entry.distribution}: {error}") from None
+
+
+def references(kind: str, name: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the plug-ins that a plug-in's parameters name, by kind and name: given ones and defaults.
+
+    Raises UnknownNameError or ParameterError as `find`.
+    """
+    info = find(kind, name)
+    values = info.resolve(params)
+    return [(p.plugin, values[p.name]) for p in info.parameters if p.plugin and isinstance(values[p.name], str)]
 
 
 def create(kind: str, name: str, harness: Mapping[str, Any] | None = None, /, **params: Any) -> Any:
@@ -134,26 +158,50 @@ def create(kind: str, name: str, harness: Mapping[str, Any] | None = None, /, **
         raise ParameterError(f"{kind} '{name}': {error}") from error
 
 
+def _problem(parameter: Parameter, value: Any) -> str | None:
+    """Say what is wrong with the value of a parameter, or None; one that names a plug-in may name any that there is."""
+    if not parameter.plugin or not isinstance(value, str):
+        return parameter.problem(value)
+    try:
+        find(parameter.plugin, value)
+    except UnknownNameError as error:
+        return no_choice(value, error.known)
+    except BenchError as error:
+        return str(error)
+    return None
+
+
 @functools.cache
-def _scan(kind: str) -> dict[str, PluginInfo]:
-    folder = PACKAGE / FOLDERS[kind]
+def scan(kind: str, package: Path = PACKAGE) -> dict[str, PluginInfo]:
+    """Describe the plug-ins of a kind that lie in their folder of `package`, by name.
+
+    Raises ParameterError for a file that cannot be described, and where two have the same name.
+    """
     found: dict[str, PluginInfo] = {}
-    for path in sorted(folder.glob("*.py")):
-        module = ".".join(["bench", *FOLDERS[kind].split("/"), path.stem])
-        for info in _describe(kind, module, path):
-            if info.name in found:
-                raise ParameterError(f"{kind} '{info.name}' is defined in {found[info.name].path} and in {path}")
-            found[info.name] = info
+    for path, node in _named(kind, package):
+        info = _info(kind, class_attribute(node, "name") or "", _module(kind, path), node, classes_in(path), path)
+        if info.name in found:
+            raise ParameterError(f"{kind} '{info.name}' is defined in {found[info.name].path} and in {path}")
+        found[info.name] = info
     return found
 
 
-def _describe(kind: str, module: str, path: Path) -> list[PluginInfo]:
-    classes = classes_in(path)
-    return [
-        _info(kind, name, module, node, classes, path)
-        for node in classes.values()
-        if not node.name.startswith("_") and (name := class_attribute(node, "name")) is not None
-    ]
+def _named(kind: str, package: Path = PACKAGE) -> Iterator[tuple[Path, ast.ClassDef]]:
+    """Yield the plug-ins of a kind, file by file: the public classes with a name."""
+    for path in sorted((package / FOLDERS[kind]).glob("*.py")):
+        for node in classes_in(path).values():
+            if not node.name.startswith("_") and class_attribute(node, "name") is not None:
+                yield path, node
+
+
+def _module(kind: str, path: Path) -> str:
+    return ".".join([PACKAGE.name, *FOLDERS[kind].split("/"), path.stem])
+
+
+@functools.cache
+def _names(kind: str) -> tuple[str, ...]:
+    """Return the names of the built-in plug-ins of a kind; they are not described, as they may name each other."""
+    return tuple(sorted(class_attribute(node, "name") or "" for _, node in _named(kind)))
 
 
 def _info(
@@ -162,22 +210,20 @@ def _info(
     doc = ast.get_docstring(node) or ""
     summary = doc.partition("\n")[0]
     flags = class_flags(node, classes, path)
-    constructor = constructor_of(node, classes, path)
-    if constructor is None:
-        return PluginInfo(kind, name, module, node.name, path, summary, (), flags)
-    arguments, source = constructor
-    parameters = tuple(
-        parameter_of(argument, default, source)
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if not argument.arg.startswith("_")
-    )
-    harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
+    parameters, harness = parameters_of(node, classes, path)
+    parameters = tuple(map(_with_choices, parameters))
     return PluginInfo(kind, name, module, node.name, path, summary, parameters, flags, harness)
+
+
+def _with_choices(parameter: Parameter) -> Parameter:
+    if parameter.plugin not in FOLDERS:  # words about a value, of whatever sense they are to others
+        return replace(parameter, plugin="")
+    return replace(parameter, choices=_names(parameter.plugin))
 
 
 def _outside(kind: str, name: str) -> PluginInfo:
     module, _, _ = name.partition(":")
-    path = _source_of(module)
+    path = source_of(module)
     if path is None:
         raise ParameterError(
             f"{kind} '{name:.60}': there is no module '{module:.60}' on Python's path; install its package, or run "
@@ -193,22 +239,3 @@ def describe(kind: str, name: str, path: Path) -> PluginInfo:
     if cls not in classes:
         raise ParameterError(f"{kind} '{name:.60}': no class '{cls:.60}' in {path}; {nearest(cls, sorted(classes))}")
     return _info(kind, name, module, classes[cls], classes, path)
-
-
-def _source_of(module: str) -> Path | None:
-    """Find the source of a module without running any of its package."""
-    package, *inner = module.split(".")
-    if len(module) > LONGEST_MODULE or not all(part.isidentifier() for part in (package, *inner)):
-        return None  # a path would lead out of the package
-    try:
-        spec = importlib.util.find_spec(package)
-    except ValueError:  # a module that was put into sys.modules by hand
-        return None
-    if spec is None:
-        return None
-    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
-    sources = [Path(spec.origin)] if spec.origin else []
-    for name in inner:
-        sources = [source for folder in folders for source in (folder / name / "__init__.py", folder / f"{name}.py")]
-        folders = [folder / name for folder in folders]
-    return next((source for source in sources if source.suffix == ".py" and source.is_file()), None)

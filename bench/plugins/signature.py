@@ -6,8 +6,8 @@ import ast
 import functools
 import math
 import warnings
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,16 @@ _TYPES: Mapping[str, tuple[type, ...]] = {"float": (float, int), "int": (int,), 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One constructor argument: its types by name, the words it may take, its default."""
+    """One constructor argument: its types by name, the words it may take, its default.
+
+    plugin: the kind of plug-in that its value names, "" for a plain value. `choices` are then the built-in ones.
+    """
 
     name: str
     types: tuple[str, ...]
     choices: tuple[Any, ...]
     default: Any
+    plugin: str = ""
 
     @property
     def required(self) -> bool:
@@ -40,7 +44,7 @@ class Parameter:
         if self.choices:
             if value in self.choices:
                 return None
-            return f"'{value!s:.60}' is not a choice; {nearest(str(value), [str(choice) for choice in self.choices])}"
+            return no_choice(value, self.choices)
         accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
         if isinstance(value, float) and not math.isfinite(value):
             return f"should be a finite number, not {value}"
@@ -50,6 +54,11 @@ class Parameter:
         if isinstance(value, accepted) and (not isinstance(value, bool) or "bool" in self.types):
             return None
         return f"should be {' or '.join(self.types)}, not {type(value).__name__}"
+
+
+def no_choice(value: Any, choices: Iterable[Any]) -> str:
+    """Say that a value is none of those that there are, and which is nearest."""
+    return f"'{value!s:.60}' is not a choice; {nearest(str(value), [str(choice) for choice in choices])}"
 
 
 def classes_in(path: Path) -> dict[str, ast.ClassDef]:
@@ -65,7 +74,7 @@ def _parsed(path: Path) -> ast.Module:
         raise ParameterError(f"{path}: not a Python file that can be read: {error}") from None
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache(maxsize=256)
 def _parsed_once(path: Path, changed_ns: int, size: int) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the code of others, which does not run
@@ -99,18 +108,51 @@ def class_flags(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: P
     return found
 
 
-def constructor_of(
+def parameters_of(
     node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
-) -> tuple[ast.arguments, Path] | None:
-    """Return the arguments of a class's constructor, its own or inherited, and the file they stand in."""
+) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
+    """Return the parameters of a class, and the names of the arguments that the harness gives: of its constructor.
+
+    An argument that says `str` names a plug-in where the one of that name does that its constructor hides. Raises
+    ParameterError for a default that is not a literal.
+    """
+    constructors = list(_constructors(node, classes, path))
+    if not constructors:
+        return (), ()
+    arguments, source = constructors[0]
+    parameters = [
+        _parameter(argument, default, source)
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if not argument.arg.startswith("_")
+    ]
+    harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
+    return tuple(_as_inherited(parameter, constructors[1:]) for parameter in parameters), harness
+
+
+def _as_inherited(parameter: Parameter, hidden: Iterable[tuple[ast.arguments, Path]]) -> Parameter:
+    for arguments, source in hidden if parameter.types == ("str",) and not parameter.plugin else ():
+        for argument in arguments.kwonlyargs:
+            if argument.arg == parameter.name and (kind := _plugin_named_by(argument, source)):
+                return replace(parameter, plugin=kind)
+    return parameter
+
+
+def _plugin_named_by(argument: ast.arg, path: Path) -> str:
+    try:
+        return _Annotation.of(argument, path).plugin
+    except (ValueError, TypeError, RecursionError):  # it is hidden, so it harms nobody
+        return ""
+
+
+def _constructors(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> Iterator[tuple[ast.arguments, Path]]:
+    """Yield the arguments of a class's constructor, its own or inherited, and of those it hides; each with its file."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return statement.args, path
-    for base, inherited, source in _bases(node, classes, path):
-        found = constructor_of(base, inherited, source)
-        if found is not None:
-            return found
-    return None
+            yield statement.args, path
+    for base in _bases(node, classes, path):
+        yield from _constructors(*base)
 
 
 def _bases(
@@ -121,51 +163,81 @@ def _bases(
         own = classes.get(base.id) if isinstance(base, ast.Name) else None
         if own is not None and own.lineno < node.lineno:
             yield own, classes, path
-        elif isinstance(base, ast.Name) and (source := _imported_from(base.id, path)) is not None:
-            inherited = classes_in(source)
-            yield inherited[base.id], inherited, source
+        elif isinstance(base, ast.Name):
+            for source in _imported_from(base.id, path):
+                inherited = classes_in(source)
+                if base.id in inherited:
+                    yield inherited[base.id], inherited, source
+                    break
 
 
-def _imported_from(name: str, path: Path) -> Path | None:
-    """Return the file of this package from which `path` imports the class `name`."""
+def _imported_from(name: str, path: Path) -> Iterator[Path]:
+    """Yield the files of this package from which `path` may import `name`: a package hands on what its files hold."""
     for node in _parsed(path).body:
         if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) == name == a.name for a in node.names):
-            parts = (node.module or "").split(".")
-            target = PACKAGE.joinpath(*parts[1:])
-            if parts[0] != PACKAGE.name:
-                continue
-            for source in [target.with_suffix(".py"), *sorted(target.glob("*.py"))]:  # a package hands on its files'
-                if source.is_file() and name in classes_in(source):
-                    return source
+            package, *parts = (node.module or "").split(".")
+            target = PACKAGE.joinpath(*parts)
+            if package == PACKAGE.name:
+                yield from filter(Path.is_file, [target.with_suffix(".py"), *sorted(target.glob("*.py"))])
+
+
+def _meaning(name: str, path: Path) -> tuple[ast.expr, Path] | None:
+    """Return what the type `name` is assigned to, in `path` or in the file of this package that it comes from."""
+    for source in [path, *_imported_from(name, path)]:
+        for node in _parsed(source).body:
+            if isinstance(node, ast.Assign) and [t.id for t in node.targets if isinstance(t, ast.Name)] == [name]:
+                return node.value, source
     return None
 
 
-def parameter_of(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
-    """Describe one constructor argument. Raises ParameterError when its default is not a literal."""
-    types: list[str] = []
-    choices: list[Any] = []
+def _parameter(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
     try:
-        _annotation(argument.annotation, types, choices)
+        found = _Annotation.of(argument, path)
         value = _REQUIRED if default is None else ast.literal_eval(default)
     except (ValueError, TypeError, RecursionError):
         raise ParameterError(
             f"{path}:{argument.lineno}: the default of '{argument.arg}' should be a literal, and its choices too"
         ) from None
-    return Parameter(argument.arg, tuple(types), tuple(choices), value)
+    return Parameter(argument.arg, tuple(found.types), tuple(found.choices), value, found.plugin)
 
 
-def _annotation(node: ast.expr | None, types: list[str], choices: list[Any]) -> None:
-    match node:
-        case ast.BinOp(left=left, right=right):
-            _annotation(left, types, choices)
-            _annotation(right, types, choices)
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=words):
-            options = words.elts if isinstance(words, ast.Tuple) else [words]
-            choices.extend(ast.literal_eval(option) for option in options)
-            types.append("one of " + ", ".join(map(repr, choices)))
-        case ast.Name(id=name):
-            types.append(name)
-        case ast.Constant(value=None):
-            types.append("None")
-        case _:
-            types.append("float")
+@dataclass
+class _Annotation:
+    """What the annotation of an argument says, gathered part by part."""
+
+    types: list[str] = field(default_factory=list)
+    choices: list[Any] = field(default_factory=list)
+    plugin: str = ""
+
+    @classmethod
+    def of(cls, argument: ast.arg, path: Path) -> _Annotation:
+        """Read the annotation of an argument that stands in `path`. Raises ValueError where no literals are."""
+        found = cls()
+        found.read(argument.annotation, path)
+        return found
+
+    def read(self, node: ast.expr | None, path: Path) -> None:
+        """Add an annotation, or a part of one."""
+        match node:
+            case ast.BinOp(left=left, right=right):
+                self.read(left, path)
+                self.read(right, path)
+            case ast.Subscript(value=ast.Name(id="Literal"), slice=words):
+                options = words.elts if isinstance(words, ast.Tuple) else [words]
+                self.choices.extend(ast.literal_eval(option) for option in options)
+                self.types.append("one of " + ", ".join(map(repr, self.choices)))
+            case ast.Subscript(
+                value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, ast.Constant(value=str(kind)), *_])
+            ):
+                self.plugin = kind
+                self.read(inner, path)
+            case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
+                self.read(inner, path)
+            case ast.Name(id=name) if name not in _TYPES and (meaning := _meaning(name, path)) is not None:
+                self.read(*meaning)
+            case ast.Name(id=name):
+                self.types.append(name)
+            case ast.Constant(value=None):
+                self.types.append("None")
+            case _:
+                self.types.append("float")

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from bench.errors import BenchError, nearest
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Comparison, compare
-from bench.report.evidence.pricing import price
-from bench.report.figures.data import figure_data
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.evidence import Evidence
 from bench.report.formats.text import escape, joined
 from bench.report.sections import main_table as main
 from bench.report.sections.accuracy import by_timestep, held_out, paired_tests, sample_by_sample
@@ -40,15 +39,18 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
     `tables` are cost tables by name or path; the suite's own where None. Raises UnknownNameError or TableError for a
     table that cannot be used.
     """
-    comparison = compare(suite, records)
-    priced = price(comparison, tables or suite.spec.energy)
-    drawn = figure_data(suite, records, tables)
+    return render_page(Evidence.of(suite, records, tables))
+
+
+def render_page(evidence: Evidence) -> str:
+    """Return the whole report in markdown."""
+    comparison, priced = evidence.comparison, evidence.prices
 
     def figure(name: str) -> str:
-        return f"![{CAPTIONS[name]}]({FIGURES}/{name}.svg)" if name in drawn else ""
+        return f"![{CAPTIONS[name]}]({FIGURES}/{name}.svg)" if name in evidence.figures else ""
 
     sections = [
-        ("Verdict", [verdict(comparison, priced[0])]),
+        ("Verdict", [verdict(comparison, evidence.leading)]),
         ("Comparison", [main.markdown(comparison, priced), _legend(comparison), figure("accuracy_energy")]),
         ("Missing and failed runs", [unfinished(comparison)]),
         ("Match", [matched(comparison)]),
@@ -69,9 +71,9 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
         ("Settings", [settings(comparison)]),
         ("Cost of the simulation", _cost_section(comparison)),
         ("Provenance", [provenance(comparison)]),
-        ("Reproduce", [reproduce(comparison, tables or suite.spec.energy)]),
+        ("Reproduce", [reproduce(comparison, evidence.tables)]),
     ]
-    parts = [f"# {escape(suite.spec.title)}", _opening(comparison), *filter(None, [recordings(comparison)])]
+    parts = [f"# {escape(comparison.suite.spec.title)}", _opening(comparison), *filter(None, [recordings(comparison)])]
     for heading, blocks in sections:
         kept = [block for block in blocks if block]
         if kept:
@@ -79,20 +81,14 @@ def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[s
     return "\n\n".join(parts) + "\n"
 
 
-def main_table(
-    suite: Suite, records: Sequence[RunRecord], compact: bool = False, tables: Sequence[str] | None = None
-) -> str:
+def main_table(evidence: Evidence, compact: bool = False) -> str:
     """Return the main table in markdown; `compact` leaves eight columns and the first cost table."""
-    comparison = compare(suite, records)
-    return main.markdown(comparison, price(comparison, tables or suite.spec.energy), compact)
+    return main.markdown(evidence.comparison, evidence.prices, compact)
 
 
-def render_table(
-    suite: Suite, records: Sequence[RunRecord], format: str = "md", tables: Sequence[str] | None = None
-) -> str:
+def render_table(evidence: Evidence, format: str = "md") -> str:
     """Return the main table as `md`, `csv` (full precision) or `latex` (narrow). Raises BenchError for others."""
-    comparison = compare(suite, records)
-    priced = price(comparison, tables or suite.spec.energy)
+    comparison, priced = evidence.comparison, evidence.prices
     if format == "md":
         return main.markdown(comparison, priced)
     if format == "csv":

@@ -7,14 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bench.errors import StoreError
-from bench.files.canonical import canonical_json
 from bench.files.durable import atomic_write_all
 from bench.files.lock import Lock
 from bench.records.lines import read_records
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import select
-from bench.report.figures.data import figure_data
-from bench.report.page import FIGURES, render_report
+from bench.report.evidence.comparison import held
+from bench.report.evidence.evidence import Evidence
+from bench.report.page import FIGURES, render_page
 from bench.store.store import Store
 from bench.suite.load import Suite
 
@@ -23,8 +22,8 @@ PATIENCE_S = 600.0  # with another process that writes the same report
 MOST_LINES = 6  # of differences shown per file
 
 
-def make_report(suite: Suite, store: Store, folder: Path, tables: Sequence[str] | None = None) -> list[RunRecord]:
-    """Collect the records of a suite, write its report into `folder` and return them; one process at a time.
+def make_report(suite: Suite, store: Store, folder: Path, tables: Sequence[str] | None = None) -> Evidence:
+    """Collect the records of a suite, write its report into `folder` and return its evidence; one process at a time.
 
     Raises StoreError when the folder cannot be written, and BusyError when another process takes very long to.
     """
@@ -33,34 +32,31 @@ def make_report(suite: Suite, store: Store, folder: Path, tables: Sequence[str] 
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
     with Lock(folder / ".lock", PATIENCE_S):
-        records = store.collect(suite, folder.parent)
-        write_report(suite, records, folder, tables)
-    return records
+        evidence = Evidence.of(suite, held(suite, store.collect(suite, folder.parent)), tables)
+        write_report(evidence, folder)
+    return evidence
 
 
-def write_report(
-    suite: Suite, records: Sequence[RunRecord], folder: Path, tables: Sequence[str] | None = None
-) -> list[Path]:
-    """Write records, report and figures of a suite into `folder`; return the files.
+def write_report(evidence: Evidence, folder: Path) -> list[Path]:
+    """Write records, page and figures of a report into `folder`; return the files.
 
-    Raises StoreError if it cannot, and leaves the report that was there. `make_report` keeps other processes out.
+    `evidence` is of the records that the folder is to hold, as `held` returns them. Raises StoreError if it cannot, and
+    leaves the report that was there. `make_report` keeps other processes out.
     """
     from bench.report.figures.draw import draw_figures
 
-    records = [slot.record for slot in select(suite, records) if slot.record is not None]  # what the folder will hold
     contents: dict[Path, str | bytes] = {
-        folder / RECORDS: records_text(suite, records),
-        folder / PAGE: render_report(suite, records, tables),
+        folder / RECORDS: records_text(evidence.comparison.records),
+        folder / PAGE: render_page(evidence),
     }
-    contents |= {folder / FIGURES / name: drawn for name, drawn in draw_figures(suite, records, tables).items()}
+    contents |= {folder / FIGURES / name: drawn for name, drawn in draw_figures(evidence).items()}
     atomic_write_all(contents)
     return list(contents)
 
 
-def records_text(suite: Suite, records: Sequence[RunRecord]) -> str:
-    """Return the suite's own records, done and failed, as lines of canonical JSON by entry and seed."""
-    kept = [slot.record for slot in select(suite, records) if slot.record is not None]
-    return "".join(record.to_json() + "\n" for record in kept)
+def records_text(records: Iterable[RunRecord]) -> str:
+    """Return records as lines of canonical JSON."""
+    return "".join(record.to_json() + "\n" for record in records)
 
 
 def check_report(suite: Suite, folder: Path, tables: Sequence[str] | None = None) -> list[str]:
@@ -70,11 +66,11 @@ def check_report(suite: Suite, folder: Path, tables: Sequence[str] | None = None
     """
     if not (folder / RECORDS).is_file():
         return [f"{folder / RECORDS}: missing; run `spikebench report {suite.path}`"]
-    records = read_records(folder / RECORDS)
+    evidence = Evidence.of(suite, read_records(folder / RECORDS), tables)
     expected = {
-        folder / RECORDS: records_text(suite, records),
-        folder / PAGE: render_report(suite, records, tables),
-        folder / FIGURES / DATA: canonical_json(figure_data(suite, records, tables)) + "\n",
+        folder / RECORDS: records_text(evidence.comparison.records),
+        folder / PAGE: render_page(evidence),
+        folder / FIGURES / DATA: evidence.figures_json,
     }
     found: list[str] = []
     for path, text in expected.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,18 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    plugins = [registry.find(kind, part.name).path for kind, part in _plugins(spec).items()]
-    return sources_digest([RUN, *plugins])
+    return sources_digest([RUN, *(path for use in spec.plugins for path in _files(*use))])
 
 
 def neuron_digest(neuron: PluginSpec) -> str:
     """Return 12 hex digits over the sources of a neuron: what a deployment of it depends on beside the run's code."""
-    return sources_digest([registry.find("neuron", neuron.name).path])
+    return sources_digest(_files("neuron", neuron.name, neuron.params))
+
+
+def _files(kind: str, name: str, params: Mapping[str, Any]) -> Iterator[Path]:
+    """Yield the file of a plug-in and those of the plug-ins that its parameters name, as a neuron's surrogate."""
+    for some_kind, some_name in ((kind, name), *registry.references(kind, name, params)):
+        yield registry.find(some_kind, some_name).path
 
 
 def versions() -> dict[str, str]:

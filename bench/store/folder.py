@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,6 +18,11 @@ _LOOKS = 5  # at files that may be replaced meanwhile
 
 Seen = tuple[int | None, int | None]  # what `RunFolder.seen` returns; nobody else looks into it
 UNSEEN: Seen = (None, None)  # as of a folder without any result
+
+
+def older(checkpoint: Path) -> Path:
+    """Return where the checkpoint before that at `checkpoint` is kept."""
+    return checkpoint.with_name(f"{checkpoint.stem}.older{checkpoint.suffix}")
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,7 @@ class RunFolder:
     @property
     def older_checkpoint(self) -> Path:
         """The checkpoint before that."""
-        return self.path / "checkpoint.older.pt"
+        return older(self.checkpoint)
 
     @property
     def failure(self) -> Path:
@@ -100,6 +107,19 @@ class RunFolder:
             return self.log.open("a", encoding="utf-8")
         except OSError as error:
             raise StoreError(f"{self.log}: cannot be written: {error.strerror}") from None
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write the record, which says that the run is done. Raises StoreError when that is impossible."""
+        atomic_write(self.record, record.to_json() + "\n")
+        with contextlib.suppress(OSError):  # the record counts for more
+            self.failure.unlink()
+
+    def write_profile(self, table: str, write_trace: Callable[[str], None]) -> None:
+        """Write where the time of a step goes: the table and, beside it, the trace, whose writer is given a path."""
+        atomic_write(self.profile, table)
+        partial = self.profile.with_suffix(f".{os.getpid()}.json")  # the profiler compresses by the name's ending
+        write_trace(str(partial))
+        os.replace(partial, self.profile.with_suffix(".json"))
 
     @property
     def lock_file(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -43,3 +43,11 @@ class PluginSpec(Strict):
     def params(self) -> dict[str, Any]:
         """The parameters as written, defaults not filled in."""
         return dict(self.model_extra or {})
+
+
+class PluginUse(NamedTuple):
+    """A plug-in that a run uses, with its parameters as written."""
+
+    kind: str
+    name: str
+    params: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.energy.table import load_table
 from bench.errors import BenchError, SuiteError, nearest
 from bench.files.toml_file import read_toml
+from bench.plugins.installed import Installed, installed_files
+from bench.plugins.registry import find, references
 from bench.suite.checks import match_problems, merged, raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
@@ -25,6 +29,15 @@ class Suite:
     path: Path
     runs: tuple[PlannedRun, ...]
 
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any], path: Path | None = None) -> Suite:
+        """Return the suite that `data` says, as the TOML file at `path` would; without one, NAME.toml in this folder.
+
+        Raises SuiteError listing every problem with its key path.
+        """
+        path = path or Path(Path(f"{data.get('name', 'suite')!s:.64}.toml").name)
+        return _checked(data, path, path)
+
     @property
     def name(self) -> str:
         """The suite's name: its folder in `runs/` and `reports/`."""
@@ -33,10 +46,11 @@ class Suite:
     @property
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
-        specs = [run.spec for run in self.runs]
-        parts = [part for spec in specs for part in (spec.dataset, spec.model, spec.neuron, spec.encoder)]
-        deployed = [run.measure.deploy for run in self.runs if run.measure.deploy is not None]
-        return {part.name.partition(":")[0] for part in [*parts, *deployed] if ":" in part.name}
+        uses = [use for run in self.runs for use in run.plugins]
+        used = {(use.kind, use.name) for use in uses}
+        used |= {other for use in uses for other in references(use.kind, use.name, use.params)}
+        used |= {("rule", memory.accesses) for name in self.spec.energy if (memory := load_table(name).memory)}
+        return {info.module for kind, name in used if (info := find(kind, name)).outside}
 
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
@@ -51,22 +65,13 @@ class Suite:
 
 
 def load_suite(path: str | Path) -> Suite:
-    """Read, check and expand a suite file. Raises SuiteError listing every problem with its key path."""
+    """Read, check and expand a suite file, or the suite of that name that another distribution brings.
+
+    Raises SuiteError listing every problem with its key path.
+    """
     path = Path(path)
-    data = _read(path)
-    try:
-        spec = SuiteSpec.model_validate(data)
-    except ValidationError as error:
-        problems = [explain(item, data) for item in error.errors()]
-        raise SuiteError([f"{path}: {problem}" for problem in problems + raw_problems(data, path)]) from None
-    problems = raw_problems(data, path) + list(match_problems(spec, data))
-    if problems:
-        raise SuiteError([f"{path}: {problem}" for problem in problems])
-    runs = tuple(_expand(spec, data))
-    twins = list(_twins(runs))
-    if twins:
-        raise SuiteError([f"{path}: {problem}" for problem in twins])
-    return Suite(spec, path, runs)
+    file = _file_of(path)
+    return _checked(_read(file), path, file)
 
 
 def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
@@ -83,6 +88,25 @@ def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
     return suites
 
 
+def installed_suites() -> dict[str, Installed]:
+    """Return the suites that other distributions bring, by name; they are data, and nothing is imported for them.
+
+    Raises ParameterError where a name is there twice.
+    """
+    return installed_files("suite")
+
+
+def _file_of(path: Path) -> Path:
+    """Return the file of a suite that is given by its path, or by its name alone where it is installed."""
+    if path.suffix or path.name != str(path) or os.path.exists(path):  # False also for what no path can be
+        return path
+    try:
+        found = installed_suites().get(path.name)
+    except BenchError as error:
+        raise _wrong(path, [str(error)]) from None
+    return path if found is None else Path(found.value)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = read_toml(path, "a suite")
@@ -94,10 +118,30 @@ def _read(path: Path) -> dict[str, Any]:
         raise SuiteError([f"{path}: cannot be read: {error.strerror}; a suite is a TOML file"]) from None
     except ValueError as error:
         raise SuiteError([f"{path}: {error}"]) from None
+    return data
+
+
+def _checked(data: Mapping[str, Any], path: Path, file: Path) -> Suite:
+    """Return the suite that stands in `file`, and that messages call `path`."""
     if not data:
         required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
-        raise SuiteError([f"{path}: is empty; a suite needs {', '.join(required)}"])
-    return data
+        raise _wrong(path, [f"is empty; a suite needs {', '.join(required)}"])
+    try:
+        spec = SuiteSpec.model_validate(data)
+    except ValidationError as error:
+        raise _wrong(path, [explain(item, data) for item in error.errors()] + raw_problems(data, file)) from None
+    problems = raw_problems(data, file) + list(match_problems(spec, data))
+    if problems:
+        raise _wrong(path, problems)
+    runs = tuple(_expand(spec, data))
+    twins = list(_twins(runs))
+    if twins:
+        raise _wrong(path, twins)
+    return Suite(spec, path, runs)
+
+
+def _wrong(path: Path, problems: Iterable[str]) -> SuiteError:
+    return SuiteError([f"{path}: {problem}" for problem in problems])
 
 
 def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:

@@ -1,14 +1,12 @@
 """What is committed under reports/ is what its records give."""
 
-from pathlib import Path
-
 import pytest
+from support import ROOT
 
 from bench.records.lines import read_records
 from bench.report.write import check_report
 from bench.suite.load import load_suite
 
-ROOT = Path(__file__).parents[2]
 REPORTS = sorted(path.parent for path in (ROOT / "reports").glob("*/records.jsonl"))
 
 

@@ -1,19 +1,15 @@
 """Train with one neuron, deploy with another: a row of its own, and nothing is trained for it."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from support.command import spikebench
 
 from bench.report.evidence.comparison import compare
 from bench.store.failures import write_failure
 from bench.store.store import Store
 from bench.suite.load import load_suite
 
-ROOT = Path(__file__).parents[2]
 SUITE = """
 name     = "deployed"
 title    = "Deployed"
@@ -41,19 +37,6 @@ deploy    = { name = "lif", reset = "hard", v_reset = -0.06 }
 """
 DEPLOY = '{ name = "lif", reset = "hard", v_reset = -0.06 }'
 SAME = '{ name = "clif", tau = 2.0 }'  # the neuron that was trained, written otherwise
-
-
-def spikebench(*arguments, cwd):
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
 
 
 def record_of(folder):

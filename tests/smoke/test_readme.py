@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.readme_table import ROOT, with_tables
+from support import ROOT
+from support.command import spikebench
+from support.readme_table import with_tables
 
 from bench.plugins.registry import plugins
 from bench.runs.assembly import assemble
@@ -72,13 +74,7 @@ def test_the_neuron_of_the_readme_works_as_written(tmp_path, clone):
     text = (clone / "suites" / "digits.toml").read_text().replace('"digits"', '"mine"', 1)
     text = text.replace("seeds    = [0, 1, 2]", "seeds    = [0]")
     (tmp_path / "suites" / "mine.toml").write_text(text.replace("epochs     = 30", "epochs = 2") + "\n" + entry)
-    refused = subprocess.run(
-        [sys.executable, "-m", "bench", "run", "suites/mine.toml"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(clone)},
-        capture_output=True,
-        text=True,
-    )
+    refused = spikebench("run", "suites/mine.toml", cwd=tmp_path, PYTHONPATH=str(clone))
     assert refused.returncode == 2 and "pass --trust or set SPIKEBENCH_TRUST=mylab.neurons" in refused.stderr
     check, run, report = commands(BLOCKS["sh"][1])
     paths = f"{clone}:{tmp_path}"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from bench.plugins import registry
 from bench.records.lines import read_records
+from bench.report.evidence.evidence import Evidence
 from bench.report.formats.text import escape, table
 from bench.report.page import main_table
 from bench.suite.load import load_suite
@@ -26,7 +27,7 @@ def results() -> str:
         f"{escape(', '.join(devices))}. The [full report](reports/{name}/report.md) has every layer, the energy split "
         "and its assumptions."
     )
-    return main_table(suite, records, compact=True).strip() + "\n\n" + words
+    return main_table(Evidence.of(suite, records), compact=True).strip() + "\n\n" + words
 
 
 def neurons() -> str:

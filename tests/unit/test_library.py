@@ -1,5 +1,8 @@
 """The library's calls, on this package's networks and on other modules."""
 
+import tomllib
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -44,6 +47,19 @@ def test_a_suites_problems_are_one_exception(tmp_path):
     with pytest.raises(bench.BenchError) as caught:
         bench.load_suite(tmp_path / "suite.toml")
     assert len(caught.value.problems) >= 8
+
+
+def test_a_suite_is_made_of_data_as_of_a_file(tmp_path):
+    path = Path(__file__).parents[2] / "suites" / "digits.toml"
+    data = tomllib.loads(path.read_text("utf-8"))
+    assert bench.Suite.from_data(data, path) == bench.load_suite(path)
+    suite = bench.Suite.from_data(data)
+    assert (suite.name, str(suite.path)) == ("digits", "digits.toml")
+    assert suite.runs == bench.load_suite(path).runs
+    with pytest.raises(bench.BenchError, match=r"^digits\.toml: train\.epochs: should be a valid integer, not 'two'$"):
+        bench.Suite.from_data(data | {"train": data["train"] | {"epochs": "two"}})
+    with pytest.raises(bench.BenchError, match=r"^suite\.toml: is empty; a suite needs name, title, "):
+        bench.Suite.from_data({})
 
 
 def test_an_unknown_attribute_is_an_attribute_error():

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bench.records.record import Deployment, RunRecord
-from bench.report.evidence.statistics import PairedDifference, Summary, holm, paired_difference, summarise
+from bench.report.evidence.statistics import (
+    PairedDifference,
+    Summary,
+    holm,
+    paired_difference,
+    summarise,
+    summarise_complete,
+)
 from bench.suite.load import Suite
 from bench.suite.run_spec import PlannedRun
 from bench.suite.spec import EntrySpec
@@ -71,8 +78,7 @@ class Entry:
 
     def summary(self, value: Callable[[RunRecord], float | None]) -> Summary:
         """Summarise a number over the finished runs; none at all where a run does not have it."""
-        values = [value(record) for record in self.done]
-        return summarise([] if None in values else [found for found in values if found is not None])
+        return summarise_complete([value(record) for record in self.done])
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,11 @@ class Comparison:
     def baseline(self) -> Entry:
         """The entry that the others are compared with."""
         return next(entry for entry in self.entries if entry.label == self.suite.spec.baseline)
+
+    @property
+    def records(self) -> list[RunRecord]:
+        """The suite's own records, done and failed, by entry and seed."""
+        return [slot.record for entry in self.trained for slot in entry.slots if slot.record is not None]
 
     @property
     def others(self) -> list[Entry]:
@@ -157,13 +168,23 @@ def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:
     return tuple(_slot(run, by_key.get(run.key, [])) for run in suite.runs)
 
 
+def held(suite: Suite, records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the records that a report of `suite` keeps, by entry and seed; what was measured otherwise is left out."""
+    return [slot.record for slot in select(suite, records) if slot.record is not None]
+
+
 def _slot(run: PlannedRun, records: Sequence[RunRecord]) -> Slot:
     done = [record for record in records if record.status == "done"]
     usable = [record for record in done if record.measure_key == run.measure_key]
     if usable:
-        return Slot(run, min(usable, key=RunRecord.to_json), None)
+        return Slot(run, _first(usable), None)
     failed = [record for record in records if record.status == "failed"]
     if failed:
-        record = min(failed, key=RunRecord.to_json)
+        record = _first(failed)
         return Slot(run, record, (record.error or "no reason recorded").strip().partition("\n")[0])
     return Slot(run, None, OTHERWISE_MEASURED if done else NOT_RUN)
+
+
+def _first(records: Sequence[RunRecord]) -> RunRecord:
+    """Return the same one of several records, in whatever order they come."""
+    return records[0] if len(records) == 1 else min(records, key=RunRecord.to_json)

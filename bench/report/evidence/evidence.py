@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
+from bench.files.canonical import canonical_json
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import Comparison, compare
+from bench.report.evidence.figure_data import figure_data
 from bench.report.evidence.pricing import Priced, price
 from bench.suite.load import Suite
 
@@ -27,3 +31,18 @@ class Evidence:
         """
         comparison, chosen = compare(suite, records), tuple(tables or suite.spec.energy)
         return cls(comparison, chosen, tuple(price(comparison, chosen)))
+
+    @property
+    def leading(self) -> Priced:
+        """The prices under the first table: of the verdict, the narrow table and the figure of energy."""
+        return self.prices[0]
+
+    @cached_property
+    def figures(self) -> dict[str, Any]:
+        """What each figure draws, by its name; figures without data are absent."""
+        return figure_data(self.comparison, self.leading)
+
+    @property
+    def figures_json(self) -> str:
+        """What the figures draw as a file, by which they are checked."""
+        return canonical_json(self.figures) + "\n"

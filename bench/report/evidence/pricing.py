@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bench.energy.estimate import EnergyBreakdown, estimate_energy
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import CostTable, load_table
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.quantities import FIRING_RATE
-from bench.report.evidence.statistics import Summary, summarise
+from bench.report.evidence.statistics import Summary, summarise_complete
 from bench.report.formats.text import ratio
 
 DENSE, ZERO_SKIPPING = "dense", "zero_skipping"
@@ -26,6 +26,10 @@ class Priced:
     table: CostTable
     baseline: Entry
     breakdowns: Mapping[str, tuple[EnergyBreakdown, ...]]  # by label, one per finished run
+    # The baseline with narrower activations by timesteps, kept: sections ask for it once per entry and mode.
+    _quantised: dict[int, list[EnergyBreakdown | None]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def name(self) -> str:
@@ -34,12 +38,11 @@ class Priced:
 
     def of(self, entry: Entry, value: Callable[[EnergyBreakdown], float | None]) -> Summary:
         """Summarise a figure over an entry's finished runs; no value at all where one of them has no price."""
-        values = [value(breakdown) for breakdown in self.breakdowns[entry.label]]
-        return summarise([] if None in values else [found for found in values if found is not None])
+        return summarise_complete([value(breakdown) for breakdown in self.breakdowns[entry.label]])
 
     def summary(self, entry: Entry, what: str, mode: str) -> Summary:
         """Summarise energy in pJ per sample."""
-        return self.of(entry, lambda breakdown: _figure(breakdown, what, mode))
+        return self.of(entry, lambda breakdown: breakdown.figure(what, mode))
 
     def mean(self, entry: Entry, what: str, mode: str) -> float | None:
         """Return the mean energy in pJ per sample, None where it has no price or nothing has finished."""
@@ -55,7 +58,7 @@ class Priced:
 
     def spiking_pj(self, entry: Entry) -> float | None:
         """Return the synaptic energy of all layers whose input is not analog."""
-        return self.of(entry, lambda breakdown: _sum_of_spiking(breakdown)).mean
+        return self.of(entry, _sum_of_spiking).mean
 
     def break_even_rate(self, entry: Entry, mode: str) -> float | None:
         """Return the firing rate at which the entry's total equals the baseline's.
@@ -76,13 +79,14 @@ class Priced:
 
         None where the baseline spikes, or the table cannot price narrower activations.
         """
-        found = [
-            estimate_quantised(counts, self.table, timesteps)
-            for record in self.baseline.done
-            if (counts := record.counts) is not None
-        ]
-        values = [None if breakdown is None else _figure(breakdown, "total", mode) for breakdown in found]
-        return summarise([] if None in values else [value for value in values if value is not None]).mean
+        if timesteps not in self._quantised:
+            self._quantised[timesteps] = [
+                estimate_quantised(counts, self.table, timesteps)
+                for record in self.baseline.done
+                if (counts := record.counts) is not None
+            ]
+        found = self._quantised[timesteps]
+        return summarise_complete([None if each is None else each.figure("total", mode) for each in found]).mean
 
 
 def firing_rate(entry: Entry) -> float | None:
@@ -102,11 +106,6 @@ def price(comparison: Comparison, tables: Sequence[str]) -> list[Priced]:
         }
         found.append(Priced(table, comparison.baseline, breakdowns))
     return found
-
-
-def _figure(breakdown: EnergyBreakdown, what: str, mode: str) -> float | None:
-    value: float | None = getattr(breakdown, f"{what}_{mode}_pj_per_sample")
-    return value
 
 
 def _sum_of_spiking(breakdown: EnergyBreakdown) -> float | None:

@@ -74,6 +74,11 @@ def summarise(values: Sequence[float]) -> Summary:
     return Summary(n, statistics.fmean(values) if n else None, statistics.stdev(values) if n > 1 else None)
 
 
+def summarise_complete(values: Sequence[float | None]) -> Summary:
+    """Summarise `values`, as if there were none where one of them is missing."""
+    return summarise([] if None in values else [value for value in values if value is not None])
+
+
 def paired_difference(baseline: Mapping[int, float], entry: Mapping[int, float]) -> PairedDifference:
     """Compare accuracies in percent, given by seed, over the seeds that both have."""
     seeds = tuple(seed for seed in baseline if seed in entry)

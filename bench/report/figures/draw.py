@@ -1,17 +1,15 @@
-"""The figures of a report, drawn from `figure_data` alone: SVG and PNG, the same bytes every time."""
+"""The figures of a report, drawn from `Evidence.figures` alone: SVG and PNG, the same bytes every time."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from bench.files.canonical import canonical_json
-from bench.records.record import RunRecord
-from bench.report.figures.data import figure_data
+from bench.report.evidence.evidence import Evidence
 from bench.report.figures.drawing import (
     PLAIN,
     STYLE,
@@ -27,25 +25,21 @@ from bench.report.figures.drawing import (
 )
 from bench.report.figures.panels import gradient_flow, membrane
 from bench.report.formats.text import energy_unit
-from bench.suite.load import Suite
 
 LINEAR_UP_TO = 20.0  # ratio of energies above which their axis is logarithmic
 
 
-def draw_figures(
-    suite: Suite, records: Sequence[RunRecord], tables: Sequence[str] | None = None
-) -> dict[str, str | bytes]:
+def draw_figures(evidence: Evidence) -> dict[str, str | bytes]:
     """Return every figure that has data as SVG and PNG, and figures.json with what they draw, by file name."""
-    data = figure_data(suite, records, tables)
-    entries = suite.spec.entries
+    entries = evidence.comparison.suite.spec.entries
     deployed = [entry.deployed_label for entry in entries if entry.deploy is not None]
     looks = looks_of([entry.label for entry in entries] + deployed)
     drawn: dict[str, str | bytes] = {}
     with matplotlib.rc_context(STYLE):
-        for name, series in data.items():
+        for name, series in evidence.figures.items():
             figure = DRAWINGS[name](series, looks)
             drawn |= {f"{name}.{ending}": saved(figure, ending) for ending in ("svg", "png")}
-    return drawn | {"figures.json": canonical_json(data) + "\n"}
+    return drawn | {"figures.json": evidence.figures_json}
 
 
 def accuracy_energy(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figure:

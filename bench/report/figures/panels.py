@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogFormatterMathtext, MaxNLocator, NullFormatter
 
 from bench.records.diagnostics import Diagnostics
-from bench.report.figures.diagnostics_data import gradient_layers, membrane_layers
+from bench.report.evidence.diagnostics_data import gradient_layers, membrane_layers
 from bench.report.figures.drawing import BAND_ALPHA, PLAIN, STYLE, TALL, WIDE, Look, drawable, finish, looks_of, saved
 from bench.report.formats.text import percent
 

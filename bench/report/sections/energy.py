@@ -116,7 +116,7 @@ def _split(priced: Priced, entries: Sequence[Entry]) -> str:
 
 
 def _column(name: str) -> Callable[[EnergyBreakdown], float | None]:
-    return lambda breakdown: getattr(breakdown, f"{name}_pj_per_sample")
+    return lambda breakdown: breakdown.parts[name]
 
 
 def _sigmoid(priced: Priced, entries: Sequence[Entry]) -> str:

@@ -3,25 +3,13 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from support import ROOT
+from support.command import spikebench
 
 from bench.errors import BenchError
 from bench.kit.scaffold import new_neuron
-
-ROOT = Path(__file__).parents[3]
-
-
-def spikebench(*arguments, cwd):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
 
 
 @pytest.fixture

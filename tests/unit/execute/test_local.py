@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from test_store import RUN, SUITE
+from support.runs import RUN, SUITE
 
 from bench.execute.engines.local import Local
 from bench.execute.executor import open_engine

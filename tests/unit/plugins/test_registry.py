@@ -179,17 +179,12 @@ def test_a_neuron_that_inherits_its_constructor_has_its_parameters(tmp_path, mon
         ("x = " + "(" * 5000 + ")" * 5000, "not a Python file that can be read"),
     ],
 )
-def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, monkeypatch, source, expected):
+def test_a_plug_in_file_that_cannot_be_described_is_named(tmp_path, source, expected):
     (tmp_path / "neurons").mkdir()
     (tmp_path / "neurons" / "broken.py").write_text(source + '\n    name = "mine"\n')
-    monkeypatch.setattr(registry, "PACKAGE", tmp_path)
-    registry._scan.cache_clear()
-    try:
-        with pytest.raises(ParameterError) as caught:
-            registry.find("neuron", "lif")
-        assert str(tmp_path / "neurons" / "broken.py") in str(caught.value) and expected in str(caught.value)
-    finally:
-        registry._scan.cache_clear()
+    with pytest.raises(ParameterError) as caught:
+        registry.scan("neuron", tmp_path)
+    assert str(tmp_path / "neurons" / "broken.py") in str(caught.value) and expected in str(caught.value)
 
 
 def test_what_the_harness_gives_is_no_parameter_of_a_suite(tmp_path, monkeypatch):

@@ -10,11 +10,6 @@ from bench.report.evidence.pricing import DENSE, price
 from bench.report.page import render_report
 
 
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
 def part(suite, records, heading, tables=None):
     energy = section(render_report(suite, records, tables), "Energy")
     found = re.search(rf"### {heading}\n\n(.*?)(?=\n\n###|\Z)", energy, re.S)

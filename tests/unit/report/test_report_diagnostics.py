@@ -9,8 +9,8 @@ from support.reports import cells, diagnosed, make_record, make_records, make_su
 from bench.errors import BenchError
 from bench.records.diagnostics import Diagnostics
 from bench.records.record import RunRecord
-from bench.report.figures.data import figure_data
-from bench.report.figures.diagnostics_data import gradient_layers
+from bench.report.evidence.diagnostics_data import gradient_layers
+from bench.report.evidence.evidence import Evidence
 from bench.report.figures.draw import DRAWINGS
 from bench.report.figures.drawing import STYLE, looks_of
 from bench.report.figures.panels import run_figure
@@ -40,7 +40,7 @@ def test_a_page_without_diagnostics_has_no_such_section():
     suite = make_suite()
     report = render_report(suite, make_records(suite))
     assert HEADING not in report and "diagnostics" not in report
-    assert not {"gradient_flow", "membrane"} & set(figure_data(suite, make_records(suite)))
+    assert not {"gradient_flow", "membrane"} & set(Evidence.of(suite, make_records(suite)).figures)
 
 
 def test_the_sentence_is_the_mean_over_layers_and_seeds(suite, records):
@@ -80,7 +80,8 @@ def test_a_layer_without_gradient_is_left_out_of_the_mean_and_said(suite):
     assert "no gradient" in section(render_report(suite, records), HEADING)
     records = [diagnosed(r, (None, None)) for r in make_records(suite)]
     assert "reaches" not in section(render_report(suite, records), HEADING)
-    assert "gradient_flow" not in figure_data(suite, records) and "membrane" in figure_data(suite, records)
+    figures = Evidence.of(suite, records).figures
+    assert "gradient_flow" not in figures and "membrane" in figures
 
 
 def test_the_table_of_an_entry(suite, records):
@@ -95,7 +96,7 @@ def test_the_table_of_an_entry(suite, records):
 
 
 def test_figure_data_by_hand(suite, records):
-    data = figure_data(suite, records)
+    data = Evidence.of(suite, records).figures
     flow, membrane = data["gradient_flow"], data["membrane"]
     assert [entry["label"] for entry in flow["entries"]] == ["LIF", "CLIF"]
     assert flow["entries"][0]["layers"][0] == {
@@ -119,7 +120,7 @@ def test_figure_data_by_hand(suite, records):
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(3, 6), slice(0, None, 3)])
 def test_the_figures_draw_what_their_data_say(suite, records, chosen):
-    data = figure_data(suite, records[chosen])
+    data = Evidence.of(suite, records[chosen]).figures
     with matplotlib.rc_context(STYLE):
         flow = DRAWINGS["gradient_flow"](data["gradient_flow"], looks_of(LABELS))
         membrane = DRAWINGS["membrane"](data["membrane"], looks_of(LABELS))
@@ -136,7 +137,7 @@ def test_one_timestep_has_a_membrane_and_no_flow():
     suite = make_suite(
         entries=[{"label": label, "neuron": {"name": label.lower()}, "timesteps": 1} for label in ("LIF", "CLIF")]
     )
-    data = figure_data(suite, list(map(diagnosed, make_records(suite))))
+    data = Evidence.of(suite, list(map(diagnosed, make_records(suite)))).figures
     assert "membrane" in data and "gradient_flow" not in data
 
 

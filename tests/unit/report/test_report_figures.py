@@ -5,19 +5,9 @@ import pytest
 from matplotlib.figure import Figure
 from support.reports import diagnosed, make_records, make_suite
 
-from bench.report.figures.data import figure_data
+from bench.report.evidence.evidence import Evidence
 from bench.report.figures.draw import DRAWINGS, draw_figures
 from bench.report.figures.drawing import COLOURS, STYLE, drawable, looks_of
-
-
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
 
 
 def by_label(data, name):
@@ -25,7 +15,7 @@ def by_label(data, name):
 
 
 def test_figure_data_by_hand(suite, records):
-    data = figure_data(suite, records)
+    data = Evidence.of(suite, records).figures
     lif = by_label(data, "accuracy_energy")["LIF"]
     # 89.0, 89.8, 90.6 %; 9694, 9712, 9730 pJ.
     assert lif == {
@@ -48,37 +38,37 @@ def test_figure_data_by_hand(suite, records):
 
 
 def test_entries_without_data_are_named_and_figures_without_data_absent(suite, records):
-    data = figure_data(suite, records[:6])
+    data = Evidence.of(suite, records[:6]).figures
     assert data["training_curves"]["without_data"] == data["accuracy_energy"]["without_data"] == ["CLIF"]
-    assert figure_data(suite, []) == {}
-    assert "firing_rate" not in figure_data(suite, records[:3])
+    assert Evidence.of(suite, []).figures == {}
+    assert "firing_rate" not in Evidence.of(suite, records[:3]).figures
 
 
 def test_one_seed_has_no_spread(suite, records):
-    data = figure_data(suite, records[::3])
+    data = Evidence.of(suite, records[::3]).figures
     assert by_label(data, "accuracy_energy")["LIF"]["accuracy_percent_sd"] is None
     assert by_label(data, "firing_rate")["LIF"]["firing_rate_sd"] == [None]
 
 
 def test_order_of_records_does_not_matter(suite, records):
-    assert figure_data(suite, records[::-1]) == figure_data(suite, records)
+    assert Evidence.of(suite, records[::-1]).figures == Evidence.of(suite, records).figures
 
 
 def test_written_figures_come_in_two_formats_with_their_data_and_hold_no_date(suite, records):
     records = list(map(diagnosed, records))
-    drawn = draw_figures(suite, records)
+    drawn = draw_figures(Evidence.of(suite, records))
     assert set(drawn) == {
         "figures.json",
         *(f"{name}.{ending}" for name in DRAWINGS for ending in ("svg", "png")),
     }
     svg = drawn["accuracy_energy.svg"].decode()
     assert svg.count("<svg") == 1 and "<dc:date>" not in svg
-    assert json.loads(drawn["figures.json"]) == figure_data(suite, records)
+    assert json.loads(drawn["figures.json"]) == Evidence.of(suite, records).figures
 
 
 @pytest.mark.parametrize("chosen", [slice(None), slice(0, None, 3), slice(0, 3), slice(3, None)])
 def test_every_figure_draws_what_its_data_say(suite, records, chosen):
-    data = figure_data(suite, records[chosen])
+    data = Evidence.of(suite, records[chosen]).figures
     looks = looks_of([entry.label for entry in suite.spec.entries])
     with matplotlib.rc_context(STYLE):
         for name, series in data.items():
@@ -90,7 +80,7 @@ def test_every_figure_draws_what_its_data_say(suite, records, chosen):
 
 
 def test_points_are_where_the_numbers_are(suite, records):
-    data = figure_data(suite, records)
+    data = Evidence.of(suite, records).figures
     figure = DRAWINGS["accuracy_energy"](data["accuracy_energy"], looks_of(["ANN", "LIF", "CLIF"]))
     places = {(line.get_xdata()[0], line.get_ydata()[0]) for line in figure.axes[0].lines if line.get_marker() == "s"}
     assert places == {(9.712, 89.8), (5.112, 89.8)}
@@ -106,7 +96,7 @@ def test_looks_tell_entries_apart_and_do_not_depend_on_the_figure():
 @pytest.mark.parametrize("label", ["$x^2$", "$\\alpha", "_hidden", "日本", "a\u202eb", "50 % & #1", "$$"])
 def test_odd_labels_can_be_drawn(label, tmp_path):
     suite = make_suite(labels=("ANN", label), seeds=(0,))
-    series = figure_data(suite, make_records(suite))["accuracy_by_timestep"]
+    series = Evidence.of(suite, make_records(suite)).figures["accuracy_by_timestep"]
     figure = DRAWINGS["accuracy_by_timestep"](series, looks_of(["ANN", label]))
     figure.savefig(tmp_path / "figure.svg")
     assert "</svg>" in (tmp_path / "figure.svg").read_text("utf-8")

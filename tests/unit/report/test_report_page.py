@@ -2,12 +2,12 @@ import random
 import re
 import unicodedata
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.reports import cells, failed, layer, make_record, make_records, make_suite, section
 
 from bench.records.record import DataSource
+from bench.report.evidence.evidence import Evidence
 from bench.report.page import main_table, render_report
 from bench.report.sections.one_run import count_tables
 
@@ -26,16 +26,6 @@ LABELS = st.lists(
     max_size=3,
     unique=True,
 )
-
-
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
 
 
 def verdict_of(suite, records, label):
@@ -119,7 +109,7 @@ def test_nothing_finished_is_said_and_does_not_crash(suite):
 def test_without_the_baseline_nothing_is_compared(suite, records):
     report = render_report(suite, records[3:])
     assert "No run of the baseline **ANN** has finished" in section(report, "Verdict")
-    assert main_table(suite, records[3:]).count("n/a") > 0
+    assert main_table(Evidence.of(suite, records[3:])).count("n/a") > 0
 
 
 def test_matched_is_said_only_when_digests_agree(suite, records):

@@ -7,6 +7,7 @@ from support.reports import cells, failed, make_record, make_records, make_suite
 from bench.errors import BenchError, UnknownNameError
 from bench.report.evidence.comparison import compare as compare_runs
 from bench.report.evidence.comparison import select
+from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.frames import layers_frame, neurons_frame, runs_frame
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, price
 from bench.report.page import main_table, render_report, render_table
@@ -31,18 +32,8 @@ EXPECTED_PJ = {
 }
 
 
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
-
-
 def test_every_number_of_the_main_table_by_hand(suite, records):
-    header, *rows = cells(main_table(suite, records))
+    header, *rows = cells(main_table(Evidence.of(suite, records)))
     assert header == [
         "entry",
         "T",
@@ -77,7 +68,7 @@ def test_every_number_of_the_main_table_by_hand(suite, records):
 
 
 def test_the_compact_table_has_eight_columns(suite, records):
-    header, *rows = cells(main_table(suite, records, compact=True))
+    header, *rows = cells(main_table(Evidence.of(suite, records), compact=True))
     assert len(header) == 8
     assert rows[1] == [
         *("LIF", "2", "89.80 ± 0.80 (n = 3)", "-1.20 (-1.70 to -0.70)", "0.2000", "1.060", "9.712", "0.701× / 0.848×")
@@ -108,7 +99,7 @@ def test_break_even_rate_by_hand(suite, records):
 
 
 def test_csv_has_full_precision_and_leaves_open_what_is_missing(suite, records):
-    rows = list(csv.DictReader(io.StringIO(render_table(suite, records[:3] + records[6:], "csv"))))
+    rows = list(csv.DictReader(io.StringIO(render_table(Evidence.of(suite, records[:3] + records[6:]), "csv"))))
     assert [row["entry"] for row in rows] == ["ANN", "LIF", "CLIF"]
     assert float(rows[2]["accuracy_percent_mean"]) == pytest.approx((90.1 + 90.9 + 92.1) / 3, rel=1e-12)
     assert float(rows[2]["horowitz-fp32_total_zero_skipping_ratio"]) == pytest.approx(6916 / 6025, rel=1e-12)
@@ -118,7 +109,7 @@ def test_csv_has_full_precision_and_leaves_open_what_is_missing(suite, records):
 
 def test_latex_is_escaped_and_ruled():
     suite = make_suite(labels=("A_N&N", "50% #1", "{x}"))
-    text = render_table(suite, make_records(suite), "latex")
+    text = render_table(Evidence.of(suite, make_records(suite)), "latex")
     assert r"A\_N\&N" in text and r"50\% \#1" in text and r"\{x\}" in text
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\hline")] == [1, 1, 1, 0]
     lines = [line for line in text.splitlines() if line.endswith(r"\\")]
@@ -127,9 +118,9 @@ def test_latex_is_escaped_and_ruled():
 
 def test_an_unknown_format_and_an_unknown_table_are_errors(suite, records):
     with pytest.raises(BenchError, match="did you mean 'latex'"):
-        render_table(suite, records, "latx")
+        render_table(Evidence.of(suite, records), "latx")
     with pytest.raises(UnknownNameError, match="horowitz-fp32"):
-        main_table(suite, records, tables=["horowitz-fp33"])
+        main_table(Evidence.of(suite, records, tables=["horowitz-fp33"]))
 
 
 def test_what_has_no_price_is_not_available_rather_than_cheap(tmp_path, suite, records):
@@ -139,7 +130,7 @@ def test_what_has_no_price_is_not_available_rather_than_cheap(tmp_path, suite, r
         'title = "Chip"\nsource = "made up"\nnode_nm = 14\nprecision = "int8"\nscope = "synops"\n'
         "[operation_pj]\nac = 2.0\nadd = 0.0\ncompare = 0.0\nmul = 0.0\nsub = 0.0\nsigmoid = 0.0\n"
     )
-    rows = cells(main_table(suite, records, tables=[str(path)]))[1:]
+    rows = cells(main_table(Evidence.of(suite, records, tables=[str(path)])))[1:]
     assert [row[9:] for row in rows] == [["n/a", "n/a"]] * 3
     text = section(render_report(suite, records, [str(path)]), "Energy")
     assert "stem: mac" in text
@@ -183,18 +174,18 @@ def test_layer_and_neuron_frames(suite, records):
 
 def test_one_seed_has_no_plus_minus():
     suite = make_suite(seeds=(0,))
-    _, ann, lif, _ = cells(main_table(suite, make_records(suite)))
+    _, ann, lif, _ = cells(main_table(Evidence.of(suite, make_records(suite))))
     assert (ann[3], lif[3], lif[5]) == ("90.00 (n = 1)", "89.00 (n = 1)", "-1.00")
-    assert "±" not in main_table(suite, make_records(suite))
+    assert "±" not in main_table(Evidence.of(suite, make_records(suite)))
 
 
 def test_fewer_finished_than_planned_shows(suite, records):
-    rows = cells(main_table(suite, records[:5]))[1:]
+    rows = cells(main_table(Evidence.of(suite, records[:5])))[1:]
     assert rows[1][3] == "89.40 ± 0.57 (n = 2 of 3)"
     assert rows[2][3:6] == ["missing (n = 0 of 3)", "n/a", "n/a"]
 
 
 def test_a_record_without_counts_leaves_its_entry_open(suite, records):
     bare = make_record(suite.runs[3], samples_counted=None, layers=[], neurons=[], other_ops=[])
-    row = cells(main_table(suite, [*records[:3], bare, *records[4:]]))[2]
+    row = cells(main_table(Evidence.of(suite, [*records[:3], bare, *records[4:]])))[2]
     assert row[6:9] == ["n/a", "n/a", "n/a"]

@@ -11,18 +11,10 @@ import bench.report.write
 from bench.errors import RecordError, StoreError
 from bench.records.lines import read_records
 from bench.report.diff import diff, load_side
+from bench.report.evidence.comparison import held
+from bench.report.evidence.evidence import Evidence
 from bench.report.write import check_report, make_report, records_text, write_report
 from bench.store.store import Store
-
-
-@pytest.fixture
-def suite():
-    return make_suite()
-
-
-@pytest.fixture
-def records(suite):
-    return make_records(suite)
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +22,7 @@ def written(tmp_path_factory):
     """A report written once; tests that change it work on a copy."""
     folder = tmp_path_factory.mktemp("written")
     suite = make_suite()
-    return folder, write_report(suite, make_records(suite), folder)
+    return folder, write_report(Evidence.of(suite, make_records(suite)), folder)
 
 
 @pytest.fixture
@@ -54,7 +46,7 @@ def test_the_folder_holds_records_page_and_figures(written):
 
 def test_records_are_sorted_by_entry_and_seed_and_failed_ones_kept(suite, records, tmp_path):
     broken = failed(suite.runs[8], "out of memory")
-    (tmp_path / "records.jsonl").write_text(records_text(suite, [broken, *reversed(records[:8])]), "utf-8")
+    (tmp_path / "records.jsonl").write_text(records_text(held(suite, [broken, *reversed(records[:8])])), "utf-8")
     lines = (tmp_path / "records.jsonl").read_text("utf-8").splitlines()
     assert [(json.loads(line)["label"], json.loads(line)["seed"]) for line in lines] == [
         (label, seed) for label in ("ANN", "LIF", "CLIF") for seed in (0, 1, 2)
@@ -65,7 +57,7 @@ def test_records_are_sorted_by_entry_and_seed_and_failed_ones_kept(suite, record
 
 def test_writing_again_from_what_was_written_changes_nothing_figures_neither(suite, folder):
     first = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    write_report(suite, read_records(folder / "records.jsonl")[::-1], folder)
+    write_report(Evidence.of(suite, read_records(folder / "records.jsonl")[::-1]), folder)
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == first
 
 
@@ -108,11 +100,11 @@ def test_a_broken_line_is_named(suite, folder):
 def test_a_folder_that_cannot_be_made_is_an_error(suite, records, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="cannot be written"):
-        write_report(suite, records, tmp_path / "file")
+        write_report(Evidence.of(suite, records), tmp_path / "file")
 
 
 def test_nothing_finished_can_be_written_and_checked(suite, tmp_path):
-    write_report(suite, [], tmp_path)
+    write_report(Evidence.of(suite, []), tmp_path)
     assert (tmp_path / "records.jsonl").read_text() == ""
     assert check_report(suite, tmp_path) == []
 
@@ -176,11 +168,11 @@ def test_two_reports_at_once_never_interleave(suite, records, tmp_path, monkeypa
     folder, writing, overlaps = tmp_path / "reports" / suite.name, [], []
     real = bench.report.write.write_report
 
-    def watched(suite, records, *arguments):
+    def watched(evidence, folder):
         writing.append(1)
         overlaps.append(len(writing))
         time.sleep(0.05)
-        real(suite, records, *arguments)
+        real(evidence, folder)
         assert check_report(suite, folder) == []
         writing.pop()
 
@@ -204,5 +196,5 @@ def test_a_folder_in_place_of_a_page_is_a_finding_and_nothing_is_half_written(su
     assert check_report(suite, folder) == [f"{folder / 'report.md'}: cannot be read: Is a directory"]
     before = (folder / "records.jsonl").read_bytes()
     with pytest.raises(StoreError, match=r"report\.md: cannot be written: Is a directory"):
-        write_report(suite, [], folder)
+        write_report(Evidence.of(suite, []), folder)
     assert (folder / "records.jsonl").read_bytes() == before

@@ -4,48 +4,20 @@ import contextlib
 import json
 import os
 import threading
-from pathlib import Path
 
 import pytest
+from support import ROOT
+from support.runs import RUN, SUITE, put, record
 
 from bench.errors import NewerError, RecordError, StoreError
 from bench.files.durable import atomic_write
 from bench.records.lines import read_records
 from bench.records.record import Digests, RunRecord
-from bench.runs import provenance
 from bench.store.checkpoints import write_state
 from bench.store.failures import write_failure
 from bench.store.store import State, Store
-from bench.suite.load import load_suite
 
-SUITE = load_suite(Path(__file__).parents[3] / "suites" / "digits.toml")
-RUN = SUITE.select("LIF", 0)[0]
-OLD = Path(__file__).parents[2] / "golden" / "record-schema-1.jsonl"
-
-
-def record(run=RUN, **changes):
-    digests = Digests(initial_weights="w", sample_order="o", code=provenance.code_digest(run.spec))
-    values = {
-        "key": run.key,
-        "measure_key": run.measure_key,
-        "label": "an older label",
-        "seed": run.seed,
-        "spec": run.spec.to_json(),
-        "resolved": provenance.resolve_parameters(run.spec),
-        "status": "done",
-        "accuracy_fraction": 0.5,
-        "digests": digests,
-    }
-    return RunRecord(**(values | changes))
-
-
-def put(store, run=RUN, **changes):
-    atomic_write(store.folder(run).record, record(run, **changes).to_json() + "\n")
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "runs")
+OLD = ROOT / "tests" / "golden" / "record-schema-1.jsonl"
 
 
 def test_states(store):

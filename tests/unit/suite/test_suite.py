@@ -3,62 +3,13 @@
 from pathlib import Path
 
 import pytest
+from support.suites import TEXT, problems
 
-from bench.errors import BenchError, SuiteError
+from bench.errors import BenchError
 from bench.runs.provenance import resolve_parameters
 from bench.suite.load import load_suite
 
 SUITES = sorted((Path(__file__).parents[3] / "suites").glob("*.toml"))
-TEXT = """
-name = "tiny"
-title = "Tiny"
-baseline = "ANN"
-seeds = [0, 1]
-energy = ["horowitz-fp32"]
-dataset = { name = "digits" }
-model = { name = "convnet", width = 8, stages = 2 }
-
-[train]
-epochs = 2
-batch_size = 64
-optimizer = { name = "sgd", learning_rate = 0.1 }
-
-[[entries]]
-label = "ANN"
-neuron = { name = "relu" }
-timesteps = 1
-
-[[entries]]
-label = "LIF"
-neuron = { name = "lif", tau = 2.0 }
-timesteps = 4
-"""
-
-
-def writer(tmp_path):
-    """Return a function that writes the suite, with changes, and returns its path."""
-
-    def write(text=TEXT, **changes):
-        for old, new in changes.values():
-            assert old in text
-            text = text.replace(old, new)
-        path = tmp_path / "tiny.toml"
-        path.write_text(text)
-        return path
-
-    return write
-
-
-@pytest.fixture
-def write(tmp_path):
-    return writer(tmp_path)
-
-
-def problems(path):
-    with pytest.raises(SuiteError) as caught:
-        load_suite(path)
-    assert caught.value.exit_code == 2
-    return [line.removeprefix(f"{path}: ") for line in caught.value.problems]
 
 
 def keys(path):

@@ -8,17 +8,12 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from test_suite import TEXT, problems, writer
+from support.suites import TEXT, problems
 
 from bench.energy.table import load_table
 from bench.errors import SuiteError, TableError
 from bench.report.page import render_report
 from bench.suite.load import load_suite
-
-
-@pytest.fixture
-def write(tmp_path):
-    return writer(tmp_path)
 
 
 @pytest.mark.parametrize(

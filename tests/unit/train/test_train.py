@@ -1,21 +1,23 @@
 """The training loop: losses against the formula, schedules against torch's, and going on after a stop."""
 
+import copy
 import math
 
 import pytest
 import torch
+from support.training import CPU, TESTED, train
 from torch import nn
 from torch.nn import functional as F
 
 import bench.train.loop
 from bench.errors import RunFailedError
-from bench.store.checkpoints import older, read_state, write_state
-from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec, TrainSpec
-from bench.train.loop import Interrupted, fit
+from bench.store.checkpoints import read_state, write_state
+from bench.store.folder import older
+from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec
+from bench.train.loop import Interrupted
 from bench.train.schedule import schedule_factor
 from bench.train.step import build_optimizer, compute_loss
 
-CPU = torch.device("cpu")
 LOGITS = torch.tensor([[[1.0, 2.0, 0.0], [0.5, -1.0, 2.0]], [[3.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])  # [T=2, N=2, 3]
 LABELS = torch.tensor([0, 2])
 
@@ -104,61 +106,34 @@ def test_optimizers_are_torchs_with_the_given_settings():
     assert type(adamw) is torch.optim.AdamW and adamw.defaults["betas"] == (0.9, 0.999)
 
 
-class Data:
-    """Two random classes in batches that depend on epoch and step alone."""
-
-    steps = 6
-
-    def batches(self, epoch, start_step=0):
-        for step in range(start_step, self.steps):
-            generator = torch.Generator().manual_seed(1000 * epoch + step)
-            indices = torch.randperm(64, generator=generator)[:8]
-            images = torch.randn(8, 1, 4, 4, generator=generator)
-            yield indices, images, (images.mean((1, 2, 3)) > 0).long()
-
-
-class Net(nn.Module):
-    """Flatten, dropout, linear: dropout draws from the global generator, which a checkpoint must carry."""
+class Shelf:
+    """Keeps every state in memory, and what was said against one."""
 
     def __init__(self):
-        super().__init__()
-        self.dropout, self.linear = nn.Dropout(0.5), nn.Linear(16, 2)
+        self.states, self.refused = [], []
 
-    def forward(self, x):
-        return self.linear(self.dropout(x.flatten(2)))
+    def load(self):
+        yield from reversed(self.states)
+
+    def refuse(self, error):
+        self.refused.append(str(error))
+
+    def save(self, state):
+        self.states.append(copy.deepcopy(state))
 
 
-TESTED = {"test_accuracy_fraction": 0.5}
-
-
-def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
-    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
-    spec = TrainSpec(
-        epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
-    )
-    torch.manual_seed(0)
-    model, steps = Net(), []
-
-    def stop():
-        return stop_after is not None and len(steps) >= stop_after
-
-    def encode(images, epoch, step):
-        steps.append(step)
-        return images.expand(2, *images.shape)
-
-    history = fit(
-        model,
-        encode,
-        Data(),
-        spec,
-        device=CPU,
-        code="today's",
-        checkpoint=checkpoint,
-        test=test,
-        watch=watch,
-        stop=stop,
-    )
-    return model, history
+def test_whoever_keeps_states_need_not_be_a_folder_and_hears_of_one_that_does_not_fit(tmp_path):
+    _, expected = train(tmp_path / "whole.pt")
+    shelf = Shelf()
+    for stop_after in (7, 3):
+        with pytest.raises(Interrupted):
+            train(shelf, stop_after)
+    assert [(state["epoch"], state["step"]) for state in shelf.states] == [(1, 0), (1, 1), (1, 4)]
+    shelf.states[-1]["history"]["other"] = "version"
+    del shelf.states[-2]["cpu_rng"]
+    _, history = train(shelf)
+    assert shelf.refused == ["its history is of another version", "'cpu_rng'"]
+    assert history.rows == expected.rows and history.order == expected.order
 
 
 @pytest.mark.parametrize("stops", [[1], [6], [7], [4, 5, 3], [1] * 17])

@@ -2,13 +2,12 @@
 
 import json
 import os
-import subprocess
-import sys
 import time
 from dataclasses import asdict, replace
 
 import pytest
-from test_store import RUN, SUITE, put, record
+from support.command import spikebench
+from support.runs import RUN, SUITE, put, record
 from typer.testing import CliRunner
 
 import bench.upkeep.doctor
@@ -216,10 +215,5 @@ def test_data_that_is_missing_is_a_warning(place):
 
 def test_a_folder_that_may_not_be_written_is_wrong(place):
     (place.root.parent / "runs").write_text("a file")
-    done = subprocess.run(
-        [sys.executable, "-m", "bench", "doctor", str(SUITE.path)],
-        capture_output=True,
-        text=True,
-        cwd=place.root.parent,
-    )
-    assert done.returncode == 1 and "Traceback" not in done.stderr and "wrong    runs" in done.stdout
+    done = spikebench("doctor", SUITE.path, cwd=place.root.parent)
+    assert done.returncode == 1 and "wrong    runs" in done.stdout

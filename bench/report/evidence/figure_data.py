@@ -5,25 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bench.records.record import EpochRow, RunRecord
-from bench.report.evidence.comparison import Comparison, Entry, compare, timestep_summary
+from bench.records.record import EpochRow
+from bench.report.evidence.comparison import Comparison, Entry, timestep_summary
+from bench.report.evidence.diagnostics_data import gradient_flow_data, membrane_data
 from bench.report.evidence.frames import neurons_frame
-from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, price
+from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.evidence.quantities import ACCURACY
 from bench.report.evidence.statistics import Summary, summarise
-from bench.report.figures.diagnostics_data import gradient_flow_data, membrane_data
-from bench.suite.load import Suite
 
 DIGITS = 9  # significant digits kept: float noise must not make a committed figure differ
 
 
-def figure_data(suite: Suite, records: Sequence[RunRecord], tables: Sequence[str] | None = None) -> dict[str, Any]:
+def figure_data(comparison: Comparison, priced: Priced) -> dict[str, Any]:
     """Return figure name -> the series it draws, one per entry in the suite's order; figures without data are absent.
 
     Energy is in pJ per sample, accuracy in percent; every number is a mean over finished seeds with its sd beside it.
     """
-    comparison = compare(suite, records)
-    priced = price(comparison, (tables or suite.spec.energy)[:1])[0]
     found = {
         "accuracy_energy": _accuracy_energy(comparison, priced),
         "training_curves": _series(comparison.trained, _training_curve),

@@ -1,0 +1,31 @@
+"""Fixtures that several tests ask for by name."""
+
+import pytest
+from support.reports import make_records, make_suite
+from support.suites import writer
+
+from bench.store.store import Store
+
+
+@pytest.fixture
+def suite():
+    """A made-up suite whose every number can be worked out by hand."""
+    return make_suite()
+
+
+@pytest.fixture
+def records(suite):
+    """The record of every run of that suite, all finished."""
+    return make_records(suite)
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A store without any run."""
+    return Store(tmp_path / "runs")
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write the small suite, with changes, and return its path."""
+    return writer(tmp_path / "tiny.toml")

@@ -1,0 +1,41 @@
+"""The command as a user types it, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from typing import NamedTuple
+
+from support import ROOT
+
+
+class Done(NamedTuple):
+    """What a command that has ended leaves."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def start(*arguments, cwd=ROOT, memory_bytes=None, **variables):
+    """Start a command; `variables` are of its environment, which has none of this package's own otherwise."""
+    limit = [] if memory_bytes is None else ["prlimit", f"--as={memory_bytes}"]
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
+    return subprocess.Popen(
+        [*limit, sys.executable, "-m", "bench", *map(str, arguments)],
+        cwd=cwd,
+        env=inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "160"} | variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def spikebench(*arguments, **settings):
+    """Run a command to its end, whatever that is, so long as it is no traceback."""
+    process = start(*arguments, **settings)
+    try:
+        stdout, stderr = process.communicate(timeout=300)
+    finally:
+        process.kill()
+    assert "Traceback" not in stderr, stderr
+    return Done(process.returncode, stdout, stderr)
