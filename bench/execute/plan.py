@@ -71,13 +71,15 @@ def check_values(suites: Iterable[Suite]) -> None:
     import torch
 
     from bench.runs.assembly import assemble
+    from bench.runs.recipe import check_recipe
 
     problems: dict[str, None] = {}
     for suite in {suite.path: suite for suite in suites}.values():
         for run in suite.select(seed=suite.spec.seeds[0]):
             try:
                 with torch.device("meta"):
-                    assemble(run.spec)
+                    _, _, dataset = assemble(run.spec)
+                    check_recipe(run.spec, dataset)
                     if run.measure.deploy is not None:
                         assemble(run.spec.model_copy(update={"neuron": run.measure.deploy}))
             except BenchError as error:

@@ -73,23 +73,24 @@ def _executed(job: Job, say: Say, stop: Callable[[], bool], patience_s: float) -
 def _run(job: Job, folder: RunFolder, lock: Lock, say: Say, stop: Callable[[], bool]) -> None:
     from bench.runs.run import Place, run_one
     from bench.store.checkpoints import Checkpoints
+
+    keeper = Checkpoints(folder.checkpoint, lock.check)
+    place = Place(keeper, Path(job.data), job.offline, job.device, job.path)
+    inspect = _profiled(folder) if job.profile else None
+    record = run_one(job.planned(), place, _progress_said(say), lambda: stop() or lock.lost, inspect)
+    lock.check()
+    folder.write_record(record)
+
+
+def _profiled(folder: RunFolder) -> Callable[[Callable[[], int], torch.device, str], None]:
+    """Return what profiles a training step and leaves table and trace in the run's folder."""
     from bench.train.machine.profiling import profile_steps
 
     def inspect(step: Callable[[], int], device: torch.device, path: str) -> None:
         found = profile_steps(step, device, path)
         folder.write_profile(found.table, found.write_trace)
 
-    keeper = Checkpoints(folder.checkpoint, before_save=lock.check)
-    place = Place(keeper, Path(job.data), job.offline, job.device, job.path)
-    record = run_one(
-        job.planned(),
-        place,
-        _progress_said(say),
-        stop=lambda: stop() or lock.lost,
-        inspect=inspect if job.profile else None,
-    )
-    lock.check()
-    folder.write_record(record)
+    return inspect
 
 
 def _progress_said(say: Say) -> Callable[[Progress], None]:
