@@ -56,6 +56,7 @@ class Listing(StrEnum):
     augmentations = "augmentations"
     optimizers = "optimizers"
     schedules = "schedules"
+    losses = "losses"
     rules = "rules"
     formats = "formats"
     engines = "engines"
