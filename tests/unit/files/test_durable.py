@@ -270,7 +270,7 @@ def test_a_state_is_taken_back_whole_or_not_at_all(tmp_path):
     torch.manual_seed(1)
     model, sums = Net(), torch.zeros(3, dtype=torch.float64)
     state = Resumable({"model": model}, History(code="x"), sums, torch.device("cpu"))
-    state.save(Checkpoints(tmp_path / "checkpoint.pt"), 1, 2, 0.5)
+    state.save(Checkpoints(tmp_path / "checkpoint.pt"), 1, 2)
     expected = torch.rand(3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.no_grad():
