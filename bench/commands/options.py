@@ -23,14 +23,6 @@ Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite fi
 Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
 
 
-class TableFormat(StrEnum):
-    """How `report` prints the main table."""
-
-    md = "md"
-    csv = "csv"
-    latex = "latex"
-
-
 class Listing(StrEnum):
     """What `list` can list."""
 
