@@ -85,6 +85,11 @@ class CorruptError(StoreError):
         super().__init__(f"{path}: corrupt: {what}")
 
 
+def in_one_line(error: BaseException) -> str:
+    """Return what a library's error says, without its long story."""
+    return (str(error) or type(error).__name__).partition("\n")[0][:200]
+
+
 def nearest(word: str, known: Sequence[str]) -> str:
     """Return the half-sentence that helps after a wrong word: the closest known word, or all known words.
 

@@ -27,9 +27,16 @@ class Listing(StrEnum):
     """What `list` can list."""
 
     neurons = "neurons"
+    surrogates = "surrogates"
     encoders = "encoders"
     models = "models"
     datasets = "datasets"
+    augmentations = "augmentations"
+    optimizers = "optimizers"
+    schedules = "schedules"
+    rules = "rules"
+    formats = "formats"
+    engines = "engines"
     suites = "suites"
     tables = "tables"
 

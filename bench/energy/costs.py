@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from bench.energy.rules.lemaire import lemaire_layer_work, lemaire_neuron_work
-from bench.energy.rules.per_operation import layer_work, neuron_work
+from bench.energy.memory import Memory
+from bench.energy.rules.base import Rule, rule_called
 from bench.energy.table import CostTable
 from bench.energy.work import Access, Work
 from bench.records.counts import Column, Counts, LayerCount, NeuronCount
+
+UNPRICED = Memory(accesses="per-operation", word_bits=32)  # of a table that has no memory: nothing has a price
 
 
 @dataclass(frozen=True)
@@ -55,31 +57,29 @@ class RestCosts:
 
 def layer_costs(layer: LayerCount, table: CostTable) -> LayerCosts:
     """Price one synaptic layer, dense and zero-skipping."""
-    costs = (_cost(_layer_work(layer, table, zero_skipping), table) for zero_skipping in (False, True))
+    works = (rule_of(table).layer(layer, zero_skipping, table.memory or UNPRICED) for zero_skipping in (False, True))
+    costs = (_cost(work, table) for work in works)
     if layer.network_input:  # what it is given does not grow with the network's firing rate
         costs = (replace(cost, per_spike=0.0) for cost in costs)
     return LayerCosts(*costs)
 
 
-def _layer_work(layer: LayerCount, table: CostTable, zero_skipping: bool) -> Work:
-    if table.memory is not None and table.memory.accesses == "lemaire":
-        return lemaire_layer_work(layer, zero_skipping, table.memory)
-    return layer_work(layer, zero_skipping)
-
-
 def charged_work(neuron: NeuronCount, table: CostTable) -> Work:
     """Return the work of a neuron layer that the table prices operation by operation."""
-    if table.memory is not None and table.memory.accesses == "lemaire":
-        return lemaire_neuron_work(neuron, table.memory)
-    work = neuron_work(neuron)
-    if neuron.spiking and ("neuron" in table.included or table.neuron_update_pj is not None):
-        return Work({}, work.accesses)
-    return work
+    rule = rule_of(table)
+    work = rule.neuron(neuron, table.memory or UNPRICED)
+    priced_whole = neuron.spiking and ("neuron" in table.included or table.neuron_update_pj is not None)
+    return Work({}, work.accesses) if priced_whole and not rule.operations_beside_updates else work
 
 
 def prices_addressing(table: CostTable) -> bool:
     """Whether the table's rule says how addresses are computed."""
-    return table.memory is not None and table.memory.accesses == "lemaire"
+    return rule_of(table).addressing
+
+
+def rule_of(table: CostTable) -> Rule:
+    """Return the rule by which the table charges. Raises ParameterError for outside code that is not trusted."""
+    return rule_called((table.memory or UNPRICED).accesses)
 
 
 def _cost(work: Work, table: CostTable) -> Cost:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from bench.errors import BenchError
+from bench.plugins import registry
 
 # What an access is for. `load`: a weight fetched once per sample into the memory that the layer works from.
 Purpose = Literal["weight", "bias", "input", "output", "potential", "state", "load"]
@@ -60,18 +63,27 @@ class AccessPrice(BaseModel):
 class Memory(BaseModel):
     """The memories of a cost table.
 
-    accesses: the rule that says which accesses a network makes.  word_bits: width of every word.  fifo_words: size of
-    the queue that spikes go through (rule `lemaire`).  price: of every access but `load` that has none in `prices`;
-    an access without either is outside the table's scope.
+    accesses: the rule that says which accesses a network makes, a plug-in.  word_bits: width of every word.
+    fifo_words: size of the queue that spikes go through (rule `lemaire`).  price: of every access but `load` that has
+    none in `prices`; an access without either is outside the table's scope.
     """
 
     model_config = _STRICT
 
-    accesses: Literal["per-operation", "lemaire"]
+    accesses: str
     word_bits: Bits
     fifo_words: Annotated[int, Field(gt=0, le=10**12)] = 1000
     price: AccessPrice | None = None
     prices: dict[Purpose, AccessPrice] = {}
+
+    @field_validator("accesses")
+    @classmethod
+    def _known_rule(cls, value: str) -> str:
+        try:
+            registry.find("rule", value)
+        except BenchError as error:
+            raise ValueError(str(error)) from None
+        return value
 
     def access_pj(self, purpose: Purpose, words: float) -> float | None:
         """Return the price of one access to a memory of `words`, None where it is outside the table's scope."""

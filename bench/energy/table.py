@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bench.energy.memory import Bits, Memory, Price
 from bench.errors import MOST_PROBLEMS, TableError, UnknownNameError, nearest
 from bench.files.toml_file import read_toml
+from bench.plugins.installed import Installed, installed_files
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -91,8 +92,16 @@ def table_names() -> list[str]:
     return sorted(path.stem for path in TABLES.glob("*.toml"))
 
 
+def installed_tables() -> dict[str, Installed]:
+    """Return the tables that other distributions bring, by name; they are data, and nothing is imported for them.
+
+    Raises ParameterError where a name is there twice.
+    """
+    return installed_files("table", table_names())
+
+
 def load_table(name_or_path: str | Path) -> CostTable:
-    """Return a table by name, or from a user's own file whose path ends in `.toml`.
+    """Return a table by name, built in or installed, or from a user's own file whose path ends in `.toml`.
 
     Raises UnknownNameError for a name that does not exist, TableError, naming file and key, for a file that is wrong.
     """
@@ -104,7 +113,10 @@ def load_table(name_or_path: str | Path) -> CostTable:
     elif text in table_names():
         path = TABLES / f"{text}.toml"
     else:
-        raise UnknownNameError("table", text, table_names())
+        theirs = installed_tables()
+        if text not in theirs:
+            raise UnknownNameError("table", text, [*table_names(), *theirs])
+        path = Path(theirs[text].value)
     try:
         data = read_toml(path, "a cost table")
     except OSError as error:

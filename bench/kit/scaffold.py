@@ -26,7 +26,7 @@ class {cls}(Neuron):
     This is a leaky integrate-and-fire neuron: change it into yours, and the line above, which is its documentation.
 
     tau: membrane time constant, timesteps (> 1).  threshold: in units of the input (> 0).
-    surrogate: derivative of the spike in the backward pass (rectangle, atan, sigmoid, triangle).
+    surrogate: derivative of the spike in the backward pass, one of `spikebench list surrogates`.
     Source: where the equation comes from.
     """
 

@@ -9,7 +9,12 @@ from bench.plugins.registry import plugins
 
 # Nothing is imported from the neuron files here: the digest of the code that made a record follows imports, and a
 # change to one neuron must not make the records of the others stale.
-_EXPORTS = {"Neuron": "bench.neurons.base", "make_factory": "bench.neurons.base"}
+_EXPORTS = {
+    "Neuron": "bench.neurons.base",
+    "Surrogate": "bench.neurons.surrogate",
+    "SurrogateName": "bench.neurons.surrogate",
+    "make_factory": "bench.neurons.base",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from bench.neurons.base import Neuron, State
 from bench.neurons.leaky import Membrane, positive, time_constant
+from bench.neurons.surrogate import SurrogateName
 
 
 class ALIF(Neuron):
@@ -39,7 +39,7 @@ class ALIF(Neuron):
         tau_adaptation: float = 10.0,
         decay_input: bool = False,
         detach_reset: bool = False,
-        surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
+        surrogate: SurrogateName = "rectangle",
     ) -> None:
         super().__init__(surrogate=surrogate)
         self.tau, self.threshold = time_constant(tau), positive("threshold", threshold)

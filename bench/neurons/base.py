@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from bench.neurons import surrogate as surrogates
+from bench.neurons.surrogate import SurrogateName, derivative_of, spike
 from bench.plugins import registry
 from bench.sequences import repeated_frame
 
@@ -34,7 +34,7 @@ class Neuron(nn.Module):
     for learnable parameters of each channel.
 
     surrogate: derivative of the spike used in the backward pass; see `bench.neurons.surrogate`.
-    Raises UnknownNameError for an unknown surrogate.
+    Raises UnknownNameError or ParameterError for a surrogate that does not exist or may not be imported.
     """
 
     name: ClassVar[str]  # what a suite calls it; a class outside this package needs none
@@ -50,9 +50,9 @@ class Neuron(nn.Module):
         if "name" not in vars(cls):
             cls.name = cls.__name__
 
-    def __init__(self, *, surrogate: str = "rectangle") -> None:
+    def __init__(self, *, surrogate: SurrogateName = "rectangle") -> None:
         super().__init__()
-        surrogates.check(surrogate)
+        self._derivative = derivative_of(surrogate)
         self.surrogate = surrogate
         self._fused = False
 
@@ -66,7 +66,7 @@ class Neuron(nn.Module):
 
     def fire(self, u_minus_threshold: Tensor) -> Tensor:
         """Return 1 where the membrane is at or above the threshold, else 0; the backward pass uses the surrogate."""
-        return surrogates.spike(u_minus_threshold, self.surrogate)
+        return spike(u_minus_threshold, self._derivative)
 
     def use_fused(self, enabled: bool) -> None:
         """Run training passes fused: the whole time loop compiled from `step`, forward and backward.
@@ -111,6 +111,14 @@ class Neuron(nn.Module):
                 return sequence(self, x, timesteps)
         except TorchDynamoException as error:
             raise CompileError(f"{type(self).__name__}: torch.compile failed: {error}") from error
+
+
+def is_neuron(module: Any) -> bool:
+    """Whether a module keeps the neuron contract: `initial_state`, a pure `step`, and a word on whether it spikes.
+
+    Every `Neuron` does, and so may a class that is none.
+    """
+    return all(hasattr(module, attribute) for attribute in ("step", "initial_state", "spiking"))
 
 
 def run_sequence(neuron: Neuron, x: Tensor, timesteps: int) -> Tensor:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from bench.neurons.base import Neuron, State
+from bench.neurons.surrogate import SurrogateName
 
 
 class CLIF(Neuron):
@@ -27,7 +26,7 @@ class CLIF(Neuron):
         *,
         tau: float = 2.0,
         threshold: float = 1.0,
-        surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
+        surrogate: SurrogateName = "rectangle",
     ) -> None:
         super().__init__(surrogate=surrogate)
         if not tau > 1:

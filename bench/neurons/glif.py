@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from bench.neurons.base import Neuron, State
+from bench.neurons.surrogate import SurrogateName
 
 # Every learnable number lies between 0 and 1: it is the logistic function of the parameter of this name.
 _LEARNED = ("alpha", "beta", "gamma", "decay", "threshold", "leak", "conductance", "subtract")
@@ -44,7 +44,7 @@ class GLIF(Neuron):
         conductance: float = 0.5,
         subtract: float = 0.5,
         per_channel: bool = False,
-        surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
+        surrogate: SurrogateName = "rectangle",
         _channels: int = 0,
     ) -> None:
         super().__init__(surrogate=surrogate)

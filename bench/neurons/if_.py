@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from bench.neurons.base import Neuron, State
+from bench.neurons.surrogate import SurrogateName
 
 
 class IF(Neuron):
@@ -24,7 +23,7 @@ class IF(Neuron):
         self,
         *,
         threshold: float = 1.0,
-        surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
+        surrogate: SurrogateName = "rectangle",
     ) -> None:
         super().__init__(surrogate=surrogate)
         if not threshold > 0:

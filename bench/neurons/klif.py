@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bench.neurons.base import Neuron, State
 from bench.neurons.leaky import Membrane, positive, time_constant
+from bench.neurons.surrogate import SurrogateName
 
 
 class KLIF(Neuron):
@@ -39,7 +40,7 @@ class KLIF(Neuron):
         v_reset: float = 0.0,
         decay_input: bool = False,
         detach_reset: bool = False,
-        surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
+        surrogate: SurrogateName = "rectangle",
     ) -> None:
         super().__init__(surrogate=surrogate)
         self.tau, self.threshold = time_constant(tau), positive("threshold", threshold)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from bench.neurons.base import Neuron, State
 from bench.neurons.leaky import Membrane, positive, time_constant
+from bench.neurons.surrogate import SurrogateName
 
 
 class PLIF(Neuron):
@@ -37,7 +38,7 @@ class PLIF(Neuron):
         v_reset: float = 0.0,
         decay_input: bool = False,
         detach_reset: bool = False,
-        surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
+        surrogate: SurrogateName = "rectangle",
     ) -> None:
         super().__init__(surrogate=surrogate)
         self.w = nn.Parameter(torch.tensor(-math.log(time_constant(tau) - 1)))

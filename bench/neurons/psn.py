@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
 from bench.neurons.base import Neuron, State
+from bench.neurons.surrogate import SurrogateName
 
 
 class PSN(Neuron):
@@ -29,7 +28,7 @@ class PSN(Neuron):
         *,
         k: int = 2,
         threshold: float = 1.0,
-        surrogate: Literal["rectangle", "atan", "sigmoid", "triangle"] = "rectangle",
+        surrogate: SurrogateName = "rectangle",
     ) -> None:
         super().__init__(surrogate=surrogate)
         if k < 1:

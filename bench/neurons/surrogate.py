@@ -1,69 +1,59 @@
-"""The spike: a Heaviside step forward (1 at 0 and above), one of several surrogate derivatives backward.
-
-The argument x is the distance of the membrane from the threshold, u - theta. Every derivative has area and height 1.
-"""
+"""The spike: a Heaviside step forward (1 at 0 and above), a surrogate derivative backward; its contract."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from bench.errors import UnknownNameError
+from bench.plugins import registry
+
+# The type of a parameter that names a surrogate: one of `surrogates/`, one that is installed, or package.module:Class.
+SurrogateName = Annotated[str, "surrogate"]
+Derivative = Callable[[Tensor], Tensor]
 
 
-def rectangle(x: Tensor) -> Tensor:
-    """h(x) = [|x| <= 1/2]: width 1 (Wu et al. 2018, spatio-temporal backpropagation; used by CLIF)."""
-    return (x.abs() <= 0.5).to(x.dtype)
+class Surrogate:
+    """What the backward pass takes for the derivative of the spike.
 
+    The argument x is the distance of the membrane from the threshold, u - theta. Area and height are 1.
+    """
 
-def atan(x: Tensor) -> Tensor:
-    """h(x) = 1 / (1 + (pi x)^2): width at half height 2/pi (Fang et al. 2021, with alpha = 2)."""
-    return 1 / (1 + (math.pi * x).square())
+    name: ClassVar[str]  # what a suite calls it; a class outside this package needs none
 
-
-def sigmoid(x: Tensor) -> Tensor:
-    """h(x) = 4 s(4x) (1 - s(4x)), s the logistic function: slope 4 (Zenke and Vogels 2021 compare such slopes)."""
-    squashed = torch.sigmoid(4 * x)
-    return 4 * squashed * (1 - squashed)
-
-
-def triangle(x: Tensor) -> Tensor:
-    """h(x) = max(0, 1 - |x|): width at the base 2 (Esser et al. 2016; Bellec et al. 2018 without their damping)."""
-    return (1 - x.abs()).clamp(min=0)
-
-
-DERIVATIVES: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "rectangle": rectangle,
-    "atan": atan,
-    "sigmoid": sigmoid,
-    "triangle": triangle,
-}
+    @staticmethod
+    def derivative(x: Tensor) -> Tensor:
+        """Return h(x), of the shape and dtype of x; torch operations alone, so that a time loop with it compiles."""
+        raise NotImplementedError
 
 
 class _Spike(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, name: str) -> Tensor:
+    def forward(ctx: Any, x: Tensor, derivative: Derivative) -> Tensor:
         ctx.save_for_backward(x)
-        ctx.name = name
+        ctx.derivative = derivative
         return (x >= 0).to(x.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
-        return gradients[0] * DERIVATIVES[ctx.name](x), None
+        return gradients[0] * ctx.derivative(x), None
 
 
-def check(name: str) -> None:
-    """Raise UnknownNameError unless there is a surrogate called `name`."""
-    if name not in DERIVATIVES:
-        raise UnknownNameError("surrogate", name, DERIVATIVES)
+@functools.cache
+def derivative_of(name: str) -> Derivative:
+    """Return the derivative of the surrogate `name`.
+
+    Raises UnknownNameError or ParameterError for one that does not exist, or is outside code that is not trusted.
+    """
+    found: Surrogate = registry.create("surrogate", name)
+    return found.derivative
 
 
-def spike(x: Tensor, name: str) -> Tensor:
-    """Return 1 where x >= 0, else 0, in the shape and dtype of x; the backward pass uses the surrogate `name`."""
-    spikes: Tensor = _Spike.apply(x, name)
+def spike(x: Tensor, derivative: Derivative) -> Tensor:
+    """Return 1 where x >= 0, else 0, in the shape and dtype of x; the backward pass uses `derivative`."""
+    spikes: Tensor = _Spike.apply(x, derivative)
     return spikes

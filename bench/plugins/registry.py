@@ -23,9 +23,8 @@ from bench.plugins.signature import (
     class_attribute,
     class_flags,
     classes_in,
-    constructor_of,
     no_choice,
-    parameter_of,
+    parameters_of,
 )
 from bench.plugins.trust import TRUST_VARIABLE, trusted
 
@@ -42,6 +41,7 @@ FOLDERS = {
     "augmentation": "data/augmentations",
     "optimizer": "train/optimizers",
     "schedule": "train/schedules",
+    "loss": "train/losses",
     "rule": "energy/rules",
     "format": "report/formats",
     "engine": "execute/engines",
@@ -79,6 +79,17 @@ class PluginInfo:
             raise ParameterError(f"{self.kind} '{self.name}': cannot import '{self.module}': {error}") from error
         loaded: type = getattr(importlib.import_module(self.module), self.cls)
         return loaded
+
+    def construct(self, params: Mapping[str, Any], harness: Mapping[str, Any]) -> Any:
+        """Construct it from parameters that were checked, and those of the `harness` arguments that it takes.
+
+        Raises ParameterError where it refuses them, or may not be imported.
+        """
+        given = {key: value for key, value in harness.items() if key in self.harness}
+        try:
+            return self.load()(**params, **given)
+        except ValueError as error:
+            raise ParameterError(f"{self.kind} '{self.name}': {error}") from error
 
     @property
     def outside(self) -> bool:
@@ -152,11 +163,7 @@ def create(kind: str, name: str, harness: Mapping[str, Any] | None = None, /, **
     wrong = info.problems(params)
     if wrong:
         raise ParameterError("\n".join(f"{key}: {message}" for key, message in wrong.items()))
-    try:
-        given = {key: value for key, value in (harness or {}).items() if key in info.harness}
-        return info.load()(**params, **given)
-    except ValueError as error:
-        raise ParameterError(f"{kind} '{name}': {error}") from error
+    return info.construct(params, harness or {})
 
 
 def _problem(parameter: Parameter, value: Any) -> str | None:
@@ -211,16 +218,8 @@ def _info(
     doc = ast.get_docstring(node) or ""
     summary = doc.partition("\n")[0]
     flags = class_flags(node, classes, path)
-    constructor = constructor_of(node, classes, path)
-    if constructor is None:
-        return PluginInfo(kind, name, module, node.name, path, summary, (), flags)
-    arguments, source = constructor
-    parameters = tuple(
-        _with_choices(parameter_of(argument, default, source))
-        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if not argument.arg.startswith("_")
-    )
-    harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
+    parameters, harness = parameters_of(node, classes, path)
+    parameters = tuple(map(_with_choices, parameters))
     return PluginInfo(kind, name, module, node.name, path, summary, parameters, flags, harness)
 
 

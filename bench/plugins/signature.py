@@ -7,7 +7,7 @@ import functools
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,12 @@ class Parameter:
         """Whether a suite must give it."""
         return self.default is _REQUIRED
 
+    @property
+    def items(self) -> Parameter | None:
+        """What each item has to be where the value is a list (`list[int]`), else None."""
+        inner = [name[5:-1] for name in self.types if name.startswith("list[")]
+        return replace(self, types=tuple(inner)) if inner else None
+
     def problem(self, value: Any) -> str | None:
         """Say what is wrong with `value`, or None."""
         if value is None and "None" in self.types:
@@ -45,6 +51,9 @@ class Parameter:
             if value in self.choices:
                 return None
             return no_choice(value, self.choices)
+        if isinstance(value, list) and self.items is not None:
+            wrong = (self.items.problem(item) for item in value)
+            return next((f"holds an item that {message}" for message in wrong if message), None)
         accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
         if isinstance(value, float) and not math.isfinite(value):
             return f"should be a finite number, not {value}"
@@ -108,18 +117,51 @@ def class_flags(node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: P
     return found
 
 
-def constructor_of(
+def parameters_of(
     node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
-) -> tuple[ast.arguments, Path] | None:
-    """Return the arguments of a class's constructor, its own or inherited, and the file they stand in."""
+) -> tuple[tuple[Parameter, ...], tuple[str, ...]]:
+    """Return the parameters of a class, and the names of the arguments that the harness gives: of its constructor.
+
+    An argument that says `str` names a plug-in where the one of that name does that its constructor hides. Raises
+    ParameterError for a default that is not a literal.
+    """
+    constructors = list(_constructors(node, classes, path))
+    if not constructors:
+        return (), ()
+    arguments, source = constructors[0]
+    parameters = [
+        _parameter(argument, default, source)
+        for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if not argument.arg.startswith("_")
+    ]
+    harness = tuple(argument.arg for argument in arguments.kwonlyargs if argument.arg.startswith("_"))
+    return tuple(_as_inherited(parameter, constructors[1:]) for parameter in parameters), harness
+
+
+def _as_inherited(parameter: Parameter, hidden: Iterable[tuple[ast.arguments, Path]]) -> Parameter:
+    for arguments, source in hidden if parameter.types == ("str",) and not parameter.plugin else ():
+        for argument in arguments.kwonlyargs:
+            if argument.arg == parameter.name and (kind := _plugin_named_by(argument, source)):
+                return replace(parameter, plugin=kind)
+    return parameter
+
+
+def _plugin_named_by(argument: ast.arg, path: Path) -> str:
+    try:
+        return _Annotation.of(argument, path).plugin
+    except (ValueError, TypeError, RecursionError):  # it is hidden, so it harms nobody
+        return ""
+
+
+def _constructors(
+    node: ast.ClassDef, classes: Mapping[str, ast.ClassDef], path: Path
+) -> Iterator[tuple[ast.arguments, Path]]:
+    """Yield the arguments of a class's constructor, its own or inherited, and of those it hides; each with its file."""
     for statement in node.body:
         if isinstance(statement, ast.FunctionDef) and statement.name == "__init__":
-            return statement.args, path
-    for base, inherited, source in _bases(node, classes, path):
-        found = constructor_of(base, inherited, source)
-        if found is not None:
-            return found
-    return None
+            yield statement.args, path
+    for base in _bases(node, classes, path):
+        yield from _constructors(*base)
 
 
 def _bases(
@@ -157,11 +199,9 @@ def _meaning(name: str, path: Path) -> tuple[ast.expr, Path] | None:
     return None
 
 
-def parameter_of(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
-    """Describe one constructor argument. Raises ParameterError when its default is not a literal."""
-    found = _Annotation()
+def _parameter(argument: ast.arg, default: ast.expr | None, path: Path) -> Parameter:
     try:
-        found.read(argument.annotation, path)
+        found = _Annotation.of(argument, path)
         value = _REQUIRED if default is None else ast.literal_eval(default)
     except (ValueError, TypeError, RecursionError):
         raise ParameterError(
@@ -178,8 +218,15 @@ class _Annotation:
     choices: list[Any] = field(default_factory=list)
     plugin: str = ""
 
+    @classmethod
+    def of(cls, argument: ast.arg, path: Path) -> _Annotation:
+        """Read the annotation of an argument that stands in `path`. Raises ValueError where no literals are."""
+        found = cls()
+        found.read(argument.annotation, path)
+        return found
+
     def read(self, node: ast.expr | None, path: Path) -> None:
-        """Add an annotation, or a part of one, that stands in `path`. Raises ValueError where no literals are."""
+        """Add an annotation, or a part of one."""
         match node:
             case ast.BinOp(left=left, right=right):
                 self.read(left, path)
@@ -195,6 +242,8 @@ class _Annotation:
                 self.read(inner, path)
             case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
                 self.read(inner, path)
+            case ast.Subscript(value=ast.Name(id="list"), slice=ast.Name(id=name)) if name in _TYPES:
+                self.types.append(f"list[{name}]")
             case ast.Name(id=name) if name not in _TYPES and (meaning := _meaning(name, path)) is not None:
                 self.read(*meaning)
             case ast.Name(id=name):

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.plugins import registry
 from bench.runs.sources import sources_digest
-from bench.suite.fields import PluginSpec
+from bench.suite.fields import PluginSpec, PluginUse, with_named
 from bench.suite.run_spec import RunSpec
 
 RUN = Path(__file__).with_name("run.py")  # where the story of a run begins
@@ -32,13 +32,13 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    plugins = [registry.find(kind, part.name).path for kind, part in _plugins(spec).items()]
-    return sources_digest([RUN, *plugins])
+    return sources_digest([RUN, *(registry.find(use.kind, use.name).path for use in spec.plugins)])
 
 
 def neuron_digest(neuron: PluginSpec) -> str:
     """Return 12 hex digits over the sources of a neuron: what a deployment of it depends on beside the run's code."""
-    return sources_digest([registry.find("neuron", neuron.name).path])
+    used = with_named([PluginUse("neuron", neuron.name, neuron.params)])
+    return sources_digest(registry.find(use.kind, use.name).path for use in used)
 
 
 def versions() -> dict[str, str]:

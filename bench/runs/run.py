@@ -1,8 +1,7 @@
-"""One run from spec to record: build, fit, measure. The whole story on one page."""
+"""One run from spec to record: build, fit, measure. The whole story on one page; what is kept is told elsewhere."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from bench.files.durable import atomic_write
 from bench.measure.evaluate import evaluate
 from bench.models import weights_digest
 from bench.records.record import RunRecord
@@ -21,8 +19,8 @@ from bench.runs.assembly import assemble, encode_batch, evaluation_sequences, la
 from bench.runs.measured import measure_run
 from bench.runs.rehearsal import measure_power, rehearsal
 from bench.seeding import seed_for
-from bench.store.folder import RunFolder
 from bench.suite.run_spec import PlannedRun
+from bench.train.keeper import Keeper
 from bench.train.loop import fit
 from bench.train.machine.choose import choose_path
 from bench.train.machine.device import algorithms, describe_device, peak_memory_bytes, use_device
@@ -36,12 +34,11 @@ _log = logging.getLogger(__name__)
 class Place:
     """Where a run works: none of this may change its numbers beyond float rounding."""
 
-    folder: RunFolder
+    keeper: Keeper
     data: Path
     offline: bool = False
     device: str = "cpu"
     path: ExecutionPath = "auto"
-    before_write: Callable[[], None] = lambda: None  # raises what keeps a checkpoint or the record from being written
 
 
 def run_one(
@@ -51,7 +48,7 @@ def run_one(
     stop: Callable[[], bool] = lambda: False,
     inspect: Callable[[Callable[[], int], torch.device, str], None] | None = None,
 ) -> RunRecord:
-    """Train (or go on training) one run, measure it and write its record; return the record.
+    """Train (or go on training) one run, measure it and return its record.
 
     inspect: given a training step on a copy of the network, the device and the path, before training begins.
     Raises RunFailedError when training cannot go on, DataError without its data, train.Interrupted when stopped.
@@ -103,12 +100,11 @@ def _run_one(
         spec.train,
         device=device,
         code=provenance.code_digest(spec),
-        checkpoint=place.folder.checkpoint,
+        keeper=place.keeper,
         path=path,
         test=test,
         watch=watch,
         stop=stop,
-        before_save=place.before_write,
     )
     measured = time.monotonic()
     record = measure_run(run, model, encoder, arrays, partial(sequences, test_loader), history, initial_weights)
@@ -131,8 +127,4 @@ def _run_one(
     )
     if record.dead:
         _log.warning("dead: no neuron fired in %s; is the threshold too high?", ", ".join(record.dead))
-    place.before_write()
-    atomic_write(place.folder.record, record.to_json() + "\n")
-    with contextlib.suppress(OSError):  # the record counts for more
-        place.folder.failure.unlink()
     return record

@@ -48,6 +48,10 @@ def _spikingjelly(name: str, given: Mapping[str, Any]) -> Factory:
         "sigmoid": lambda: surrogate.Sigmoid(alpha=4.0),
         "triangle": lambda: surrogate.PiecewiseQuadratic(alpha=1.0),
     }
+    if given["surrogate"] not in surrogates:
+        raise PeerLacksError(
+            f"spikingjelly has no surrogate like '{given['surrogate']}'; known: {', '.join(surrogates)}"
+        )
     options: dict[str, Any] = {"v_threshold": given["threshold"], "step_mode": "m"}
     if name != "if":
         options["init_tau" if name == "plif" else "tau"] = given["tau"]

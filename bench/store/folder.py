@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,9 @@ from bench.files.lock import Holder, Lock, holder_of, is_stale
 from bench.records.record import RunRecord
 
 _LOOKS = 5  # at files that may be replaced meanwhile
+
+Seen = tuple[int | None, int | None]  # what `RunFolder.seen` returns; nobody else looks into it
+UNSEEN: Seen = (None, None)  # as of a folder without any result
 
 
 @dataclass(frozen=True)
@@ -31,15 +35,6 @@ class RunFolder:
     def previous_record(self) -> Path:
         """The record that the run had before it was begun afresh."""
         return self.path / "record.previous.json"
-
-    @property
-    def last_result_ns(self) -> int | None:
-        """When the record or the reason of a failure was written, the later of both; None where there is neither."""
-        times = []
-        for path in (self.record, self.failure):
-            with contextlib.suppress(OSError):
-                times.append(path.stat().st_mtime_ns)
-        return max(times, default=None)
 
     @property
     def checkpoint(self) -> Path:
@@ -81,6 +76,14 @@ class RunFolder:
         """Whether training from the start is asked for or begun, and not finished."""
         return self.to_begin_afresh or (self.previous_record.exists() and not self.record.exists())
 
+    def seen(self) -> Seen:
+        """Return a token of the results that lie here now, a record or the reason of a failure: JSON-ready data."""
+        return _written_ns(self.record), _written_ns(self.failure)
+
+    def changed_since(self, seen: Seen) -> bool:
+        """Whether a result lies here that did not when `seen` was taken; one that is gone is none."""
+        return any(now is not None and now != then for now, then in zip(self.seen(), seen, strict=True))
+
     def ask_afresh(self) -> None:
         """Leave word that the run is to be trained from the start. Raises StoreError when that is impossible."""
         atomic_write(self.afresh_mark, "")
@@ -99,6 +102,19 @@ class RunFolder:
             return self.log.open("a", encoding="utf-8")
         except OSError as error:
             raise StoreError(f"{self.log}: cannot be written: {error.strerror}") from None
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write the record, which says that the run is done. Raises StoreError when that is impossible."""
+        atomic_write(self.record, record.to_json() + "\n")
+        with contextlib.suppress(OSError):  # the record counts for more
+            self.failure.unlink()
+
+    def write_profile(self, table: str, write_trace: Callable[[str], None]) -> None:
+        """Write where the time of a step goes: the table and, beside it, the trace, whose writer is given a path."""
+        atomic_write(self.profile, table)
+        partial = self.profile.with_suffix(f".{os.getpid()}.json")  # the profiler compresses by the name's ending
+        write_trace(str(partial))
+        os.replace(partial, self.profile.with_suffix(".json"))
 
     @property
     def lock_file(self) -> Path:
@@ -172,3 +188,10 @@ class RunFolder:
         if record.key != self.path.name:
             raise CorruptError(self.record, f"is the record of another run, {record.key:.40}")
         return record
+
+
+def _written_ns(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from bench.plugins import registry
 
 
 class Strict(BaseModel):
@@ -43,3 +46,20 @@ class PluginSpec(Strict):
     def params(self) -> dict[str, Any]:
         """The parameters as written, defaults not filled in."""
         return dict(self.model_extra or {})
+
+
+class PluginUse(NamedTuple):
+    """A plug-in that a run uses, with its parameters as written."""
+
+    kind: str
+    name: str
+    params: dict[str, Any]
+
+
+def with_named(uses: Iterable[PluginUse]) -> tuple[PluginUse, ...]:
+    """Return these plug-ins and those that their parameters name, as a neuron's may its surrogate."""
+    found = list(uses)
+    for use in found:  # which grows
+        others = (PluginUse(kind, name, {}) for kind, name in registry.references(*use))
+        found += [other for other in others if other not in found]
+    return tuple(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from bench.energy.table import load_table
 from bench.errors import BenchError, SuiteError, nearest
 from bench.files.toml_file import read_toml
-from bench.suite.checks import match_problems, merged, raw_problems
+from bench.plugins.installed import Installed, installed_files
+from bench.plugins.registry import find
+from bench.suite.checks import raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
+from bench.suite.match import match_problems, merged
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.suite.spec import SuiteSpec
 
@@ -31,7 +36,8 @@ class Suite:
 
         Raises SuiteError listing every problem with its key path.
         """
-        return _checked(data, path or Path(Path(f"{data.get('name', 'suite')!s:.64}.toml").name))
+        path = path or Path(Path(f"{data.get('name', 'suite')!s:.64}.toml").name)
+        return _checked(data, path, path)
 
     @property
     def name(self) -> str:
@@ -41,10 +47,9 @@ class Suite:
     @property
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
-        specs = [run.spec for run in self.runs]
-        parts = [part for spec in specs for part in (spec.dataset, spec.model, spec.neuron, spec.encoder)]
-        deployed = [run.measure.deploy for run in self.runs if run.measure.deploy is not None]
-        return {part.name.partition(":")[0] for part in [*parts, *deployed] if ":" in part.name}
+        used = {(use.kind, use.name) for run in self.runs for use in run.plugins}
+        used |= {("rule", memory.accesses) for name in self.spec.energy if (memory := load_table(name).memory)}
+        return {info.module for kind, name in used if (info := find(kind, name)).outside}
 
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
@@ -59,9 +64,13 @@ class Suite:
 
 
 def load_suite(path: str | Path) -> Suite:
-    """Read, check and expand a suite file. Raises SuiteError listing every problem with its key path."""
+    """Read, check and expand a suite file, or the suite of that name that another distribution brings.
+
+    Raises SuiteError listing every problem with its key path.
+    """
     path = Path(path)
-    return Suite.from_data(_read(path), path)
+    file = _file_of(path)
+    return _checked(_read(file), path, file)
 
 
 def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
@@ -78,6 +87,25 @@ def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
     return suites
 
 
+def installed_suites() -> dict[str, Installed]:
+    """Return the suites that other distributions bring, by name; they are data, and nothing is imported for them.
+
+    Raises ParameterError where a name is there twice.
+    """
+    return installed_files("suite")
+
+
+def _file_of(path: Path) -> Path:
+    """Return the file of a suite that is given by its path, or by its name alone where it is installed."""
+    if path.suffix or path.name != str(path) or os.path.exists(path):  # False also for what no path can be
+        return path
+    try:
+        found = installed_suites().get(path.name)
+    except BenchError as error:
+        raise _wrong(path, [str(error)]) from None
+    return path if found is None else Path(found.value)
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         data = read_toml(path, "a suite")
@@ -92,15 +120,16 @@ def _read(path: Path) -> dict[str, Any]:
     return data
 
 
-def _checked(data: Mapping[str, Any], path: Path) -> Suite:
+def _checked(data: Mapping[str, Any], path: Path, file: Path) -> Suite:
+    """Return the suite that stands in `file`, and that messages call `path`."""
     if not data:
         required = [name for name, field in SuiteSpec.model_fields.items() if field.is_required()]
         raise _wrong(path, [f"is empty; a suite needs {', '.join(required)}"])
     try:
         spec = SuiteSpec.model_validate(data)
     except ValidationError as error:
-        raise _wrong(path, [explain(item, data) for item in error.errors()] + raw_problems(data, path)) from None
-    problems = raw_problems(data, path) + list(match_problems(spec, data))
+        raise _wrong(path, [explain(item, data) for item in error.errors()] + raw_problems(data, file)) from None
+    problems = raw_problems(data, file) + list(match_problems(spec, data))
     if problems:
         raise _wrong(path, problems)
     runs = tuple(_expand(spec, data))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.files.canonical import canonical_json
-from bench.suite.fields import Count, Fraction, PluginSpec, Strict
+from bench.suite.fields import Count, Fraction, PluginSpec, PluginUse, Strict, with_named
 from bench.suite.recipe import TrainSpec
 
 
@@ -63,6 +63,13 @@ class RunSpec(Strict):
         options = {"samples": measure.samples} | measure.model_dump(mode="json", exclude_defaults=True)
         return digest({"run": self.key, "measure": options})
 
+    @property
+    def plugins(self) -> tuple[PluginUse, ...]:
+        """Every plug-in that the run uses: (kind, name, parameters)."""
+        parts = {"dataset": self.dataset, "model": self.model, "neuron": self.neuron, "encoder": self.encoder}
+        own = (PluginUse(kind, part.name, part.params) for kind, part in parts.items())
+        return with_named([*own, *self.train.plugins])
+
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON-ready data."""
         return self.model_dump(mode="json")
@@ -77,6 +84,13 @@ class PlannedRun:
     seed: int
     spec: RunSpec
     measure: RunMeasure = field(default_factory=RunMeasure)
+
+    @property
+    def plugins(self) -> tuple[PluginUse, ...]:
+        """Every plug-in that the run uses, and the neuron that it deploys: (kind, name, parameters)."""
+        deploy = self.measure.deploy
+        deployed = [] if deploy is None else [PluginUse("neuron", deploy.name, deploy.params)]
+        return with_named([*self.spec.plugins, *deployed])
 
     @functools.cached_property
     def key(self) -> str:

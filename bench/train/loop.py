@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from bench.errors import RunFailedError
 from bench.suite.recipe import TrainSpec
+from bench.train.keeper import Keeper
 from bench.train.machine.graphed import Graphed, make_capturable
 from bench.train.pace import Pace, Progress, Sums
 from bench.train.resume import Resumable
@@ -62,20 +62,17 @@ def fit(
     *,
     device: torch.device,
     code: str,
-    checkpoint: Path,
+    keeper: Keeper,
     path: str = "plain",
     test: Callable[[], dict[str, float | None]],
     watch: Callable[[Progress], None],
     stop: Callable[[], bool],
-    before_save: Callable[[], None] = lambda: None,
 ) -> History:
-    """Train `model` in place, going on from `checkpoint` when there is one, and return its history.
+    """Train `model` in place, going on from what `keeper` has, and return its history.
 
     `encode(images [N, C, H, W], epoch, step)` gives the sequence `[T, N, C, H, W]`; `test()` the accuracies of an epoch
     row. `path` is kept in the history; "graphed" (CUDA alone) replays steps as a CUDA graph, the others are the model's
-    affair. A damaged checkpoint is set aside, and the one before it taken. `before_save()` may raise what keeps the
-    checkpoint from being written. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when
-    `stop()` says so.
+    affair. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when `stop()` says so.
     """
     optimizer = build_optimizer(model, spec.optimizer, device)
     factor = schedule_factor(spec.schedule, spec.epochs, data.steps)
@@ -84,13 +81,12 @@ def fit(
     history, sums = History(code=code), Sums(device)
     parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
     state = Resumable(parts, history, sums.total, device)
-    start_epoch, start_step = state.load(checkpoint)
+    start_epoch, start_step = state.load(keeper)
     if history.paths[-1:] != [path]:
         history.paths.append(path)
 
     def save(epoch: int, step: int, seconds: float) -> None:
-        before_save()
-        state.save(checkpoint, epoch, step, seconds)
+        state.save(keeper, epoch, step, seconds)
 
     def update(sequence: Tensor, labels: Tensor) -> Tensor:
         return train_step(model, sequence, labels, optimizer, scaler, spec, device)

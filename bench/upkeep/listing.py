@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.energy.table import load_table, table_names
+from bench.energy.table import installed_tables, load_table, table_names
 from bench.errors import BenchError, SuiteError
 from bench.plugins import registry
+from bench.plugins.installed import installed
 from bench.plugins.signature import Parameter
-from bench.suite.load import load_suite
+from bench.suite.load import installed_suites, load_suite
 
 
 def rows_of(listing: str) -> list[tuple[str, ...]]:
-    """Return the rows of `neurons`, `encoders`, `models`, `datasets`, `suites` or `tables`.
+    """Return the rows of `suites`, of `tables`, or of a kind of plug-in in the plural, as `neurons`.
 
-    Raises BenchError where there are no suite files.
+    What another distribution brings says whose it is. Raises BenchError where there is nothing to list.
     """
     if listing == "suites":
         return _suite_rows()
-    if listing == "tables":
-        return [(name, load_table(name).title) for name in table_names()]
-    return _plugin_rows(listing.removesuffix("s"))
+    rows = list(_table_rows() if listing == "tables" else _plugin_rows(listing.removesuffix("s")))
+    if not rows:
+        raise BenchError(f"there are no {listing} here, neither built in nor installed")
+    return rows
 
 
 def _counted(count: int, noun: str) -> str:
@@ -29,29 +32,44 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _suite_rows() -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for path in sorted(Path("suites").glob("*.toml")):
-        try:
-            suite = load_suite(path)
-        except SuiteError as error:  # one broken file must not hide the others
-            rows.append(
-                (
-                    str(path),
-                    f"cannot be used: {_counted(len(error.problems), 'problem')}; see `spikebench check {path}`",
-                )
-            )
-        else:
-            rows.append((str(path), f"{suite.spec.title} ({_counted(len(suite.runs), 'run')})"))
+    rows: list[tuple[str, ...]] = [(str(path), _suite_in_words(path)) for path in sorted(Path("suites").glob("*.toml"))]
+    for name, entry in sorted(installed_suites().items()):
+        rows.append((name, f"{_suite_in_words(Path(name))}, of {entry.distribution}"))
     if not rows:
         raise BenchError("suites/: no suite files here; run this in the folder that holds suites/")
     return rows
 
 
-def _plugin_rows(kind: str) -> list[tuple[str, ...]]:
+def _suite_in_words(path: Path) -> str:
+    try:
+        suite = load_suite(path)
+    except SuiteError as error:  # one broken file must not hide the others
+        return f"cannot be used: {_counted(len(error.problems), 'problem')}; see `spikebench check {path}`"
+    return f"{suite.spec.title} ({_counted(len(suite.runs), 'run')})"
+
+
+def _table_rows() -> Iterator[tuple[str, ...]]:
+    for name in table_names():
+        yield name, load_table(name).title
+    for name, entry in sorted(installed_tables().items()):
+        try:
+            title = load_table(name).title
+        except BenchError as error:
+            title = f"cannot be used: {error}"
+        yield name, f"{title}, of {entry.distribution}"
+
+
+def _plugin_rows(kind: str) -> Iterator[tuple[str, ...]]:
     def words(parameter: Parameter) -> Any:
         return parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
 
-    return [
-        (info.name, ", ".join(map(words, info.parameters)), info.summary)
-        for _, info in sorted(registry.plugins(kind).items())
-    ]
+    known = registry.plugins(kind)
+    brought = installed(kind, known)
+    for name in [*sorted(known), *sorted(brought)]:
+        try:
+            info = registry.find(kind, name)
+        except BenchError as error:  # of a distribution that brings what is not there
+            yield name, "", f"cannot be used: {error}"
+        else:
+            origin = f" Of {info.distribution}." if info.distribution else ""
+            yield info.name, ", ".join(map(words, info.parameters)), f"{info.summary}{origin}"

@@ -6,7 +6,6 @@ import pytest
 
 from bench.kit import subject_of
 from bench.kit.report import checks, find
-from bench.neurons.surrogate import DERIVATIVES
 from bench.plugins.registry import plugins
 
 NEURONS = sorted(plugins("neuron"))
@@ -29,5 +28,5 @@ def test_the_schema_is_the_constructor(name):
     accepted = {p.name: p.default for p in inspect.signature(cls).parameters.values() if not p.name.startswith("_")}
     assert info.resolve({}) == accepted
     for parameter in info.parameters:
-        if parameter.choices and parameter.name == "surrogate":  # where a neuron lists them rather than say str
-            assert set(parameter.choices) == set(DERIVATIVES)
+        if parameter.name == "surrogate":
+            assert parameter.plugin == "surrogate" and set(parameter.choices) == set(plugins("surrogate"))

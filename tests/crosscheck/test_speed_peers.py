@@ -64,3 +64,5 @@ def test_a_neuron_that_a_library_lacks_is_named() -> None:
         both("spikingjelly", "glif")
     with peer("spikingjelly"), pytest.raises(PeerLacksError, match="snntorch has no neuron like this 'lif'"):
         both("snntorch", "lif", reset="hard")
+    with peer("spikingjelly"), pytest.raises(PeerLacksError, match="spikingjelly has no surrogate like 'lab:Wide'"):
+        peer_factory("spikingjelly", PluginSpec(name="if"), {"threshold": 1.0, "surrogate": "lab:Wide"})

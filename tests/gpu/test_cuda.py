@@ -10,7 +10,7 @@ from bench.plugins.registry import create, plugins
 from bench.runs.run import Place, run_one
 from bench.speed.job import Subject
 from bench.speed.steps import Steps
-from bench.store.folder import RunFolder
+from bench.store.checkpoints import Checkpoints
 from bench.train.loop import Interrupted
 
 pytestmark = [
@@ -62,7 +62,7 @@ def test_a_run_trains_on_the_gpu(label, precision, tmp_path):
     spec = run.spec.model_copy(update={"train": train})
     run = type(run)(run.suite, label, 0, spec)
     (tmp_path / "run").mkdir()
-    place = Place(RunFolder(tmp_path / "run"), tmp_path, device="cuda:0")
+    place = Place(Checkpoints(tmp_path / "run" / "checkpoint.pt"), tmp_path, device="cuda:0")
     record = run_one(run, place)
     assert record.accuracy_fraction > 0.9
     assert record.wall_clock["peak_memory_bytes"] > 0 and "NVIDIA" in record.provenance["device"]
@@ -80,7 +80,7 @@ def test_a_graphed_step_trains_along_the_eager_loss_curve(label, tmp_path):
     curves = {}
     for path in ("fused", "graphed"):
         (tmp_path / path).mkdir()
-        place = Place(RunFolder(tmp_path / path), tmp_path, device="cuda:0", path=path)
+        place = Place(Checkpoints(tmp_path / path / "checkpoint.pt"), tmp_path, device="cuda:0", path=path)
         record = run_one(digits_run(label, 4), place)
         assert record.provenance["path"] == path and "warning" not in record.provenance
         curves[path] = record.history
@@ -92,9 +92,11 @@ def test_a_graphed_training_goes_on_after_a_stop(tmp_path):
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
     run = digits_run("LIF", 3)
-    whole = run_one(run, Place(RunFolder(tmp_path / "whole"), tmp_path, device="cuda:0", path="graphed"))
+    whole = run_one(
+        run, Place(Checkpoints(tmp_path / "whole" / "checkpoint.pt"), tmp_path, device="cuda:0", path="graphed")
+    )
     asked = iter([False] * 30 + [True])
-    place = Place(RunFolder(tmp_path / "parts"), tmp_path, device="cuda:0", path="graphed")
+    place = Place(Checkpoints(tmp_path / "parts" / "checkpoint.pt"), tmp_path, device="cuda:0", path="graphed")
     with pytest.raises(Interrupted):
         run_one(run, place, stop=lambda: next(asked, True))
     parts = run_one(run, place)
@@ -103,7 +105,7 @@ def test_a_graphed_training_goes_on_after_a_stop(tmp_path):
 
 
 def test_fp16_is_not_graphed_and_the_record_says_why(tmp_path):
-    place = Place(RunFolder(tmp_path), tmp_path, device="cuda:0", path="graphed")
+    place = Place(Checkpoints(tmp_path / "checkpoint.pt"), tmp_path, device="cuda:0", path="graphed")
     record = run_one(digits_run("LIF", 1, precision="fp16"), place)
     assert record.provenance["path"] == "fused" and "fp16" in record.provenance["warning"]
 
@@ -122,10 +124,10 @@ def test_deterministic_training_gives_the_same_bytes_where_it_is_asked_for(label
     lines = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        place = Place(RunFolder(tmp_path / name), tmp_path, device="cuda:0")
+        place = Place(Checkpoints(tmp_path / name / "checkpoint.pt"), tmp_path, device="cuda:0")
         record = run_one(digits_run(label, 2, deterministic=True), place)
         assert record.provenance["algorithms"] == "deterministic"
         lines.append(record.model_copy(update={"wall_clock": {}}).to_json())
     assert lines[0] == lines[1]
-    plain = run_one(digits_run(label, 1), Place(RunFolder(tmp_path), tmp_path, device="cuda:0"))
+    plain = run_one(digits_run(label, 1), Place(Checkpoints(tmp_path / "checkpoint.pt"), tmp_path, device="cuda:0"))
     assert plain.provenance["algorithms"] == "any"

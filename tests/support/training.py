@@ -1,8 +1,11 @@
 """A network and data of a few bytes, trained for eighteen steps."""
 
+from pathlib import Path
+
 import torch
 from torch import nn
 
+from bench.store.checkpoints import Checkpoints
 from bench.suite.recipe import TrainSpec
 from bench.train.loop import fit
 
@@ -34,11 +37,12 @@ class Net(nn.Module):
         return self.linear(self.dropout(x.flatten(2)))
 
 
-def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
+def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
     """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
     spec = TrainSpec(
         epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
     )
+    keeper = Checkpoints(keeper) if isinstance(keeper, Path) else keeper
     torch.manual_seed(0)
     model, steps = Net(), []
 
@@ -56,7 +60,7 @@ def train(checkpoint, stop_after=None, watch=lambda progress: None, rate=0.1, te
         spec,
         device=CPU,
         code="today's",
-        checkpoint=checkpoint,
+        keeper=keeper,
         test=test,
         watch=watch,
         stop=stop,

@@ -21,6 +21,7 @@ from __future__ import annotations
 import math
 
 from bench.energy.memory import Memory
+from bench.energy.rules.base import Rule
 from bench.energy.work import Access, Work, accumulates, bias_words
 from bench.records.counts import LayerCount, NeuronCount
 
@@ -28,41 +29,47 @@ from bench.records.counts import LayerCount, NeuronCount
 LIF_OPERATIONS = {"mul": 2.0, "add": 1.0, "sub": 1.0, "compare": 1.0}
 
 
-def lemaire_layer_work(layer: LayerCount, zero_skipping: bool, memory: Memory) -> Work:
-    """Return the terms of a synaptic layer: the paper's spiking ones, or its conventional ones times T."""
-    kernel, outputs = math.prod(layer.weight_shape), math.prod(layer.output_shape)
-    bias = (Access("bias", outputs * layer.timesteps, bias_words(layer)),) if layer.has_bias else ()
-    if layer.input_kind == "analog":
-        return _analog(layer, zero_skipping, kernel, outputs, bias)
-    spikes = layer.input_nonzero_total / layer.samples
-    met = spikes * _fan_out(layer)
-    synops = layer.effective_synops_per_sample
-    levels = accumulates(layer) / synops if synops else 1.0  # a graded spike is added once per level
-    acs = spikes * _fan_out_by_stride(layer) * levels
-    accesses = (
-        Access("input", spikes, memory.fifo_words, per_spike=True),
-        Access("weight", met, kernel, per_spike=True),
-        Access("potential", 2 * met, outputs, per_spike=True),
-        *bias,
-    )
-    addressing = {"ac": met} if layer.kind == "linear" else {"mac": 2 * spikes, "ac": met}
-    return Work({"ac": acs}, accesses, addressing, per_spike={"ac": acs})
+class Lemaire(Rule):
+    """Lemaire et al. 2022: the published terms of synaptic layers and of their neurons, addressing among them."""
 
+    name = "lemaire"
+    addressing = True
+    operations_beside_updates = True
 
-def lemaire_neuron_work(neuron: NeuronCount, memory: Memory) -> Work:
-    """Return the terms of a neuron layer; of one that does not spike only its traced operations."""
-    updates, spikes = neuron.units * neuron.timesteps, neuron.spikes_per_sample
-    traced = neuron.ops_per_update
-    if not neuron.spiking:
-        return Work({name: count * updates for name, count in traced.items()})
-    names = dict.fromkeys([*LIF_OPERATIONS, *traced])
-    extra = {name: (traced.get(name, 0.0) - LIF_OPERATIONS.get(name, 0.0)) * updates for name in names}
-    operations = {"mac": float(updates), "ac": spikes} | {name: count for name, count in extra.items() if count}
-    accesses = (
-        Access("state", 2 * updates * max(1, neuron.state_words), neuron.units),
-        Access("output", spikes, memory.fifo_words, per_spike=True),
-    )
-    return Work(operations, accesses, per_spike={"ac": spikes})
+    def layer(self, layer: LayerCount, zero_skipping: bool, memory: Memory) -> Work:
+        """Return the terms of a synaptic layer: the paper's spiking ones, or its conventional ones times T."""
+        kernel, outputs = math.prod(layer.weight_shape), math.prod(layer.output_shape)
+        bias = (Access("bias", outputs * layer.timesteps, bias_words(layer)),) if layer.has_bias else ()
+        if layer.input_kind == "analog":
+            return _analog(layer, zero_skipping, kernel, outputs, bias)
+        spikes = layer.input_nonzero_total / layer.samples
+        met = spikes * _fan_out(layer)
+        synops = layer.effective_synops_per_sample
+        levels = accumulates(layer) / synops if synops else 1.0  # a graded spike is added once per level
+        acs = spikes * _fan_out_by_stride(layer) * levels
+        accesses = (
+            Access("input", spikes, memory.fifo_words, per_spike=True),
+            Access("weight", met, kernel, per_spike=True),
+            Access("potential", 2 * met, outputs, per_spike=True),
+            *bias,
+        )
+        addressing = {"ac": met} if layer.kind == "linear" else {"mac": 2 * spikes, "ac": met}
+        return Work({"ac": acs}, accesses, addressing, per_spike={"ac": acs})
+
+    def neuron(self, neuron: NeuronCount, memory: Memory) -> Work:
+        """Return the terms of a neuron layer; of one that does not spike only its traced operations."""
+        updates, spikes = neuron.units * neuron.timesteps, neuron.spikes_per_sample
+        traced = neuron.ops_per_update
+        if not neuron.spiking:
+            return Work({name: count * updates for name, count in traced.items()})
+        names = dict.fromkeys([*LIF_OPERATIONS, *traced])
+        extra = {name: (traced.get(name, 0.0) - LIF_OPERATIONS.get(name, 0.0)) * updates for name in names}
+        operations = {"mac": float(updates), "ac": spikes} | {name: count for name, count in extra.items() if count}
+        accesses = (
+            Access("state", 2 * updates * max(1, neuron.state_words), neuron.units),
+            Access("output", spikes, memory.fifo_words, per_spike=True),
+        )
+        return Work(operations, accesses, per_spike={"ac": spikes})
 
 
 def _analog(layer: LayerCount, zero_skipping: bool, kernel: int, outputs: int, bias: tuple[Access, ...]) -> Work:

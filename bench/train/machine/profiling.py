@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch.autograd import DeviceType  # type: ignore[attr-defined]
 from torch.profiler import ProfilerActivity, profile
 
-from bench.files.durable import atomic_write
-
 WARM_STEPS, STEPS, ROWS = 3, 10, 25
 
 
-def profile_steps(table: Path, step: Callable[[], Any], device: torch.device, path: str) -> None:
-    """Profile `step`, some times over; write a table to the path `table`, the trace (for Perfetto) beside it as .json.
+@dataclass(frozen=True)
+class StepProfile:
+    """The operators of a step as a table of self time, and what writes the trace (for Perfetto) to a path."""
+
+    table: str
+    write_trace: Callable[[str], None]
+
+
+def profile_steps(step: Callable[[], Any], device: torch.device, path: str) -> StepProfile:
+    """Profile `step`, some times over.
 
     path: the one that the run takes; the step given is never graphed. The table is of self time: on a GPU that of its
-    kernels, on a CPU that of the operators. Raises StoreError where the folder cannot be written.
+    kernels, on a CPU that of the operators.
     """
     for _ in range(WARM_STEPS):
         step()
@@ -33,10 +38,7 @@ def profile_steps(table: Path, step: Callable[[], Any], device: torch.device, pa
         if on_gpu:
             torch.cuda.synchronize(device)
     title = f"path: {path}{', here without its graph' if path == 'graphed' else ''}; {STEPS} steps\n"
-    atomic_write(table, title + time_table(profiler.events(), on_gpu))
-    partial = table.with_suffix(f".{os.getpid()}.json")  # the profiler compresses by the name's ending
-    profiler.export_chrome_trace(str(partial))
-    os.replace(partial, table.with_suffix(".json"))
+    return StepProfile(title + time_table(profiler.events(), on_gpu), profiler.export_chrome_trace)
 
 
 def time_table(events: Any, on_gpu: bool) -> str:

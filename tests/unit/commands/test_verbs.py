@@ -9,6 +9,8 @@ from support.command import spikebench
 
 import bench.commands.app
 from bench.commands.app import app
+from bench.commands.options import Listing
+from bench.plugins.registry import FOLDERS
 
 # Knobs belong in the suite: an option added here must not change an experimental setting.
 OPTIONS = {
@@ -116,10 +118,14 @@ def test_missing_data_is_one_message_that_says_where_and_how(tmp_path):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("kind", ["neurons", "encoders", "models", "datasets", "suites", "tables"])
+@pytest.mark.parametrize(
+    "kind", ["neurons", "surrogates", "encoders", "models", "datasets", "rules", "suites", "tables"]
+)
 def test_list_names_what_a_suite_may_use(kind):
     expected = {
         "neurons": "clif",
+        "surrogates": "rectangle",
+        "rules": "lemaire",
         "encoders": "direct",
         "models": "resnet18",
         "datasets": "fashion-mnist",
@@ -128,6 +134,10 @@ def test_list_names_what_a_suite_may_use(kind):
     }
     done = spikebench("list", kind)
     assert done.returncode == 0 and expected[kind] in done.stdout
+
+
+def test_every_kind_of_plug_in_can_be_listed():
+    assert {f"{kind}s" for kind in FOLDERS} | {"suites", "tables"} == {listing.value for listing in Listing}
 
 
 def test_an_interrupt_of_any_verb_is_one_line(monkeypatch, capsys):

@@ -4,17 +4,18 @@ import pytest
 from support.energy import CLIF, LIF, SAMPLES, STEM_MACS, T, conv, linear, network, neuron, relu, stem
 
 from bench.energy.estimate import estimate_energy
-from bench.energy.rules.lemaire import lemaire_layer_work, lemaire_neuron_work
+from bench.energy.rules.lemaire import Lemaire
 from bench.energy.table import load_table
 from bench.energy.work import Access
 
 MEMORY = load_table("lemaire").memory
+RULE = Lemaire()
 SRAM = 10 / 8192  # pJ per access and byte of the memory, up to 8 kB
 FIFO = 4000 * SRAM
 
 
 def test_a_spiking_convolution_of_stride_2_rounds_up():
-    work = lemaire_layer_work(conv(), False, MEMORY)
+    work = RULE.layer(conv(), False, MEMORY)
     # 50 spikes; ceil(3/2) = 2 steps in each direction; 32 outputs; 9 taps
     assert work.operations == {"ac": 50 * 2 * 2 * 32}
     assert work.addressing == {"mac": 100, "ac": 50 * 32 * 9}
@@ -24,23 +25,23 @@ def test_a_spiking_convolution_of_stride_2_rounds_up():
         Access("potential", 2 * 50 * 32 * 9, 512, per_spike=True),
         Access("bias", T * 512, 32),
     )
-    assert work == lemaire_layer_work(conv(), True, MEMORY)
+    assert work == RULE.layer(conv(), True, MEMORY)
 
 
 def test_channels_are_per_group_and_stride_1_takes_the_whole_kernel():
     grouped = conv(groups=4, weight_shape=(32, 4, 3, 3), stride=(1, 1), has_bias=False)
-    work = lemaire_layer_work(grouped, False, MEMORY)
+    work = RULE.layer(grouped, False, MEMORY)
     assert work.operations == {"ac": 50 * 9 * 8}
     assert work.accesses[1] == Access("weight", 50 * 8 * 9, 32 * 4 * 9, per_spike=True)
 
 
 def test_a_transposed_convolution_meets_its_whole_kernel_whatever_the_stride():
     up = conv(kind="conv_transpose2d", weight_shape=(16, 32, 3, 3), has_bias=False)
-    assert lemaire_layer_work(up, False, MEMORY).operations == {"ac": 50 * 9 * 32}
+    assert RULE.layer(up, False, MEMORY).operations == {"ac": 50 * 9 * 32}
 
 
 def test_a_spiking_linear_layer():
-    work = lemaire_layer_work(linear(), False, MEMORY)
+    work = RULE.layer(linear(), False, MEMORY)
     assert work.operations == {"ac": 70 * 10} and work.addressing == {"ac": 70 * 10}
     assert work.accesses == (
         Access("input", 70, 1000, per_spike=True),
@@ -51,7 +52,7 @@ def test_a_spiking_linear_layer():
 
 
 def test_an_analog_convolution_is_the_conventional_one_times_t():
-    work = lemaire_layer_work(stem(has_bias=True), False, MEMORY)
+    work = RULE.layer(stem(has_bias=True), False, MEMORY)
     assert work.operations == {"mac": STEM_MACS * T}
     assert work.addressing == {"ac": T * (2 * 8 * 8 + 16 * 8 * 8 + 16 * 9)}
     assert work.accesses == (
@@ -60,7 +61,7 @@ def test_an_analog_convolution_is_the_conventional_one_times_t():
         Access("output", T * 1024, 1024),
         Access("bias", T * 1024, 16),
     )
-    skipping = lemaire_layer_work(stem(), True, MEMORY)
+    skipping = RULE.layer(stem(), True, MEMORY)
     assert skipping.operations == {"mac": 10000 * T}
     assert [access.per_sample for access in skipping.accesses] == [10000 * T, 10000 * T, T * 1024]
 
@@ -73,7 +74,7 @@ def test_an_analog_linear_layer_reads_each_input_once():
         effective_synops_total=3000 * SAMPLES,
         input_nonzero_total=300 * SAMPLES,
     )
-    work = lemaire_layer_work(once, False, MEMORY)
+    work = RULE.layer(once, False, MEMORY)
     assert work.operations == {"mac": 5120} and work.addressing == {"ac": 512 + 10}
     assert work.accesses == (
         Access("input", 512, 512),
@@ -81,31 +82,31 @@ def test_an_analog_linear_layer_reads_each_input_once():
         Access("output", 10, 10),
         Access("bias", 10, 10),
     )
-    skipping = lemaire_layer_work(once, True, MEMORY)
+    skipping = RULE.layer(once, True, MEMORY)
     assert [access.per_sample for access in skipping.accesses] == [300, 3000, 10, 10]
 
 
 def test_a_graded_spike_is_added_once_per_level_and_read_once():
     graded = conv(input_kind="graded", graded_acs_total=3 * 3000 * SAMPLES)
-    work = lemaire_layer_work(graded, False, MEMORY)
+    work = RULE.layer(graded, False, MEMORY)
     assert work.operations == {"ac": pytest.approx(3 * 6400)}
-    assert work.accesses == lemaire_layer_work(conv(), False, MEMORY).accesses
+    assert work.accesses == RULE.layer(conv(), False, MEMORY).accesses
 
 
 def test_a_silent_layer_does_nothing():
     silent = conv(input_kind="graded", graded_acs_total=0, effective_synops_total=0, input_nonzero_total=0)
-    assert lemaire_layer_work(silent, False, MEMORY).operations == {"ac": 0}
+    assert RULE.layer(silent, False, MEMORY).operations == {"ac": 0}
 
 
 def test_lif_is_the_published_neuron_and_others_add_what_they_do_more():
-    lif = lemaire_neuron_work(neuron(LIF), MEMORY)
+    lif = RULE.neuron(neuron(LIF), MEMORY)
     assert lif.operations == {"mac": 1024 * T, "ac": 50}
     assert lif.accesses == (Access("state", 2 * 1024 * T, 1024), Access("output", 50, 1000, per_spike=True))
-    clif = lemaire_neuron_work(neuron(CLIF, 2), MEMORY)
+    clif = RULE.neuron(neuron(CLIF, 2), MEMORY)
     extra = {"mul": 2 * 1024 * T, "add": 2 * 1024 * T, "sigmoid": 2 * 1024 * T}
     assert clif.operations == {"mac": 1024 * T, "ac": 50, **extra}
     assert clif.accesses[0] == Access("state", 4 * 1024 * T, 1024)
-    assert lemaire_neuron_work(relu(), MEMORY).operations == {"compare": 1024}
+    assert RULE.neuron(relu(), MEMORY).operations == {"compare": 1024}
 
 
 def test_a_neuron_that_does_less_than_lif_costs_less_but_never_less_than_nothing():

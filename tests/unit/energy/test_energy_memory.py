@@ -146,7 +146,13 @@ def test_the_part_that_spikes_cause_leaves_out_what_happens_anyway():
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"per-operation"', '"per-layer"', r"memory\.accesses: Input should be 'per-operation' or 'lemaire'"),
+        (
+            '"per-operation"',
+            '"per-layer"',
+            r"memory\.accesses: unknown rule 'per-layer'; known: lemaire, per-operation",
+        ),
+        ('"per-operation"', '"lemair"', r"memory\.accesses: unknown rule 'lemair'; did you mean 'lemaire'\?"),
+        ('"per-operation"', '"nowhere:Rule"', r"memory\.accesses: rule 'nowhere:Rule': there is no module 'nowhere'"),
         ("weight =", "wieght =", r"memory\.prices\.wieght"),
         ("base_pj = 3", "base_pj = -3", r"memory\.prices\.weight\.base_pj: Input should be greater"),
         ("base_pj = 3", "sizes_bytes = [8], pj = []", r"sizes_bytes and pj must be equally long"),

@@ -12,7 +12,7 @@ from support.training import Net, train
 
 from bench.errors import CorruptError, StoreError
 from bench.files.durable import atomic_write, check_seal, seal, set_aside, unsealed
-from bench.store.checkpoints import older, read_state, write_state
+from bench.store.checkpoints import Checkpoints, older, read_state, write_state
 from bench.train.loop import History, Interrupted
 from bench.train.resume import Resumable
 
@@ -269,13 +269,13 @@ def test_a_state_is_taken_back_whole_or_not_at_all(tmp_path):
     torch.manual_seed(1)
     model, sums = Net(), torch.zeros(3, dtype=torch.float64)
     state = Resumable({"model": model}, History(code="x"), sums, torch.device("cpu"))
-    state.save(tmp_path / "checkpoint.pt", 1, 2, 0.5)
+    state.save(Checkpoints(tmp_path / "checkpoint.pt"), 1, 2, 0.5)
     expected = torch.rand(3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.no_grad():
         model.linear.weight.zero_()
     sums += 1
-    assert state.load(tmp_path / "checkpoint.pt") == (1, 2)
+    assert state.load(Checkpoints(tmp_path / "checkpoint.pt")) == (1, 2)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert sums.tolist() == [0, 0, 0] and torch.equal(torch.rand(3), expected)
 

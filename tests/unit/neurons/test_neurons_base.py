@@ -14,7 +14,8 @@ import bench.neurons
 from bench.errors import ParameterError, UnknownNameError
 from bench.neurons import CLIF, GLIF, LIF, PLIF, PSN, Neuron, make_factory
 from bench.neurons.base import CompileError
-from bench.neurons.surrogate import DERIVATIVES, spike
+from bench.neurons.surrogate import derivative_of, spike
+from bench.plugins.registry import plugins
 from bench.sequences import repeat
 
 
@@ -61,16 +62,16 @@ def forward_backward(neuron, x):
 )
 def test_surrogates_at_known_points(name, at):
     x = torch.tensor(list(at), dtype=torch.float64, requires_grad=True)
-    spikes = spike(x, name)
+    spikes = spike(x, derivative_of(name))
     spikes.sum().backward()
     assert spikes.tolist() == [float(u >= 0) for u in at]
     assert x.grad.tolist() == pytest.approx(list(at.values()), abs=1e-12)
 
 
-@pytest.mark.parametrize("name", DERIVATIVES)
+@pytest.mark.parametrize("name", plugins("surrogate"))
 def test_surrogates_have_area_and_height_one(name):
     x = torch.linspace(-500, 500, 2_000_001, dtype=torch.float64)
-    density = DERIVATIVES[name](x)
+    density = derivative_of(name)(x)
     assert density.max().item() == pytest.approx(1, abs=1e-9)
     assert torch.trapezoid(density, x).item() == pytest.approx(1, abs=1e-3)  # the tail of atan beyond 500: 4e-4
 

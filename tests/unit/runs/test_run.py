@@ -18,6 +18,7 @@ from bench.measure.power import measure_energy
 from bench.neurons.base import CompileError
 from bench.runs.assembly import assemble
 from bench.runs.run import Place, run_one
+from bench.store.checkpoints import Checkpoints
 from bench.store.folder import RunFolder
 from bench.suite.load import load_suite
 from bench.suite.recipe import TrainSpec
@@ -32,7 +33,7 @@ from bench.train.machine.profiling import profile_steps, time_table
 def execute(tmp_path):
     def execute(measure, path="auto", name="run", **neuron):
         (tmp_path / name).mkdir(exist_ok=True)
-        place = Place(RunFolder(tmp_path / name), tmp_path, path=path)
+        place = Place(Checkpoints(tmp_path / name / "checkpoint.pt"), tmp_path, path=path)
         return run_one(small_run(measure, **neuron), place)
 
     return execute
@@ -104,7 +105,7 @@ def test_the_fast_path_trains_along_the_plain_ones_loss_curve(label, tolerance, 
     curves = {}
     for path in ("plain", "fused"):
         (tmp_path / path).mkdir()
-        place = Place(RunFolder(tmp_path / path), tmp_path, path=path)
+        place = Place(Checkpoints(tmp_path / path / "checkpoint.pt"), tmp_path, path=path)
         curves[path] = run_one(PlannedRun("digits", label, 0, spec), place).history
     for plain, fused in zip(*curves.values(), strict=True):
         assert fused.train_loss == pytest.approx(plain.train_loss, rel=tolerance)
@@ -116,8 +117,8 @@ def test_a_run_that_goes_on_along_another_path_says_so(tmp_path):
     run, folder = small_run(RunMeasure()), RunFolder(tmp_path)
     asked = iter([False, True])
     with pytest.raises(Interrupted):
-        run_one(run, Place(folder, tmp_path, path="fused"), stop=lambda: next(asked, True))
-    record = run_one(run, Place(folder, tmp_path, path="plain"))
+        run_one(run, Place(Checkpoints(folder.checkpoint), tmp_path, path="fused"), stop=lambda: next(asked, True))
+    record = run_one(run, Place(Checkpoints(folder.checkpoint), tmp_path, path="plain"))
     assert record.provenance["path"] == "fused, then plain"
 
 
@@ -126,8 +127,18 @@ def test_a_profile_is_written_and_changes_nothing_of_the_run(tmp_path):
     for name, profile in (("bare", False), ("profiled", True)):
         (tmp_path / name).mkdir()
         folder = RunFolder(tmp_path / name)
-        inspect = partial(profile_steps, folder.profile) if profile else None
-        records.append(run_one(small_run(RunMeasure()), Place(folder, tmp_path), inspect=inspect))
+
+        def inspect(*step, folder=folder):
+            found = profile_steps(*step)
+            folder.write_profile(found.table, found.write_trace)
+
+        records.append(
+            run_one(
+                small_run(RunMeasure()),
+                Place(Checkpoints(folder.checkpoint), tmp_path),
+                inspect=inspect if profile else None,
+            )
+        )
     bare, profiled = (record.model_copy(update={"wall_clock": {}}) for record in records)
     assert bare == profiled
     assert not list((tmp_path / "bare").glob("profile*"))

@@ -1,5 +1,6 @@
 """The training loop: losses against the formula, schedules against torch's, and going on after a stop."""
 
+import copy
 import math
 
 import pytest
@@ -102,6 +103,36 @@ def test_optimizers_are_torchs_with_the_given_settings():
     assert (sgd.defaults["momentum"], sgd.defaults["weight_decay"]) == (0.8, 0.01)
     adamw = build_optimizer(model, OptimizerSpec(name="adamw", learning_rate=0.1), CPU)
     assert type(adamw) is torch.optim.AdamW and adamw.defaults["betas"] == (0.9, 0.999)
+
+
+class Shelf:
+    """Keeps every state in memory, and what was said against one."""
+
+    def __init__(self):
+        self.states, self.refused = [], []
+
+    def load(self):
+        yield from reversed(self.states)
+
+    def refuse(self, error):
+        self.refused.append(str(error))
+
+    def save(self, state):
+        self.states.append(copy.deepcopy(state))
+
+
+def test_whoever_keeps_states_need_not_be_a_folder_and_hears_of_one_that_does_not_fit(tmp_path):
+    _, expected = train(tmp_path / "whole.pt")
+    shelf = Shelf()
+    for stop_after in (7, 3):
+        with pytest.raises(Interrupted):
+            train(shelf, stop_after)
+    assert [(state["epoch"], state["step"]) for state in shelf.states] == [(1, 0), (1, 1), (1, 4)]
+    shelf.states[-1]["history"]["other"] = "version"
+    del shelf.states[-2]["cpu_rng"]
+    _, history = train(shelf)
+    assert shelf.refused == ["its history is of another version", "'cpu_rng'"]
+    assert history.rows == expected.rows and history.order == expected.order
 
 
 @pytest.mark.parametrize("stops", [[1], [6], [7], [4, 5, 3], [1] * 17])
