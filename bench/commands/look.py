@@ -48,7 +48,8 @@ def count(
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Print what was counted, layer by layer, on a trained run."""
-    from bench.report.sections.one_run import count_tables
+    from bench.report.formats.markdown import Markdown
+    from bench.report.sections.counts_of_run import counts
     from bench.store.store import Store
 
     [loaded] = load([suite])
@@ -57,7 +58,7 @@ def count(
     if not done:
         raise BenchError(f"{suite}: no finished run of '{only}'; train it with: spikebench run {suite} --only '{only}'")
     first = min(done, key=lambda record: record.seed)
-    out.print(first.counts.model_dump_json(indent=2) if json and first.counts else count_tables(first))
+    out.print(first.counts.model_dump_json(indent=2) if json and first.counts else Markdown().blocks(counts(first)))
 
 
 def diagnose(
@@ -74,7 +75,9 @@ def diagnose(
 ) -> None:
     """Print gradient through time, membrane, dead and saturated neurons of a trained run."""
     from bench.files.durable import atomic_write
-    from bench.report.sections.one_run import diagnostics_tables, format_of
+    from bench.report.figures.endings import format_of
+    from bench.report.formats.markdown import Markdown
+    from bench.report.sections.diagnostics_of_run import diagnostics
     from bench.store.store import Store
 
     [loaded] = load([suite], trust)
@@ -82,7 +85,7 @@ def diagnose(
     from bench.execute.trained import diagnose_trained
 
     planned, found = diagnose_trained(loaded, only, seed, Store(), data, offline)
-    out.print(found.model_dump_json(indent=2) if json else diagnostics_tables(planned, found))
+    out.print(found.model_dump_json(indent=2) if json else Markdown().blocks(diagnostics(planned, found)))
     if figure is not None and drawn_as is not None:
         from bench.report.figures.panels import run_figure
 

@@ -37,14 +37,6 @@ Offline = Annotated[bool, typer.Option("--offline", help="Never download.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
 
 
-class TableFormat(StrEnum):
-    """How `report` prints the main table."""
-
-    md = "md"
-    csv = "csv"
-    latex = "latex"
-
-
 class Listing(StrEnum):
     """What `list` can list."""
 
