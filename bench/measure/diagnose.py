@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bench.errors import BenchError, DataError, RunFailedError
-from bench.measure.counting.neurons import is_neuron
 from bench.measure.counting.tape import first_tensor
 from bench.measure.mode import measuring
+from bench.neurons.base import is_neuron
 from bench.records.diagnostics import Diagnostics, LayerDiagnostics, Membrane
 
 SAMPLES = 256  # the first so many of the test split

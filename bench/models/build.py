@@ -10,6 +10,7 @@ from torch import nn
 
 from bench.errors import ParameterError, nearest
 from bench.models.layers import BATCH_NORM
+from bench.models.site import Site
 from bench.models.weights import initialise
 from bench.neurons.base import make_factory
 from bench.plugins import registry
@@ -45,21 +46,15 @@ def build_model(
     if problems:
         raise ParameterError("\n".join(f"{key}: {message}" for key, message in problems.items()))
     factory = make_factory(neuron, **(neuron_params or {})) if isinstance(neuron, str) else lambda channels: neuron()
-    size = (image_size, image_size) if isinstance(image_size, int) else (image_size[0], image_size[1])
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    site = Site(in_channels, classes, (height, width), factory, batch_norm)
     # torch's layers draw initial weights when they are made; those draws must not reach the caller's generator. Layers
     # of a kind that `initialise` does not know keep them, so they come from the seed too.
     with torch.random.fork_rng(devices=[]):
         if weight_seed is not None:
             torch.default_generator.manual_seed(weight_seed)
         try:
-            model: nn.Module = info.load()(
-                **params,
-                _in_channels=in_channels,
-                _classes=classes,
-                _image_size=size,
-                _neuron=factory,
-                _batch_norm=batch_norm,
-            )
+            model: nn.Module = info.load()(**params, _site=site)
         except ValueError as error:
             raise ParameterError(f"model '{name}': {error}") from error
     initialise(model, weight_seed)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from bench.models.layers import BatchNorm2d, Conv2d, Dropout, Flatten, Linear, MaxPool2d
+from bench.models.layers import Conv2d, Dropout, Flatten, Linear, MaxPool2d
+from bench.models.site import Site
 
 
 class ConvNet(nn.Module):
@@ -19,40 +19,28 @@ class ConvNet(nn.Module):
 
     name = "convnet"
 
-    def __init__(
-        self,
-        *,
-        width: int = 32,
-        stages: int = 3,
-        dropout: float = 0.0,
-        _in_channels: int,
-        _classes: int,
-        _image_size: tuple[int, int],
-        _neuron: Callable[[int], nn.Module],
-        _batch_norm: str,
-    ) -> None:
+    def __init__(self, *, width: int = 32, stages: int = 3, dropout: float = 0.0, _site: Site) -> None:
         super().__init__()
         if stages < 1 or width < 1:
             raise ValueError(f"width and stages should be at least 1, not {width} and {stages}")
-        if min(_image_size) >> stages == 0:
-            most = min(_image_size).bit_length() - 1
-            raise ValueError(
-                f"{stages} stages halve an image of {_image_size[0]}x{_image_size[1]} to nothing; use at most {most}"
-            )
-        channels = _in_channels
+        rows, columns = _site.image_size
+        if min(rows, columns) >> stages == 0:
+            most = min(rows, columns).bit_length() - 1
+            raise ValueError(f"{stages} stages halve an image of {rows}x{columns} to nothing; use at most {most}")
+        channels = _site.in_channels
         self.stages = nn.Sequential()
         for stage in range(stages):
             previous, channels = channels, width << stage
             parts: OrderedDict[str, nn.Module] = OrderedDict(
                 conv=Conv2d(previous, channels, 3, padding=1, bias=False),
-                bn=BatchNorm2d(channels, statistics=_batch_norm),
-                neuron=_neuron(channels),
+                bn=_site.norm(channels),
+                neuron=_site.neuron(channels),
                 pool=MaxPool2d(2),
             )
             self.stages.append(nn.Sequential(parts))
         self.flatten = Flatten()
         self.dropout = Dropout(dropout)
-        self.linear = Linear(channels * (_image_size[0] >> stages) * (_image_size[1] >> stages), _classes)
+        self.linear = Linear(channels * (rows >> stages) * (columns >> stages), _site.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [T, N, C, H, W] to logits [T, N, classes]."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from bench.models.layers import AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear
+from bench.models.layers import AvgPool2d, Conv2d, Dropout, Flatten, Linear
+from bench.models.site import Site
 
 
 class BasicBlock(nn.Module):
@@ -18,21 +18,13 @@ class BasicBlock(nn.Module):
 
     expansion = 1
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        stride: int,
-        dropout: float,
-        neuron: Callable[[int], nn.Module],
-        batch_norm: str,
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, dropout: float, site: Site) -> None:
         super().__init__()
-        self.bn1 = BatchNorm2d(in_channels, statistics=batch_norm)
-        self.neuron1 = neuron(in_channels)
+        self.bn1 = site.norm(in_channels)
+        self.neuron1 = site.neuron(in_channels)
         self.conv1 = Conv2d(in_channels, channels, 3, stride=stride, padding=1)
-        self.bn2 = BatchNorm2d(channels, statistics=batch_norm)
-        self.neuron2 = neuron(channels)
+        self.bn2 = site.norm(channels)
+        self.neuron2 = site.neuron(channels)
         self.dropout = Dropout(dropout)
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
         self.shortcut = _shortcut(in_channels, channels, stride)
@@ -53,24 +45,16 @@ class Bottleneck(nn.Module):
 
     expansion = 4
 
-    def __init__(
-        self,
-        in_channels: int,
-        channels: int,
-        stride: int,
-        dropout: float,
-        neuron: Callable[[int], nn.Module],
-        batch_norm: str,
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, stride: int, dropout: float, site: Site) -> None:
         super().__init__()
-        self.bn1 = BatchNorm2d(in_channels, statistics=batch_norm)
-        self.neuron1 = neuron(in_channels)
+        self.bn1 = site.norm(in_channels)
+        self.neuron1 = site.neuron(in_channels)
         self.conv1 = Conv2d(in_channels, channels, 1, stride=stride)
-        self.bn2 = BatchNorm2d(channels, statistics=batch_norm)
-        self.neuron2 = neuron(channels)
+        self.bn2 = site.norm(channels)
+        self.neuron2 = site.neuron(channels)
         self.conv2 = Conv2d(channels, channels, 3, padding=1)
-        self.bn3 = BatchNorm2d(channels, statistics=batch_norm)
-        self.neuron3 = neuron(channels)
+        self.bn3 = site.norm(channels)
+        self.neuron3 = site.neuron(channels)
         self.dropout = Dropout(dropout)
         self.conv3 = Conv2d(channels, 4 * channels, 1)
         self.shortcut = _shortcut(in_channels, 4 * channels, stride)
@@ -101,33 +85,24 @@ class ResNet18(nn.Module):
     block: ClassVar[type[BasicBlock] | type[Bottleneck]] = BasicBlock
     blocks: ClassVar[tuple[int, ...]] = (2, 2, 2, 2)
 
-    def __init__(
-        self,
-        *,
-        dropout: float = 0.0,
-        _in_channels: int,
-        _classes: int,
-        _image_size: tuple[int, int],
-        _neuron: Callable[[int], nn.Module],
-        _batch_norm: str,
-    ) -> None:
+    def __init__(self, *, dropout: float = 0.0, _site: Site) -> None:
         super().__init__()
-        self.conv1 = Conv2d(_in_channels, 64, 3, padding=1, bias=False)
+        self.conv1 = Conv2d(_site.in_channels, 64, 3, padding=1, bias=False)
         channels = 64
         for stage, count in enumerate(self.blocks):
             blocks = nn.Sequential()
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
-                blocks.append(self.block(channels, 64 << stage, stride, dropout, _neuron, _batch_norm))
+                blocks.append(self.block(channels, 64 << stage, stride, dropout, _site))
                 channels = (64 << stage) * self.block.expansion
             self.add_module(f"layer{stage + 1}", blocks)
-        self.bn1 = BatchNorm2d(channels, statistics=_batch_norm)
-        self.neuron = _neuron(channels)
-        last_map = [-(-extent // 8) for extent in _image_size]
+        self.bn1 = _site.norm(channels)
+        self.neuron = _site.neuron(channels)
+        last_map = [-(-extent // 8) for extent in _site.image_size]
         window = (min(4, last_map[0]), min(4, last_map[1]))
         self.pool = AvgPool2d(window)
         self.flatten = Flatten()
-        self.linear = Linear(channels * (last_map[0] // window[0]) * (last_map[1] // window[1]), _classes)
+        self.linear = Linear(channels * (last_map[0] // window[0]) * (last_map[1] // window[1]), _site.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [T, N, C, H, W] to logits [T, N, classes]."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from bench.models.layers import AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear
+from bench.models.layers import AdaptiveAvgPool2d, AvgPool2d, Conv2d, Dropout, Flatten, Linear
+from bench.models.site import Site
 
 STAGE_CHANNELS = (64, 128, 256, 512, 512)
 
@@ -21,31 +21,23 @@ class VGG11(nn.Module):
     name = "vgg11"
     convolutions: ClassVar[tuple[int, ...]] = (1, 1, 2, 2, 2)
 
-    def __init__(
-        self,
-        *,
-        dropout: float = 0.0,
-        _in_channels: int,
-        _classes: int,
-        _image_size: tuple[int, int],
-        _neuron: Callable[[int], nn.Module],
-        _batch_norm: str,
-    ) -> None:
+    def __init__(self, *, dropout: float = 0.0, _site: Site) -> None:
         super().__init__()
-        if min(_image_size) < 32:
-            raise ValueError(f"five 2x2 pools need images of at least 32x32, not {_image_size[0]}x{_image_size[1]}")
-        previous = _in_channels
+        height, width = _site.image_size
+        if min(height, width) < 32:
+            raise ValueError(f"five 2x2 pools need images of at least 32x32, not {height}x{width}")
+        previous = _site.in_channels
         for stage, (count, channels) in enumerate(zip(self.convolutions, STAGE_CHANNELS, strict=True)):
             parts: list[nn.Module] = []
             for _ in range(count):
                 parts.append(Conv2d(previous, channels, 3, padding=1))
-                parts.append(BatchNorm2d(channels, statistics=_batch_norm))
-                parts.append(_neuron(channels))
+                parts.append(_site.norm(channels))
+                parts.append(_site.neuron(channels))
                 parts.append(Dropout(dropout))
                 previous = channels
             self.add_module(f"layer{stage + 1}", nn.Sequential(*parts, AvgPool2d(2)))
         self.pool = AdaptiveAvgPool2d((7, 7))
-        self.classifier = nn.Sequential(Flatten(), Linear(previous * 7 * 7, _classes))
+        self.classifier = nn.Sequential(Flatten(), Linear(previous * 7 * 7, _site.classes))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x [T, N, C, H, W] to logits [T, N, classes]."""

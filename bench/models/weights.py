@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from bench.neurons.base import Neuron
+from bench.neurons.base import is_neuron
 
 
 def initialise(model: nn.Module, seed: int | None) -> None:
@@ -34,14 +34,14 @@ def initialise(model: nn.Module, seed: int | None) -> None:
 
 
 def synaptic_parameters(model: nn.Module) -> dict[str, Tensor]:
-    """Return the parameters and buffers that no Neuron owns, by name and in module order."""
-    owned = tuple(f"{name}." if name else "" for name, module in model.named_modules() if isinstance(module, Neuron))
+    """Return the parameters and buffers that no neuron owns, by name and in module order."""
+    owned = tuple(f"{name}." if name else "" for name, module in model.named_modules() if is_neuron(module))
     return {name: value for name, value in model.state_dict(keep_vars=True).items() if not name.startswith(owned)}
 
 
 def neuron_parameters(model: nn.Module) -> dict[str, dict[str, Tensor]]:
-    """Return the learnable parameters of each Neuron that has some: layer name -> parameter name -> tensor."""
-    layers = {name: dict(module.named_parameters()) for name, module in model.named_modules() if _is_neuron(module)}
+    """Return the learnable parameters of each neuron that has some: layer name -> parameter name -> tensor."""
+    layers = {name: dict(module.named_parameters()) for name, module in model.named_modules() if is_neuron(module)}
     return {name: parameters for name, parameters in layers.items() if parameters}
 
 
@@ -54,12 +54,8 @@ def weights_digest(model: nn.Module) -> str:
     return state.hexdigest()[:16]
 
 
-def _is_neuron(module: nn.Module) -> bool:
-    return isinstance(module, Neuron)
-
-
 def _outside_neurons(module: nn.Module) -> Iterator[nn.Module]:
-    if not isinstance(module, Neuron):
+    if not is_neuron(module):
         yield module
         for child in module.children():
             yield from _outside_neurons(child)

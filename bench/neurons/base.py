@@ -113,6 +113,14 @@ class Neuron(nn.Module):
             raise CompileError(f"{type(self).__name__}: torch.compile failed: {error}") from error
 
 
+def is_neuron(module: Any) -> bool:
+    """Whether a module keeps the neuron contract: `initial_state`, a pure `step`, and a word on whether it spikes.
+
+    Every `Neuron` does, and so may a class that is none.
+    """
+    return all(hasattr(module, attribute) for attribute in ("step", "initial_state", "spiking"))
+
+
 def run_sequence(neuron: Neuron, x: Tensor, timesteps: int) -> Tensor:
     """Step `neuron` through x [T, N, ...], or through one frame x [1, N, ...] again and again: spikes [T, N, ...].
 

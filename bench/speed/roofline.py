@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bench.neurons.base import Neuron
+from bench.neurons.base import is_neuron
 from bench.sequences import repeated_frame
 
 MEASURE_S = 0.3  # at least, for each rate
@@ -45,7 +45,7 @@ def work_of(model: nn.Module, forward: Callable[[], Tensor]) -> Work:
     def look(module: nn.Module, args: Any, output: Tensor) -> None:
         nonlocal flops, neuron_bytes
         x: Tensor = args[0]
-        if isinstance(module, Neuron):
+        if is_neuron(module):
             frame = repeated_frame(x)
             current = x if frame is None else frame
             neuron_bytes += 3 * current.nbytes + 2 * x.numel() * x.element_size()
@@ -55,7 +55,7 @@ def work_of(model: nn.Module, forward: Callable[[], Tensor]) -> Work:
             products = 3 if x.requires_grad else 2
             flops += products * 2.0 * computed.numel() * module.weight[0].numel()
 
-    layers = [module for module in model.modules() if isinstance(module, Neuron | nn.Conv2d | nn.Linear)]
+    layers = [module for module in model.modules() if is_neuron(module) or isinstance(module, nn.Conv2d | nn.Linear)]
     hooks = [module.register_forward_hook(look) for module in layers]
     try:
         forward()

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.measure.counting import outside as other
 from bench.measure.counting.foreign import NORM, counted_modules, open_modules, state_words, within
-from bench.measure.counting.neurons import RELU, NeuronTally, Profile, is_neuron, trace_step
+from bench.measure.counting.neurons import RELU, NeuronTally, Profile, trace_step
 from bench.measure.counting.synops import LayerTally, layer_kind, split_input
 from bench.measure.counting.tape import Node, Tape, Value, first_tensor, spans, total_cost
+from bench.neurons.base import is_neuron
 from bench.records.counts import Counts, InputKind, LayerCount, NeuronCount, OtherOps
 
 _UNKNOWN = Profile({}, 0)

@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bench.measure.counting.neurons import is_neuron
 from bench.measure.counting.synops import SYNAPTIC
+from bench.neurons.base import is_neuron
 
 NORM = nn.modules.batchnorm._BatchNorm
 Role = Literal["synapse", "norm", "neuron"]

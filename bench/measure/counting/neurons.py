@@ -27,11 +27,6 @@ class Profile:
     state_words: int
 
 
-def is_neuron(module: nn.Module) -> bool:
-    """Whether a module keeps the neuron contract: `initial_state`, a pure `step`, and a word on whether it spikes."""
-    return all(hasattr(module, attribute) for attribute in ("step", "initial_state", "spiking"))
-
-
 def trace_step(neuron: Any, x: Tensor) -> Profile:
     """Trace one update of `neuron` on an input of one timestep, x [N, ...].
 

@@ -13,6 +13,7 @@ import bench
 from bench.errors import ParameterError
 from bench.models import neuron_parameters
 from bench.models.build import build_model
+from bench.models.site import Site
 from bench.neurons import Neuron
 from bench.plugins.registry import plugins
 
@@ -101,13 +102,7 @@ def resnet_parameters(counts, expansion):
 def test_parameter_counts_for_one_channel(name, parameters):
     size = 28 if name == "convnet" else 32
     with torch.device("meta"):
-        model = plugins("model")[name].load()(
-            _in_channels=1,
-            _classes=10,
-            _image_size=(size, size),
-            _neuron=lambda channels: nn.ReLU(),
-            _batch_norm="folded",
-        )
+        model = plugins("model")[name].load()(_site=Site(1, 10, (size, size), lambda channels: nn.ReLU()))
     assert sizes(model) == parameters
 
 
