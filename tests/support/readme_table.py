@@ -16,7 +16,7 @@ BEGIN = "<!-- {} table: written by `python tests/support/readme_table.py`, check
 END = "<!-- end of {} table -->\n"
 
 
-def results() -> str:
+def results():
     """Return the main table of the records that say most, CIFAR-10's where they are there, and what they are of."""
     name = next(name for name in ("cifar10", "digits") if (ROOT / "reports" / name / "records.jsonl").is_file())
     suite = load_suite(ROOT / "suites" / f"{name}.toml")
@@ -32,7 +32,7 @@ def results() -> str:
     return main_table(Evidence.of(suite, records), compact=True).strip() + "\n\n" + words
 
 
-def neurons() -> str:
+def neurons():
     """Return a row per built-in neuron: its name, equation and parameters, as its source says."""
     rows = []
     for name, info in sorted(registry.plugins("neuron").items()):
@@ -42,7 +42,7 @@ def neurons() -> str:
     return Markdown().table(Table(["neuron", "what it computes", "parameters"], rows, 3))
 
 
-def with_tables(text: str) -> str:
+def with_tables(text):
     """Return the README's text with each table between its markers."""
     for name, make in (("results", results), ("neurons", neurons)):
         before, rest = text.split(BEGIN.format(name))
