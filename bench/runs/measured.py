@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,6 +14,7 @@ from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import evaluate
 from bench.models import synaptic_parameters
 from bench.records.correct import pack_correct
+from bench.records.measurement import Measurement
 from bench.records.record import Deployment, Digests, EpochRow, RunRecord
 from bench.runs import provenance
 from bench.runs.assembly import assemble, layout
@@ -34,12 +34,8 @@ def measure_run(
     """Measure a trained network and return its record, still without what only the machine knows."""
     rows = [EpochRow.model_validate(row) for row in history.rows]
     return RunRecord(
-        key=run.key,
-        measure_key=run.measure_key,
-        label=run.label,
-        seed=run.seed,
-        spec=run.spec.to_json(),
-        resolved=provenance.resolve_parameters(run.spec),
+        **provenance.identity(run),
+        **_measured(run, model, encoder, arrays, batches()).measured,
         status="done",
         data=arrays.source,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
@@ -50,7 +46,6 @@ def measure_run(
             code=history.code,
         ),
         provenance={"commit": provenance.commit(), "versions": provenance.versions()},
-        **_measured(run, model, encoder, arrays, batches()),
         deployed=None if run.measure.deploy is None else _deploy(run, model, encoder, arrays, batches()),
         diagnostics=diagnose(model, batches()) if run.measure.diagnostics else None,
     )
@@ -62,26 +57,26 @@ def _measured(
     encoder: Encoder,
     arrays: Arrays,
     batches: Iterator[tuple[Tensor, Tensor]],
-) -> dict[str, Any]:
-    """Evaluate and count a network on the test split: the fields that a record and a deployment share."""
+) -> Measurement:
+    """Evaluate and count a network on the test split."""
     kind = arrays.input_kind if encoder.analog or encoder.events else None
     with Counter(model, input_kind=kind, samples=run.measure.samples) as counter:
         result = evaluate(model, batches)
     counts = counter.counts()
     image = arrays.test.images[:1].float()
     encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
-    return {
-        "accuracy_fraction": result.accuracy_fraction,
-        "accuracy_by_timestep": result.accuracy_by_timestep,
-        "correct": pack_correct(result.correct),
-        "test_samples": len(result.correct),
-        "samples_counted": counts.samples,
-        "layers": counts.layers,
-        "neurons": counts.neurons,
-        "other_ops": [*encoding, *counts.other_ops],
-        "not_counted": [*unknown, *counts.not_counted],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
+    return Measurement(
+        accuracy_fraction=result.accuracy_fraction,
+        accuracy_by_timestep=result.accuracy_by_timestep,
+        correct=pack_correct(result.correct),
+        test_samples=len(result.correct),
+        samples_counted=counts.samples,
+        layers=counts.layers,
+        neurons=counts.neurons,
+        other_ops=[*encoding, *counts.other_ops],
+        not_counted=[*unknown, *counts.not_counted],
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )
 
 
 def _deploy(
@@ -106,5 +101,5 @@ def _deploy(
         neuron=run.measure.deploy.model_dump(mode="json"),
         code=provenance.neuron_digest(run.measure.deploy),
         resolved=provenance.resolve_parameters(spec)["neuron"],
-        **_measured(run, deployed, encoder, arrays, batches),
+        **_measured(run, deployed, encoder, arrays, batches).measured,
     )
