@@ -1,4 +1,4 @@
-"""What a running process says to whoever started it: one JSON object a line. No torch."""
+"""What goes to a worker and what it says, as data that any wire can carry: one JSON object a line. No torch."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.store.folder import UNSEEN, Seen
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.train.machine.path import ExecutionPath
 
 
 class Job(BaseModel):
-    """All that a worker process needs to execute one run."""
+    """One run as it is sent to another process, perhaps on another host: all that it needs is in here.
+
+    Of three descriptions of where a run works this is the one that travels. `Settings` is what the user asked for, for
+    all runs of a command; a worker makes the `Place` of its one run from its job.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,10 +28,16 @@ class Job(BaseModel):
     folder: str
     data: str
     offline: bool
-    device: str
+    device: str  # as asked for ("auto", "cuda"), until the engine gives it one of its own ("cpu", "cuda:1")
     path: ExecutionPath = "auto"
     profile: bool = False
-    last_result_ns: int | None = None  # when the run's folder last got a record or a failure, as planned
+    trust: tuple[str, ...] = ()  # modules from outside whose code may run there, and no others
+    seen: Seen = UNSEEN  # the results in the run's folder when it was planned
+
+    @property
+    def key(self) -> str:
+        """What names it among all jobs of a command: two suites may ask for the same run, each for its own folder."""
+        return f"{self.suite}/{self.spec.key}"
 
     def planned(self) -> PlannedRun:
         """Return the run as the suite planned it."""
@@ -34,7 +45,7 @@ class Job(BaseModel):
 
 
 class Event(BaseModel):
-    """One line from a worker: progress and notes while it trains, then exactly one of the others."""
+    """What a worker says: progress and notes while it trains, then exactly one of the others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
 
@@ -48,6 +59,7 @@ class Event(BaseModel):
     images_per_s: float = 0.0
     seconds_left: float = 0.0
     error: str = ""  # why, or what the note says
+    printed: str | None = None  # the end of its log, of a worker that died without a word: `error` is of the engine
 
     @property
     def final(self) -> bool:

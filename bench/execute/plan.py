@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, DataError, SuiteError
-from bench.execute.messages import Event
+from bench.execute.messages import Event, Job
 from bench.files.durable import make_folder
 from bench.files.lock import Lock
+from bench.plugins.trust import trusted_modules
+from bench.store.folder import UNSEEN, Seen
 from bench.store.store import State, Store
 from bench.suite.load import Suite
 from bench.suite.run_spec import PlannedRun
@@ -33,17 +35,17 @@ def plan(
     Where an earlier one of these was interrupted, what it left undone is to do, and what it has done is not done again.
     """
     runs = {(run.suite, run.key): (suite, run) for suite in suites for run in suite.select(label, seed)}
-    seen = {}
+    known = {}
     for key, (_, run) in runs.items():
-        last = store.folder(run).last_result_ns  # before the state: what comes after it was not seen
-        seen[key] = store.state(run), last
+        seen = store.folder(run).seen()  # before the state: what comes after it was not seen
+        known[key] = store.state(run), seen
     force = force and not any(store.folder(run).is_begun_afresh for _, run in runs.values())
     selected, todos = [], []
     settled = set() if force else {State.DONE} if stale else {State.DONE, State.STALE}
     for key, (suite, run) in runs.items():
-        state, last = seen[key]
+        state, seen = known[key]
         again = force or store.folder(run).to_begin_afresh
-        selected.append(Todo(suite, run, state, again or state in (State.DONE, State.STALE), last))
+        selected.append(Todo(suite, run, state, again or state in (State.DONE, State.STALE), seen))
         if again or state not in settled:
             todos.append(selected[-1])
     return selected, todos
@@ -69,13 +71,15 @@ def check_values(suites: Iterable[Suite]) -> None:
     import torch
 
     from bench.runs.assembly import assemble
+    from bench.runs.recipe import check_recipe
 
     problems: dict[str, None] = {}
     for suite in {suite.path: suite for suite in suites}.values():
         for run in suite.select(seed=suite.spec.seeds[0]):
             try:
                 with torch.device("meta"):
-                    assemble(run.spec)
+                    _, _, dataset = assemble(run.spec)
+                    check_recipe(run.spec, dataset)
                     if run.measure.deploy is not None:
                         assemble(run.spec.model_copy(update={"neuron": run.measure.deploy}))
             except BenchError as error:
@@ -118,7 +122,10 @@ def _devices(wanted: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to execute; nothing here is an experimental setting."""
+    """How the user wants all runs of a command executed; nothing here is an experimental setting.
+
+    Each run gets its own extract of it, a `Job`, with a folder and a device; see there.
+    """
 
     device: str = "auto"  # "auto", "cpu", "cuda" or "cuda:1"
     jobs: int | None = None
@@ -126,6 +133,7 @@ class Settings:
     offline: bool = False
     path: ExecutionPath = "auto"
     profile: bool = False
+    engine: str = "local"  # a plug-in of `execute/engines`
 
 
 @dataclass(frozen=True)
@@ -136,7 +144,31 @@ class Todo:
     run: PlannedRun
     state: State
     afresh: bool = False  # train from the start, whatever is there
-    last_result_ns: int | None = None  # when its folder last got a record or a failure, as planned
+    seen: Seen = UNSEEN  # the results in its folder when it was planned
+
+    @property
+    def key(self) -> str:
+        """What names it among all runs of a command, as `Job.key` does."""
+        return f"{self.run.suite}/{self.run.key}"
+
+    def job(self, store: Store, settings: Settings) -> Job:
+        """Return all that a worker has to know of it. Its data is taken to be there, see `prepare_data`."""
+        run = self.run
+        return Job(
+            suite=run.suite,
+            label=run.label,
+            seed=run.seed,
+            spec=run.spec,
+            measure=run.measure,
+            folder=str(store.folder(run).path),
+            data=str(settings.data),
+            offline=True,
+            device=settings.device,
+            path=settings.path,
+            profile=settings.profile,
+            trust=trusted_modules(),
+            seen=self.seen,
+        )
 
 
 @dataclass(frozen=True)
@@ -151,4 +183,4 @@ class Outcome:
     killed: int = 0  # of the interrupted runs, those that did not end in time and keep an older checkpoint
 
 
-Watcher = Callable[[Todo, Event], None]
+Observer = Callable[[Todo, Event], None]  # hears all that the runs say

@@ -1,4 +1,4 @@
-"""Suites executed: plan, engine, records."""
+"""Suites executed: plan, engine, records. The library's main verb."""
 
 from __future__ import annotations
 
@@ -6,20 +6,27 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.execute.plan import Outcome, Settings, Todo, Watcher, check_values, plan, prepare_data, resources
-from bench.execute.scheduler import Pool
+from bench.execute.executor import Executor, open_engine
+from bench.execute.plan import Observer, Outcome, Settings, Todo, check_values, plan, prepare_data
+from bench.execute.scheduler import Scheduler
 from bench.records.record import RunRecord
 from bench.store.store import REPORTS, RUNS, Store
 from bench.suite.load import Suite
+from bench.train.machine.path import ExecutionPath
 
 
 def execute(
-    todos: Sequence[Todo], store: Store, settings: Settings, watch: Watcher = lambda todo, event: None
+    todos: Sequence[Todo],
+    store: Store,
+    settings: Settings,
+    observe: Observer = lambda todo, event: None,
+    engine: Executor | None = None,
 ) -> Outcome:
     """Execute runs, each in its own process; a failed one leaves the others running.
 
-    Raises SuiteError for parameter values that a constructor refuses, DataError for missing data, and BenchError for a
-    device that is not there, all before the first process starts. On Ctrl-C every run writes its checkpoint first.
+    engine: that of the settings, where it is open already. Raises SuiteError for parameter values that a constructor
+    refuses, DataError for missing data, and BenchError for a device that is not there, all before the first process
+    starts. On Ctrl-C every run writes its checkpoint first.
     """
     if not todos:
         return Outcome()
@@ -27,19 +34,29 @@ def execute(
         str(settings.data).encode()
     except UnicodeEncodeError:
         raise BenchError(f"--data {str(settings.data)!r}: is not UTF-8; give the folder another name") from None
-    devices, jobs = resources(settings)
+    engine = engine or open_engine(settings)
     check_values(todo.suite for todo in todos)
     prepare_data(todos, settings)
-    pool = Pool(store, settings, devices, jobs, watch)
-    return pool.execute(todos)
+    return Scheduler(store, settings, engine, observe).execute(todos)
 
 
-def run_suite(suite: Suite, runs: str | Path = RUNS, data: str | Path = "data", **settings: object) -> list[RunRecord]:
-    """Execute what is not done of a suite and return all its records (`device`, `jobs`, `offline` as in Settings).
+def run_suite(
+    suite: Suite,
+    runs: str | Path = RUNS,
+    data: str | Path = "data",
+    *,
+    device: str = "auto",
+    jobs: int | None = None,
+    offline: bool = False,
+    path: ExecutionPath = "auto",
+) -> list[RunRecord]:
+    """Execute what is not done of a suite and return all its records.
 
-    The library's form of `spikebench run`. A failed run is a record with status "failed".
+    The library's form of `spikebench run`. A failed run is a record with status "failed". device: "auto", "cpu", "cuda"
+    or "cuda:1".  jobs: at once, by default one per GPU, else per core.  offline: never download.  path: how steps are
+    executed; numbers agree to rounding.
     """
     store = Store(Path(runs))
     _, todos = plan([suite], store)
-    execute(todos, store, Settings(data=Path(data), **settings))  # type: ignore[arg-type]
+    execute(todos, store, Settings(device=device, jobs=jobs, data=Path(data), offline=offline, path=path))
     return store.collect(suite, REPORTS)

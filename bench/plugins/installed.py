@@ -71,7 +71,7 @@ def _by_name(kind: str, found: Iterable[Installed], built_in: Collection[str]) -
 @functools.lru_cache(maxsize=64)
 def _entries(kind: str, path: tuple[str, ...]) -> tuple[Installed, ...]:
     """Read the entry points of a kind; they are read again when Python's path changes."""
-    points = importlib.metadata.entry_points(group=f"spikebench.{kind}s")
+    points = importlib.metadata.entry_points(group=f"spikebench.{kind}{'es' if kind.endswith('s') else 's'}")
     return tuple(Installed(point.name, point.value, _distribution(point)) for point in points)
 
 

@@ -41,6 +41,7 @@ FOLDERS = {
     "augmentation": "data/augmentations",
     "optimizer": "train/optimizers",
     "schedule": "train/schedules",
+    "loss": "train/losses",
     "rule": "energy/rules",
     "format": "report/formats",
     "engine": "execute/engines",
@@ -78,6 +79,17 @@ class PluginInfo:
             raise ParameterError(f"{self.kind} '{self.name}': cannot import '{self.module}': {error}") from error
         loaded: type = getattr(importlib.import_module(self.module), self.cls)
         return loaded
+
+    def construct(self, params: Mapping[str, Any], harness: Mapping[str, Any]) -> Any:
+        """Construct it from parameters that were checked, and those of the `harness` arguments that it takes.
+
+        Raises ParameterError where it refuses them, or may not be imported.
+        """
+        given = {key: value for key, value in harness.items() if key in self.harness}
+        try:
+            return self.load()(**params, **given)
+        except ValueError as error:
+            raise ParameterError(f"{self.kind} '{self.name}': {error}") from error
 
     @property
     def outside(self) -> bool:
@@ -151,11 +163,7 @@ def create(kind: str, name: str, harness: Mapping[str, Any] | None = None, /, **
     wrong = info.problems(params)
     if wrong:
         raise ParameterError("\n".join(f"{key}: {message}" for key, message in wrong.items()))
-    try:
-        given = {key: value for key, value in (harness or {}).items() if key in info.harness}
-        return info.load()(**params, **given)
-    except ValueError as error:
-        raise ParameterError(f"{kind} '{name}': {error}") from error
+    return info.construct(params, harness or {})
 
 
 def _problem(parameter: Parameter, value: Any) -> str | None:

@@ -37,6 +37,12 @@ class Parameter:
         """Whether a suite must give it."""
         return self.default is _REQUIRED
 
+    @property
+    def items(self) -> Parameter | None:
+        """What each item has to be where the value is a list (`list[int]`), else None."""
+        inner = [name[5:-1] for name in self.types if name.startswith("list[")]
+        return replace(self, types=tuple(inner)) if inner else None
+
     def problem(self, value: Any) -> str | None:
         """Say what is wrong with `value`, or None."""
         if value is None and "None" in self.types:
@@ -45,6 +51,9 @@ class Parameter:
             if value in self.choices:
                 return None
             return no_choice(value, self.choices)
+        if isinstance(value, list) and self.items is not None:
+            wrong = (self.items.problem(item) for item in value)
+            return next((f"holds an item that {message}" for message in wrong if message), None)
         accepted = tuple(kind for name in self.types for kind in _TYPES.get(name, ()))
         if isinstance(value, float) and not math.isfinite(value):
             return f"should be a finite number, not {value}"
@@ -233,6 +242,8 @@ class _Annotation:
                 self.read(inner, path)
             case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[inner, *_])):
                 self.read(inner, path)
+            case ast.Subscript(value=ast.Name(id="list"), slice=ast.Name(id=name)) if name in _TYPES:
+                self.types.append(f"list[{name}]")
             case ast.Name(id=name) if name not in _TYPES and (meaning := _meaning(name, path)) is not None:
                 self.read(*meaning)
             case ast.Name(id=name):

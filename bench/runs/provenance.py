@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from bench.plugins import registry
 from bench.runs.sources import sources_digest
-from bench.suite.fields import PluginSpec
+from bench.suite.fields import PluginSpec, PluginUse, with_named
 from bench.suite.run_spec import PlannedRun, RunSpec
 
 RUN = Path(__file__).with_name("run.py")  # where the story of a run begins
@@ -45,18 +44,13 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    return sources_digest([RUN, *(path for use in spec.plugins for path in _files(*use))])
+    return sources_digest([RUN, *(registry.find(use.kind, use.name).path for use in spec.plugins)])
 
 
 def neuron_digest(neuron: PluginSpec) -> str:
     """Return 12 hex digits over the sources of a neuron: what a deployment of it depends on beside the run's code."""
-    return sources_digest(_files("neuron", neuron.name, neuron.params))
-
-
-def _files(kind: str, name: str, params: Mapping[str, Any]) -> Iterator[Path]:
-    """Yield the file of a plug-in and those of the plug-ins that its parameters name, as a neuron's surrogate."""
-    for some_kind, some_name in ((kind, name), *registry.references(kind, name, params)):
-        yield registry.find(some_kind, some_name).path
+    used = with_named([PluginUse("neuron", neuron.name, neuron.params)])
+    return sources_digest(registry.find(use.kind, use.name).path for use in used)
 
 
 def versions() -> dict[str, str]:

@@ -24,6 +24,7 @@ class Subject(BaseModel):
     offline: bool
     device: str
     path: ExecutionPath
+    trust: tuple[str, ...] = ()  # modules from outside whose code may run in its process, and no others
 
     @property
     def by(self) -> str:

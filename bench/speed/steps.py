@@ -15,6 +15,7 @@ from bench.data.feed.loader import laid_out
 from bench.encoders.base import Encoder
 from bench.errors import DataError
 from bench.models.build import build_model
+from bench.plugins import registry
 from bench.runs import provenance
 from bench.runs.assembly import assemble, encode_batch, layout, load_arrays, make_loader
 from bench.speed.job import Block, End, Subject, Warm
@@ -169,6 +170,6 @@ def _synthetic_batch(spec: RunSpec, dataset: Dataset, device: torch.device) -> B
     samples = min(spec.train.batch_size, dataset.train_samples)
     images = torch.randn(samples, *dataset.sample_shape, generator=generator)
     labels = torch.randint(dataset.classes, (samples,), generator=generator)
-    if {"mixup", "cutmix"} & set(spec.train.augment):
+    if any(registry.find("augmentation", name).flags.get("soft_labels", False) for name in spec.train.augment):
         labels = nn.functional.one_hot(labels, dataset.classes).float()
     return laid_out(images, layout(spec)).to(device), labels.to(device)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bench.errors import BenchError, nearest
 from bench.plugins import registry
+from bench.plugins.trust import trusted_modules
 from bench.speed.job import Subject
 from bench.suite.load import Suite
 from bench.train.machine.path import ExecutionPath
@@ -48,7 +49,15 @@ def subjects_of(
         runs = [run for run in runs if run.label in wanted]
     subjects = []
     for run in runs:
-        own = Subject(label=run.label, spec=run.spec, data=str(data), offline=offline, device=device, path=path)
+        own = Subject(
+            label=run.label,
+            spec=run.spec,
+            data=str(data),
+            offline=offline,
+            device=device,
+            path=path,
+            trust=trusted_modules(),
+        )
         subjects.append(own)
         if versions and registry.find("neuron", run.spec.neuron.name).flags.get("spiking", True):
             subjects += [own.model_copy(update={"peer": peer, "version": versions[peer]}) for peer in peers]

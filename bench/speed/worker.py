@@ -7,6 +7,7 @@ import sys
 import warnings
 
 from bench.errors import BenchError
+from bench.plugins.trust import trusting
 from bench.speed.job import Subject
 
 
@@ -24,11 +25,12 @@ def main() -> int:
 
     torch.set_num_threads(1)  # as in training
     try:
-        steps = Steps(subject)
-        answers.write(steps.warm().model_dump_json() + "\n")
-        for _ in sys.stdin:
-            answers.write(steps.block().model_dump_json() + "\n")
-        answers.write(steps.end(roofline=subject.peer is None).model_dump_json() + "\n")
+        with trusting(subject.trust):
+            steps = Steps(subject)
+            answers.write(steps.warm().model_dump_json() + "\n")
+            for _ in sys.stdin:
+                answers.write(steps.block().model_dump_json() + "\n")
+            answers.write(steps.end(roofline=subject.peer is None).model_dump_json() + "\n")
     except BenchError as error:
         answers.write(f"error: {' '.join(str(error).split())}\n")
         return 1

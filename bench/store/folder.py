@@ -16,6 +16,9 @@ from bench.records.record import RunRecord
 
 _LOOKS = 5  # at files that may be replaced meanwhile
 
+Seen = tuple[int | None, int | None]  # what `RunFolder.seen` returns; nobody else looks into it
+UNSEEN: Seen = (None, None)  # as of a folder without any result
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -32,15 +35,6 @@ class RunFolder:
     def previous_record(self) -> Path:
         """The record that the run had before it was begun afresh."""
         return self.path / "record.previous.json"
-
-    @property
-    def last_result_ns(self) -> int | None:
-        """When the record or the reason of a failure was written, the later of both; None where there is neither."""
-        times = []
-        for path in (self.record, self.failure):
-            with contextlib.suppress(OSError):
-                times.append(path.stat().st_mtime_ns)
-        return max(times, default=None)
 
     @property
     def checkpoint(self) -> Path:
@@ -81,6 +75,14 @@ class RunFolder:
     def is_begun_afresh(self) -> bool:
         """Whether training from the start is asked for or begun, and not finished."""
         return self.to_begin_afresh or (self.previous_record.exists() and not self.record.exists())
+
+    def seen(self) -> Seen:
+        """Return a token of the results that lie here now, a record or the reason of a failure: JSON-ready data."""
+        return _written_ns(self.record), _written_ns(self.failure)
+
+    def changed_since(self, seen: Seen) -> bool:
+        """Whether a result lies here that did not when `seen` was taken; one that is gone is none."""
+        return any(now is not None and now != then for now, then in zip(self.seen(), seen, strict=True))
 
     def ask_afresh(self) -> None:
         """Leave word that the run is to be trained from the start. Raises StoreError when that is impossible."""
@@ -186,3 +188,10 @@ class RunFolder:
         if record.key != self.path.name:
             raise CorruptError(self.record, f"is the record of another run, {record.key:.40}")
         return record
+
+
+def _written_ns(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from bench.plugins import registry
 
 
 class Strict(BaseModel):
@@ -51,3 +54,12 @@ class PluginUse(NamedTuple):
     kind: str
     name: str
     params: dict[str, Any]
+
+
+def with_named(uses: Iterable[PluginUse]) -> tuple[PluginUse, ...]:
+    """Return these plug-ins and those that their parameters name, as a neuron's may its surrogate."""
+    found = list(uses)
+    for use in found:  # which grows
+        others = (PluginUse(kind, name, {}) for kind, name in registry.references(*use))
+        found += [other for other in others if other not in found]
+    return tuple(found)

@@ -14,9 +14,10 @@ from bench.energy.table import load_table
 from bench.errors import BenchError, SuiteError, nearest
 from bench.files.toml_file import read_toml
 from bench.plugins.installed import Installed, installed_files
-from bench.plugins.registry import find, references
-from bench.suite.checks import match_problems, merged, raw_problems
+from bench.plugins.registry import find
+from bench.suite.checks import raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
+from bench.suite.match import match_problems, merged
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.suite.spec import SuiteSpec
 
@@ -46,9 +47,7 @@ class Suite:
     @property
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
-        uses = [use for run in self.runs for use in run.plugins]
-        used = {(use.kind, use.name) for use in uses}
-        used |= {other for use in uses for other in references(use.kind, use.name, use.params)}
+        used = {(use.kind, use.name) for run in self.runs for use in run.plugins}
         used |= {("rule", memory.accesses) for name in self.spec.energy if (memory := load_table(name).memory)}
         return {info.module for kind, name in used if (info := find(kind, name)).outside}
 

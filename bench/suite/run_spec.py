@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bench.files.canonical import canonical_json
-from bench.suite.fields import Count, Fraction, PluginSpec, PluginUse, Strict
+from bench.suite.fields import Count, Fraction, PluginSpec, PluginUse, Strict, with_named
 from bench.suite.recipe import TrainSpec
 
 
@@ -67,7 +67,8 @@ class RunSpec(Strict):
     def plugins(self) -> tuple[PluginUse, ...]:
         """Every plug-in that the run uses: (kind, name, parameters)."""
         parts = {"dataset": self.dataset, "model": self.model, "neuron": self.neuron, "encoder": self.encoder}
-        return tuple(PluginUse(kind, part.name, part.params) for kind, part in parts.items())
+        own = (PluginUse(kind, part.name, part.params) for kind, part in parts.items())
+        return with_named([*own, *self.train.plugins])
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as JSON-ready data."""
@@ -88,7 +89,8 @@ class PlannedRun:
     def plugins(self) -> tuple[PluginUse, ...]:
         """Every plug-in that the run uses, and the neuron that it deploys: (kind, name, parameters)."""
         deploy = self.measure.deploy
-        return (*self.spec.plugins, *([] if deploy is None else [PluginUse("neuron", deploy.name, deploy.params)]))
+        deployed = [] if deploy is None else [PluginUse("neuron", deploy.name, deploy.params)]
+        return with_named([*self.spec.plugins, *deployed])
 
     @functools.cached_property
     def key(self) -> str:

@@ -24,13 +24,15 @@ ORDER = {
         *("trackers", "speed"),
         *("commands", "__init__", "__main__"),
     ),
-    "data": ("base", "recordings", "feed"),
+    "data": ("base", "recordings", "augmentations", "feed"),
     "energy": ("table", "work", "rules", "estimate"),
+    "execute": ("messages", "plan", "executor", "scheduler", "engines", "suites"),
     "measure": ("mode", "meters", "counting", "evaluate", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),
-    "train": ("keeper", "step", "machine", "loop"),
+    "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "loop"),
 }
-APART = {("report/figures", "report/sections"), ("report/sections", "report/figures")}  # two wings
+WINGS = [("report/figures", "report/sections"), ("execute/engines", "execute/scheduler")]  # two of each
+APART = {pair for one, other in WINGS for pair in ((one, other), (other, one))}
 NO_TORCH = {
     "errors",
     "seeding",

@@ -19,6 +19,7 @@ from fuzz import targets as fuzz_targets
 from fuzz.targets import MARKUP, Data, Records, Suites, Tables
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.toml import as_toml
 
 from bench.energy.table import TABLES
 
@@ -96,26 +97,8 @@ def at(document, path):
     return document
 
 
-def as_toml(value):
-    """TOML on one line per key, tables inline; None, which TOML lacks, as a date."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{as_toml(str(key))} = {as_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(as_toml, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value).replace("\x7f", "\\u007f") if value.isascii() else _quoted(value)
-    if value is None:
-        return "1979-05-27"
-    return str(value).lower() if isinstance(value, bool | float) else f"{value}"
-
-
-def _quoted(text):
-    return '"' + "".join(c if c.isprintable() and c not in '"\\' else f"\\U{ord(c):08x}" for c in text) + '"'
-
-
 def toml_bytes(document):
-    text = "\n".join(f"{as_toml(str(key))} = {as_toml(value)}" for key, value in document.items())
-    return with_raw(text).encode("utf-8", "surrogatepass")
+    return with_raw(as_toml(document)).encode("utf-8", "surrogatepass")
 
 
 def with_raw(text):

@@ -4,39 +4,17 @@ import json
 
 import pytest
 from support.command import spikebench
+from support.suites import entry, small_suite
 
 from bench.report.evidence.comparison import compare
 from bench.store.failures import write_failure
 from bench.store.store import Store
 from bench.suite.load import load_suite
 
-SUITE = """
-name     = "deployed"
-title    = "Deployed"
-baseline = "ANN"
-seeds    = [0]
-energy   = ["horowitz-fp32"]
-dataset  = { name = "digits" }
-model    = { name = "convnet", width = 8, stages = 2 }
 
-[train]
-epochs     = 2
-batch_size = 64
-optimizer  = { name = "adamw", learning_rate = 5e-3 }
-
-[[entries]]
-label     = "ANN"
-neuron    = { name = "relu" }
-timesteps = 1
-
-[[entries]]
-label     = "CLIF"
-neuron    = { name = "clif" }
-timesteps = 3
-deploy    = { name = "lif", reset = "hard", v_reset = -0.06 }
-"""
-DEPLOY = '{ name = "lif", reset = "hard", v_reset = -0.06 }'
-SAME = '{ name = "clif", tau = 2.0 }'  # the neuron that was trained, written otherwise
+def suite(neuron="clif", deploy=None, ann="ANN"):
+    deploy = deploy or {"name": "lif", "reset": "hard", "v_reset": -0.06}
+    return small_suite("deployed", entry(ann, "relu", 1), entry("CLIF", neuron, 3, deploy=deploy))
 
 
 def record_of(folder):
@@ -47,7 +25,7 @@ def record_of(folder):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("deployed")
-    (folder / "deployed.toml").write_text(SUITE)
+    (folder / "deployed.toml").write_text(suite())
     done = spikebench("run", "deployed.toml", cwd=folder)
     assert done.returncode == 0, done.stderr
     return folder
@@ -83,14 +61,14 @@ def test_both_rows_are_in_the_report_and_one_run_is_counted(folder):
 
 def test_another_neuron_to_deploy_measures_again_and_trains_nothing(folder):
     before, path = record_of(folder), folder / "deployed.toml"
-    path.write_text(SUITE.replace(DEPLOY, SAME))
+    path.write_text(suite(deploy={"name": "clif", "tau": 2.0}))  # the neuron that was trained, written otherwise
     try:
         done = spikebench("run", "deployed.toml", cwd=folder)
         assert done.returncode == 0 and "2 runs: 1 done, 1 to do (1 partial)" in done.stdout
         assert "epoch" not in done.stdout
         after = record_of(folder)
     finally:
-        path.write_text(SUITE)
+        path.write_text(suite())
     assert after.history == before.history and after.layers == before.layers
     same = {name: getattr(after, name) for name in ("accuracy_fraction", "correct", "layers", "neurons", "other_ops")}
     assert same == {name: getattr(after.deployed, name) for name in same}  # the very neuron that was trained
@@ -106,32 +84,31 @@ def test_without_records_the_row_is_there_and_no_run_of_its_own(folder):
 @pytest.mark.parametrize(
     ("deploy", "expected"),
     [
-        ('{ name = "liff" }', "entries[1] (CLIF).deploy.name: unknown neuron 'liff'; did you mean 'lif'?"),
-        ('{ name = "lif", tua = 2.0 }', "entries[1] (CLIF).deploy.tua: unknown key; did you mean 'tau'?"),
+        ({"name": "liff"}, "entries[1] (CLIF).deploy.name: unknown neuron 'liff'; did you mean 'lif'?"),
+        ({"name": "lif", "tua": 2.0}, "entries[1] (CLIF).deploy.tua: unknown key; did you mean 'tau'?"),
         (
-            '{ name = "relu" }',
+            {"name": "relu"},
             "entries[1] (CLIF).deploy: a network that does not spike computes the same at each of the 3",
         ),
-        ('{ name = "clif" }', "entries[1] (CLIF).deploy: is the neuron of the entry itself"),
-        ('{ name = "lif", v_reset = 0.5 }', "v_reset is for reset = 'hard' alone"),
+        ({"name": "clif"}, "entries[1] (CLIF).deploy: is the neuron of the entry itself"),
+        ({"name": "lif", "v_reset": 0.5}, "v_reset is for reset = 'hard' alone"),
     ],
 )
 def test_a_wrong_deployment_is_explained(tmp_path, deploy, expected):
-    (tmp_path / "deployed.toml").write_text(SUITE.replace(DEPLOY, deploy))
+    (tmp_path / "deployed.toml").write_text(suite(deploy=deploy))
     done = spikebench("check", "deployed.toml", cwd=tmp_path)
     assert done.returncode == 2 and expected in done.stderr
 
 
 def test_a_label_that_the_row_would_take_is_refused(tmp_path):
-    (tmp_path / "deployed.toml").write_text(SUITE.replace('"ANN"', '"CLIF as lif"'))
+    (tmp_path / "deployed.toml").write_text(suite(ann="CLIF as lif"))
     done = spikebench("check", "deployed.toml", cwd=tmp_path)
     assert done.returncode == 2 and "labelled 'CLIF as lif', as another entry is" in done.stderr
 
 
 def test_what_the_same_neuron_has_learned_is_carried(tmp_path):
-    text = SUITE.replace('{ name = "clif" }', '{ name = "plif" }')
-    text = text.replace(DEPLOY, '{ name = "plif", surrogate = "atan" }')  # another backward pass, the same forward one
-    (tmp_path / "deployed.toml").write_text(text)
+    deploy = {"name": "plif", "surrogate": "atan"}  # another backward pass, the same forward one
+    (tmp_path / "deployed.toml").write_text(suite("plif", deploy))
     assert spikebench("run", "deployed.toml", "--only", "CLIF", cwd=tmp_path).returncode == 0
     record = record_of(tmp_path)
     assert record.neurons[0].parameters["w"] != [0.0]
@@ -149,7 +126,7 @@ def test_a_changed_deployed_neuron_is_measured_again(folder, monkeypatch):
 
 def test_a_report_of_a_run_that_waits_for_its_measurement_agrees_with_itself(folder):
     path = folder / "deployed.toml"
-    path.write_text(SUITE.replace("-0.06", "-0.1"))
+    path.write_text(suite(deploy={"name": "lif", "reset": "hard", "v_reset": -0.1}))
     try:
         assert spikebench("report", "deployed.toml", cwd=folder).returncode == 0
         assert spikebench("report", "deployed.toml", "--check", cwd=folder).returncode == 0
@@ -158,6 +135,6 @@ def test_a_report_of_a_run_that_waits_for_its_measurement_agrees_with_itself(fol
         assert Store(folder / "runs").state(run) == "failed"
         assert record_of(folder).error == "measuring went wrong"
     finally:
-        path.write_text(SUITE)
+        path.write_text(suite())
         Store(folder / "runs").folder(run).failure.unlink()
     assert record_of(folder).status == "done"

@@ -6,42 +6,27 @@ import pytest
 import torch
 from support.command import spikebench
 from support.event_files import nmnist_bytes, random_events
+from support.suites import entry, small_suite
 
 from bench.data.events import NMnist
 
-SUITE = """
-name     = "gestures"
-title    = "Two kinds of recordings"
-baseline = "ANN"
-seeds    = [0]
-energy   = ["horowitz-fp32"]
-dataset  = { name = "n-mnist", partial = true, validation_fraction = 0.2, binary = BINARY }
-model    = { name = "convnet", width = 4, stages = 2 }
+FRAMES = {"encoder": {"name": "frames"}}
+ENTRIES = (
+    entry("ANN", "relu", 3, **FRAMES),
+    entry("merged", "relu", 1, encoder={"name": "merged"}),
+    entry("LIF", "lif", 3, **FRAMES),
+)
 
-[train]
-epochs     = 4
-batch_size = 10
-optimizer  = { name = "adamw", learning_rate = 1e-2 }
-augment    = ["roll", "event-drop"]
 
-[[entries]]
-label     = "ANN"
-neuron    = { name = "relu" }
-encoder   = { name = "frames" }
-timesteps = 3
-
-[[entries]]
-label     = "merged"
-neuron    = { name = "relu" }
-encoder   = { name = "merged" }
-timesteps = 1
-
-[[entries]]
-label     = "LIF"
-neuron    = { name = "lif" }
-encoder   = { name = "frames" }
-timesteps = 3
-"""
+def suite(**dataset):
+    optimizer = {"name": "adamw", "learning_rate": 1e-2}
+    return small_suite(
+        "gestures",
+        *ENTRIES,
+        dataset={"name": "n-mnist", "validation_fraction": 0.2, **dataset},
+        model={"name": "convnet", "width": 4, "stages": 2},
+        train={"epochs": 4, "batch_size": 10, "optimizer": optimizer, "augment": ["roll", "event-drop"]},
+    )
 
 
 @pytest.fixture
@@ -59,7 +44,7 @@ def place(tmp_path):
 
 
 def run(place, binary):
-    (place / "gestures.toml").write_text(SUITE.replace("BINARY", str(binary).lower()))
+    (place / "gestures.toml").write_text(suite(partial=True, binary=binary))
     return spikebench("run", "gestures.toml", "--offline", "--device", "cpu", cwd=place)
 
 
@@ -114,7 +99,7 @@ def test_damage_is_one_message_and_exit_code_2(place, damage):
         path.write_bytes(path.read_bytes()[:-2])
     else:
         (place / "data" / "NMNIST").rename(place / "data" / "elsewhere")
-    code, out, err = run(place, False)
+    code, _, err = run(place, False)
     assert code == 2
     if damage == "cut":
         assert f"{path}: damaged, or not of n-mnist (its 1,498 bytes are no whole number of 5-byte events)" in err
@@ -124,7 +109,7 @@ def test_damage_is_one_message_and_exit_code_2(place, damage):
 
 
 def test_a_subset_needs_the_suites_word(place):
-    (place / "gestures.toml").write_text(SUITE.replace("BINARY", "false").replace("partial = true, ", ""))
+    (place / "gestures.toml").write_text(suite(binary=False))
     code, _, err = spikebench("run", "gestures.toml", "--offline", cwd=place)
     assert code == 2 and "Train holds 40 of 60,000 recordings, Test holds 10 of 10,000" in err
     assert 'say "partial = true" in the suite' in err

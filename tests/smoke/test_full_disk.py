@@ -8,6 +8,7 @@ import time
 import pytest
 from support.command import spikebench, start
 from support.runs import contents, twin
+from support.suites import survivor
 
 from bench.store.checkpoints import read_state
 from bench.store.store import State, Store
@@ -22,9 +23,11 @@ def disk(tmp_path):
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", tmp_path], capture_output=True, text=True)
     if done.returncode:
         pytest.skip(f"needs leave to mount a small disk: {done.stderr.strip()}")
-    (tmp_path / "survivor.toml").write_text(SUITE.format(baseline="CLIF", epochs=8) + CLIF)
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    try:
+        (tmp_path / "survivor.toml").write_text(survivor())
+        yield tmp_path
+    finally:
+        subprocess.run(["umount", "--lazy", tmp_path], check=True)
 
 
 def fill(disk, pages_left):
@@ -69,7 +72,7 @@ def test_a_disk_that_fills_up(disk, tmp_path_factory):
     assert spikebench("report", "survivor.toml", cwd=disk)[0] == 0
 
     before, report = contents(folder.path, but=["log.txt"]), contents(disk / "reports")  # while it writes the record
-    with_measure = (disk / "survivor.toml").read_text() + "\n[measure]\nsamples = 300\n"
+    with_measure = survivor(measure={"samples": 300})
     fill(disk, 2)
     (disk / "survivor.toml").write_text(with_measure)
     code, _, stderr = spikebench("run", "survivor.toml", cwd=disk)

@@ -9,43 +9,28 @@ import pytest
 from support import ROOT
 from support.command import spikebench, start
 from support.runs import contents
+from support.suites import entry, small_suite
 
 from bench.records.record import RunRecord
 from bench.store.checkpoints import read_state, write_state
 from bench.store.store import Store
 from bench.suite.load import load_suite
 
-SUITE = """
-name     = "small"
-title    = "Small digits"
-baseline = "ANN"
-seeds    = [0]
-energy   = ["horowitz-fp32", "horowitz-int8"]
-dataset  = { name = "digits" }
-model    = { name = "convnet", width = 8, stages = 2, dropout = 0.1 }
 
-[train]
-epochs     = 2
-batch_size = 64
-optimizer  = { name = "adamw", learning_rate = 5e-3 }
-schedule   = { name = "one-cycle" }
-
-[[entries]]
-label     = "ANN"
-neuron    = { name = "relu" }
-timesteps = 1
-
-[[entries]]
-label     = "LIF"
-neuron    = { name = "lif" }
-timesteps = 2
-
-[[entries]]
-label     = "CLIF"
-neuron    = { name = "clif" }
-timesteps = 2
-encoder   = { name = "rate" }
-"""
+def suite(lif=None, clif=None, **changes):
+    """The suite's text; `lif` and `clif` are changes of these entries."""
+    return small_suite(
+        "small",
+        entry("ANN", "relu", 1),
+        entry("LIF", "lif", 2) | (lif or {}),
+        entry("CLIF", "clif", 2, encoder={"name": "rate"}) | (clif or {}),
+        **{
+            "energy": ["horowitz-fp32", "horowitz-int8"],
+            "model": {"name": "convnet", "width": 8, "stages": 2, "dropout": 0.1},
+            "train": {"schedule": {"name": "one-cycle"}},
+        }
+        | changes,
+    )
 
 
 def without_clock(path):
@@ -58,7 +43,7 @@ def without_clock(path):
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
-    (folder / "small.toml").write_text(SUITE)
+    (folder / "small.toml").write_text(suite())
     code, stdout, stderr = spikebench("run", "small.toml", cwd=folder)
     assert code == 0, stderr
     assert stdout.splitlines()[0] == "3 runs: 3 to do"
@@ -108,9 +93,9 @@ def test_status_tells_each_run(finished):
 
 def test_only_what_changed_is_to_do(copy):
     path = copy / "small.toml"
-    path.write_text(SUITE.replace('label     = "LIF"', 'label = "Leaky"  # a comment').replace("Small", "Smaller"))
+    path.write_text("# a comment\n" + suite({"label": "Leaky"}, title="Smaller digits"))
     assert spikebench("run", "small.toml", cwd=copy)[1] == "3 runs: 3 done, 0 to do\n"
-    path.write_text(SUITE.replace('{ name = "lif" }', '{ name = "lif", tau = 3.0 }'))
+    path.write_text(suite({"neuron": {"name": "lif", "tau": 3.0}}))
     _, stdout, _ = spikebench("run", "small.toml", "--dry-run", cwd=copy)
     assert stdout.splitlines()[0] == "3 runs: 2 done, 1 to do" and stdout.splitlines()[1].startswith("small/LIF")
 
@@ -128,7 +113,7 @@ def test_a_run_made_by_other_code_is_stale_and_run_again_only_when_asked(copy):
 
 def test_measuring_otherwise_trains_nothing(copy):
     before = records(copy)
-    (copy / "small.toml").write_text(SUITE.replace("[train]", "[measure]\nsamples = 100\n\n[train]"))
+    (copy / "small.toml").write_text(suite(measure={"samples": 100}))
     code, stdout, stderr = spikebench("run", "small.toml", "--only", "LIF", cwd=copy)
     assert code == 0 and "1 to do (1 partial)" in stdout and "epoch" not in stdout, stderr
     after = records(copy)["LIF"]
@@ -137,7 +122,7 @@ def test_measuring_otherwise_trains_nothing(copy):
 
 
 def test_an_interrupted_run_ends_in_the_same_record(finished, tmp_path):
-    (tmp_path / "small.toml").write_text(SUITE)
+    (tmp_path / "small.toml").write_text(suite())
     command = ("run", "small.toml", "--jobs", 2)
     for number, expected in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
         before = set(tmp_path.glob("runs/small/*/checkpoint.pt"))
@@ -165,7 +150,7 @@ def test_an_interrupted_run_ends_in_the_same_record(finished, tmp_path):
 
 
 def test_an_interrupt_before_the_first_step_is_one_line_too(tmp_path):
-    (tmp_path / "small.toml").write_text(SUITE)
+    (tmp_path / "small.toml").write_text(suite())
     process = start("run", "small.toml", cwd=tmp_path)
     plan = process.stdout.readline()
     process.send_signal(signal.SIGINT)  # while torch is imported
@@ -178,11 +163,8 @@ def test_an_interrupt_before_the_first_step_is_one_line_too(tmp_path):
 def test_a_failed_run_leaves_the_others_and_is_a_row(copy):
     for path in (copy / "runs" / "small").iterdir():
         shutil.rmtree(path)
-    text = SUITE.replace("learning_rate = 5e-3", "learning_rate = 5e-3").replace(
-        'label     = "CLIF"',
-        'label     = "CLIF"\ntrain = { optimizer = { learning_rate = 1e38 } }\nunmatched = ["train"]',
-    )
-    (copy / "small.toml").write_text(text)
+    diverges = {"train": {"optimizer": {"learning_rate": 1e38}}, "unmatched": ["train"]}
+    (copy / "small.toml").write_text(suite(clif=diverges))
     code, stdout, stderr = spikebench("run", "small.toml", cwd=copy)
     assert code == 1 and "failed: CLIF seed 0: the loss is" in stderr
     assert "small/LIF seed 0: done" in stdout
@@ -248,7 +230,7 @@ def test_the_counts_of_a_run_are_printed_exactly(copy):
 def test_diagnostics_train_nothing_and_are_a_section_of_the_report(copy):
     before = records(copy)
     assert all(record.diagnostics is None for record in before.values())
-    (copy / "small.toml").write_text(SUITE.replace("[train]", "[measure]\ndiagnostics = true\n\n[train]"))
+    (copy / "small.toml").write_text(suite(measure={"diagnostics": True}))
     code, stdout, stderr = spikebench("run", "small.toml", cwd=copy)
     assert code == 0 and "3 to do (3 partial)" in stdout and "epoch" not in stdout, stderr
     after = records(copy)

@@ -8,39 +8,18 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from itertools import starmap
 
 import pytest
 from support.command import spikebench, start
 from support.runs import twin
+from support.suites import entry, survivor
 
 from bench.errors import CorruptError
 from bench.files.lock import holder_of
 from bench.store.store import State, Store
 from bench.suite.load import load_suite
 
-ENTRY = """
-[[entries]]
-label     = "{label}"
-neuron    = {{ name = "{neuron}" }}
-timesteps = {timesteps}
-"""
-SUITE = """
-name     = "survivor"
-title    = "Digits, to be killed"
-baseline = "{baseline}"
-seeds    = [0]
-energy   = ["horowitz-fp32"]
-dataset  = {{ name = "digits" }}
-model    = {{ name = "convnet", width = 8, stages = 2, dropout = 0.1 }}
-
-[train]
-epochs     = {epochs}
-batch_size = 64
-optimizer  = {{ name = "adamw", learning_rate = 5e-3 }}
-schedule   = {{ name = "one-cycle" }}
-augment    = ["random-crop"]
-"""
-CLIF = ENTRY.format(label="CLIF", neuron="clif", timesteps=3)
 ENDS = {  # ways to end a run, and the exit codes that may follow; a signal may come before the command hears it
     "kill the command": {0, -9},
     "kill the worker": {0, 1, -9},
@@ -55,7 +34,7 @@ WAYS = tuple(ENDS)
 def whole(tmp_path_factory):
     """Return the record of a run that nobody disturbed, and how long its command took."""
     folder = tmp_path_factory.mktemp("whole")
-    (folder / "survivor.toml").write_text(SUITE.format(baseline="CLIF", epochs=8) + CLIF)
+    (folder / "survivor.toml").write_text(survivor())
     began = time.monotonic()
     code, _, stderr = spikebench("run", "survivor.toml", cwd=folder)
     assert code == 0, stderr
@@ -84,7 +63,7 @@ def end(process, folder, way):
 
 def killed_at_random(tmp_path, whole, kills, seed):
     expected, seconds = whole
-    (tmp_path / "survivor.toml").write_text(SUITE.format(baseline="CLIF", epochs=8) + CLIF)
+    (tmp_path / "survivor.toml").write_text(survivor())
     suite = load_suite(tmp_path / "survivor.toml")
     [run], store, chance = suite.runs, Store(tmp_path / "runs"), random.Random(seed)
     folder, done, seen, finished = store.folder(run), 0, Counter(), 0
@@ -137,10 +116,9 @@ RACERS = [("ANN", "relu", 1), ("LIF", "lif", 2), ("IF", "if", 2), ("CLIF", "clif
 
 @pytest.mark.parametrize("commands", [2, 4])
 def test_commands_that_race_over_a_suite_do_every_run_once(tmp_path, commands):
-    entries = "".join(ENTRY.format(label=label, neuron=neuron, timesteps=steps) for label, neuron, steps in RACERS)
-    broken = 'train = { optimizer = { learning_rate = 1e38 } }\nunmatched = ["train"]\n'
-    entries += ENTRY.format(label="broken", neuron="lif", timesteps=3) + broken
-    (tmp_path / "survivor.toml").write_text(SUITE.format(baseline="ANN", epochs=2) + entries)
+    diverges = {"train": {"optimizer": {"learning_rate": 1e38}}, "unmatched": ["train"]}
+    entries = [*starmap(entry, RACERS), entry("broken", "lif", 3, **diverges)]
+    (tmp_path / "survivor.toml").write_text(survivor(*entries, epochs=2))
     processes = [start("run", "survivor.toml", "--jobs", 2, cwd=tmp_path) for _ in range(commands)]
     ends = [(*process.communicate(timeout=300), process.returncode) for process in processes]
     for stdout, stderr, code in ends:
@@ -158,11 +136,8 @@ def test_commands_that_race_over_a_suite_do_every_run_once(tmp_path, commands):
 
 
 def test_a_run_short_of_memory_says_so_and_the_others_go_on(tmp_path):
-    text = SUITE.format(baseline="ANN", epochs=1) + "".join(
-        ENTRY.format(label=label, neuron=neuron, timesteps=steps) for label, neuron, steps in RACERS[:1]
-    )
-    huge = ENTRY.format(label="huge", neuron="lif", timesteps=2) + 'model = { width = 4096 }\nunmatched = ["model"]\n'
-    (tmp_path / "survivor.toml").write_text(text + huge)
+    huge = entry("huge", "lif", 2, model={"width": 4096}, unmatched=["model"])
+    (tmp_path / "survivor.toml").write_text(survivor(entry("ANN", "relu", 1), huge, epochs=1))
     code, stdout, stderr = spikebench("run", "survivor.toml", "--jobs", 1, cwd=tmp_path, memory_bytes=5 * 2**30)
     assert code == 1
     assert "failed: huge seed 0: out of memory" in stderr and "lower train.batch_size" in stderr
@@ -175,7 +150,7 @@ def test_a_run_short_of_memory_says_so_and_the_others_go_on(tmp_path):
 def test_a_damaged_store_is_told_and_mended(tmp_path, whole):
     """Both files of a finished run changed: told by status, set aside by run, trained again to the same record."""
     expected, _ = whole
-    (tmp_path / "survivor.toml").write_text(SUITE.format(baseline="CLIF", epochs=8) + CLIF)
+    (tmp_path / "survivor.toml").write_text(survivor())
     assert spikebench("run", "survivor.toml", cwd=tmp_path)[0] == 0
     suite, store = load_suite(tmp_path / "survivor.toml"), Store(tmp_path / "runs")
     [run] = suite.runs
@@ -222,11 +197,11 @@ class Faulty(Dataset):
 
 def test_data_that_cannot_be_used_fails_its_runs_alone_and_is_a_row(tmp_path):
     (tmp_path / "mydata.py").write_text(DATA)
-    text = SUITE.format(baseline="good", epochs=1).replace('"digits"', '"mydata:Faulty"')
-    text += ENTRY.format(label="good", neuron="lif", timesteps=2)
-    for fault in ("one class", "out of range", "no test"):
-        text += ENTRY.format(label=fault, neuron="lif", timesteps=2)
-        text += f'dataset = {{ fault = "{fault}" }}\nunmatched = ["dataset"]\n'
+    faulty = [
+        entry(fault, "lif", 2, dataset={"fault": fault}, unmatched=["dataset"])
+        for fault in ("one class", "out of range", "no test")
+    ]
+    text = survivor(entry("good", "lif", 2), *faulty, epochs=1, dataset={"name": "mydata:Faulty"})
     (tmp_path / "survivor.toml").write_text(text)
     code, stdout, stderr = spikebench("run", "survivor.toml", "--trust", cwd=tmp_path)
     assert code == 1 and "survivor/good seed 0: done" in stdout

@@ -9,8 +9,6 @@ from bench.records.counts import LayerCount, NeuronCount, OtherOps
 from bench.records.diagnostics import Diagnostics, LayerDiagnostics, Membrane
 from bench.records.record import Digests, EpochRow, RunRecord
 from bench.suite.load import Suite
-from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
-from bench.suite.spec import SuiteSpec
 
 SAMPLES = 10  # counted
 TEST_SAMPLES = 20
@@ -41,39 +39,18 @@ def make_suite(labels=("ANN", "LIF", "CLIF"), energy=("horowitz-fp32",), seeds=S
         }
         for label, name in zip(labels, neurons, strict=False)
     ]
-    spec = SuiteSpec.model_validate(
-        {
-            "name": "tiny",
-            "title": "Tiny: ReLU, LIF, CLIF",
-            "baseline": entries[0]["label"],
-            "seeds": list(seeds),
-            "energy": list(energy),
-            "dataset": {"name": "digits"},
-            "model": {"name": "convnet", "width": 8},
-            "train": {"epochs": 2, "batch_size": 32, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
-            "entries": entries,
-        }
-        | changes
-    )
-    runs = []
-    for entry in spec.entries:
-        for seed in spec.seeds:
-            run = RunSpec(
-                suite_version=spec.version,
-                dataset=spec.dataset,
-                model=spec.model,
-                train=spec.train,
-                neuron=entry.neuron,
-                encoder=entry.encoder,
-                timesteps=entry.timesteps,
-                seed=seed,
-            )
-            runs.append(
-                PlannedRun(
-                    spec.name, entry.label, seed, run, RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy)
-                )
-            )
-    return Suite(spec, Path("suites/tiny.toml"), tuple(runs))
+    data = {
+        "name": "tiny",
+        "title": "Tiny: ReLU, LIF, CLIF",
+        "baseline": entries[0]["label"],
+        "seeds": list(seeds),
+        "energy": list(energy),
+        "dataset": {"name": "digits"},
+        "model": {"name": "convnet", "width": 8},
+        "train": {"epochs": 2, "batch_size": 32, "optimizer": {"name": "sgd", "learning_rate": 0.1}},
+        "entries": entries,
+    }
+    return Suite.from_data(data | changes, Path("suites/tiny.toml"))
 
 
 def make_record(run, kind=None, **changes):

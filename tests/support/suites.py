@@ -6,6 +6,7 @@ import pytest
 
 from bench.errors import SuiteError
 from bench.suite.load import load_suite
+from support.toml import as_toml
 
 TEXT = """
 name = "tiny"
@@ -32,6 +33,38 @@ neuron = { name = "lif", tau = 2.0 }
 timesteps = 4
 """
 DATA = tomllib.loads(TEXT)
+
+
+def entry(label, neuron, timesteps, **more):
+    """An entry of a suite; `more` are further keys of it."""
+    return {"label": label, "neuron": {"name": neuron}, "timesteps": timesteps} | more
+
+
+def small_suite(name, *entries, **changes):
+    """The text of a suite that is trained on digits in a moment; what `changes` say of `train` is merged into it."""
+    data = {
+        "name": name,
+        "title": "Small digits",
+        "baseline": entries[0]["label"],
+        "seeds": [0],
+        "energy": ["horowitz-fp32"],
+        "dataset": {"name": "digits"},
+        "model": {"name": "convnet", "width": 8, "stages": 2},
+        "train": {"epochs": 2, "batch_size": 64, "optimizer": {"name": "adamw", "learning_rate": 5e-3}},
+        "entries": list(entries),
+    }
+    return as_toml(data | changes | {"train": data["train"] | changes.get("train", {})})
+
+
+def survivor(*entries, epochs=8, **changes):
+    """The text of a suite whose runs are to be stopped: all that a checkpoint must carry moves in them."""
+    return small_suite(
+        "survivor",
+        *(entries or [entry("CLIF", "clif", 3)]),
+        model={"name": "convnet", "width": 8, "stages": 2, "dropout": 0.1},
+        train={"epochs": epochs, "schedule": {"name": "one-cycle"}, "augment": ["random-crop"]},
+        **changes,
+    )
 
 
 def writer(path):

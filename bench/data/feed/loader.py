@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Generator, Tensor
 
+from bench.data.augmentations.draws import to_device
 from bench.data.base import Arrays, Split
-from bench.data.feed.augment import build_augmenter, to_device
+from bench.data.feed.augment import build_augmenter
 from bench.seeding import seed_for
 
 # Share of the free GPU memory that a split's images may take: several runs may share a GPU, and training needs more.

@@ -1,5 +1,6 @@
 """Plug-ins are found by name and described from their source."""
 
+import os
 import re
 import sys
 
@@ -7,7 +8,7 @@ import pytest
 
 from bench.errors import ParameterError, UnknownNameError
 from bench.plugins import registry
-from bench.plugins.trust import TRUST_VARIABLE, trust
+from bench.plugins.trust import TRUST_VARIABLE, trust, trusted, trusted_modules, trusting
 
 OUTSIDE = '''
 """A laboratory's own neuron."""
@@ -108,8 +109,20 @@ def test_code_from_outside_runs_only_when_it_is_trusted(laboratory, monkeypatch)
     with pytest.raises(ParameterError, match="would import 'mylab'"):
         registry.create("neuron", "mylab:Half")
     assert "mylab" not in sys.modules
-    trust(["other", "mylab"])
-    assert registry.create("neuron", "mylab:Half", threshold=0.5).threshold == 0.5
+    with trusting(["other"]):
+        trust(["mylab"])
+        assert registry.create("neuron", "mylab:Half", threshold=0.5).threshold == 0.5
+    with pytest.raises(ParameterError, match="would import 'mylab'"):
+        registry.create("neuron", "mylab:Half")
+
+
+def test_what_is_trusted_is_told_to_jobs_and_left_out_of_the_environment(monkeypatch):
+    monkeypatch.setenv(TRUST_VARIABLE, " a, b.c,,a")
+    assert trusted_modules() == ("a", "b.c") and trusted("a.deeper") and not trusted("b")
+    with trusting(["d"]):
+        trust(["e", "d"])
+        assert trusted_modules() == ("d", "e") and not trusted("a")
+    assert trusted_modules() == ("a", "b.c") and os.environ[TRUST_VARIABLE] == " a, b.c,,a"
 
 
 @pytest.mark.parametrize("module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b", "_io"])

@@ -33,6 +33,8 @@ def test_a_run_reaches_what_trains_and_measures_and_no_plugin_report_or_price():
         "neurons/lif.py",
         "models/convnet.py",
         "data/digits.py",
+        "data/augmentations/roll.py",
+        "train/optimizers/sgd.py",
         "suite/load.py",
         "report/page.py",
         "energy/table.py",

@@ -1,0 +1,138 @@
+"""The engine of this machine: every job is a process of its own, beside this one."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bench.errors import StoreError
+from bench.execute.interrupts import Terminated
+from bench.execute.messages import Event, Job
+from bench.execute.plan import Settings, resources
+from bench.execute.processes import last_words, start_worker, tail
+from bench.store.folder import RunFolder
+
+
+class Local:
+    """Processes on this machine, shared out evenly over its devices."""
+
+    name = "local"
+
+    def __init__(
+        self, *, module: str = "bench.execute.worker", read_grace_s: float = 5.0, _settings: Settings | None = None
+    ) -> None:
+        """module: what a process runs.  read_grace_s: how long the last words of a process that is gone may take."""
+        self.devices, self.slots = resources(_settings or Settings())
+        self._module, self._read_grace_s = module, read_grace_s
+        self._running: list[_Running] = []
+        self._said: queue.SimpleQueue[tuple[_Running, Event | None]] = queue.SimpleQueue()
+
+    def start(self, job: Job) -> None:
+        """Start a process, its standard error in the run's log. Raises StoreError when that is impossible."""
+        folder = RunFolder(Path(job.folder))
+        device = min(self.devices, key=lambda name: sum(other.device == name for other in self._running))
+        job = job.model_copy(update={"device": device})
+        folder.make()
+        with folder.open_log() as log:
+            try:  # Ctrl-C reaches this process, which then stops the workers in order
+                process = start_worker(self._module, device, log, own_session=True)
+            except OSError as error:
+                raise StoreError(f"{job.label} seed {job.seed}: no process can be started: {error.strerror}") from None
+        assert process.stdin
+        with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code and log say why
+            process.stdin.write(job.model_dump_json() + "\n")
+            process.stdin.flush()  # and left open: the worker ends when this process does
+        running = _Running(job.key, device, process, folder.log)
+        self._running.append(running)
+        running.reader = threading.Thread(target=_read, args=(running, self._said), daemon=True)
+        running.reader.start()
+
+    def hear(self, patience_s: float | None) -> tuple[str, Event] | None:
+        """Return what a worker says; its last word when its process is gone, so that its memory is free again."""
+        deadline = None if patience_s is None else time.monotonic() + patience_s
+        while True:
+            try:
+                running, event = self._said.get(
+                    timeout=None if deadline is None else max(0.0, deadline - time.monotonic())
+                )
+            except queue.Empty:
+                return None
+            if event is None:
+                self._running.remove(running)
+                return running.key, running.last or running.died()
+            if not event.final:
+                return running.key, event
+            running.last = running.last or event
+
+    def stop(self, grace_s: float) -> set[str]:
+        """Send SIGTERM to every worker, and SIGKILL to those that do not end in time."""
+        for running in self._running:
+            running.process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + grace_s
+        for running in self._running:
+            try:
+                _wait(running.process, deadline)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                running.killed = True
+                running.process.kill()
+                running.process.wait()
+        for running in self._running:
+            if running.reader is not None:
+                running.reader.join(self._read_grace_s)
+        return {running.key for running in self._running if running.killed}
+
+
+@dataclass(eq=False)
+class _Running:
+    key: str
+    device: str
+    process: subprocess.Popen[str]
+    log: Path
+    last: Event | None = None  # its final event, once it was said
+    reader: threading.Thread | None = field(default=None, repr=False)
+    killed: bool = False  # by this process, for it did not end in time
+
+    def died(self) -> Event:
+        """Say why it ended without a word."""
+        if self.killed:
+            return Event(kind="interrupted", error="killed before it could save")
+        printed = tail(self.log)
+        return Event(kind="failed", error=last_words(self.process.returncode, printed), printed=printed)
+
+
+def _read(running: _Running, said: queue.SimpleQueue[tuple[_Running, Event | None]]) -> None:
+    """Hand on what a worker says until its process is gone, and then None."""
+    process = running.process
+    assert process.stdout
+    try:
+        for line in process.stdout:
+            try:
+                event = Event.model_validate_json(line)
+            except ValidationError:  # printed by a library before the worker could redirect it
+                continue
+            said.put((running, event))
+        process.wait()
+        process.stdout.close()
+        if process.stdin:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
+    finally:  # whatever happens, nobody must wait for ever
+        said.put((running, None))
+
+
+def _wait(process: subprocess.Popen[str], deadline: float) -> None:
+    """Wait for a process that was asked to end; a SIGTERM meanwhile hurries nobody, a Ctrl-C does."""
+    while True:
+        try:
+            process.wait(max(0.1, deadline - time.monotonic()))
+        except Terminated:
+            continue
+        return

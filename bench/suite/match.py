@@ -1,0 +1,188 @@
+"""Whether the entries of a suite are matched: rule by rule, where they differ in more than they may, or declare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from bench.errors import BenchError, nearest
+from bench.plugins import registry
+from bench.suite.checks import plugin_problems, recipe_problems
+from bench.suite.explain import OVERRIDABLE, explain, key_path
+from bench.suite.fields import MOST_RUNS, PluginSpec
+from bench.suite.run_spec import DatasetSpec, ModelSpec
+from bench.suite.spec import EntrySpec, SuiteSpec
+
+
+@dataclass(frozen=True)
+class Case:
+    """An entry of a valid suite, to be judged: `data` is the suite as its file says it."""
+
+    spec: SuiteSpec
+    data: Mapping[str, Any]
+    index: int
+
+    @property
+    def entry(self) -> EntrySpec:
+        """The entry itself."""
+        return self.spec.entries[self.index]
+
+    @property
+    def where(self) -> str:
+        """Where in the file the entry stands."""
+        return key_path(("entries", self.index), self.data)
+
+    @property
+    def changed(self) -> list[str]:
+        """The dotted names of what the entry overrides."""
+        return [path for part in OVERRIDABLE for path in _leaves(getattr(self.entry, part), part)]
+
+
+def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield where entries differ in more than they may, or than they declare, and where they are too many."""
+    runs = len(spec.entries) * len(spec.seeds)
+    if runs > MOST_RUNS:
+        yield f"entries: {len(spec.entries)} with {len(spec.seeds)} seeds are {runs:,} runs; at most {MOST_RUNS:,}"
+    for index in range(len(spec.entries)):
+        for rule in RULES:
+            yield from rule(Case(spec, data, index))
+
+
+def no_repeated_work(case: Case) -> Iterator[str]:
+    """A network that does not spike has no use for timesteps of a repeated image."""
+    entry = case.entry
+    if entry.timesteps > 1 and _repeats_itself(entry.neuron, entry.encoder):
+        yield (
+            f"{case.where}.timesteps: a network that does not spike computes the same at every timestep of a repeated "
+            f"image, and would be charged for it; use 1, not {entry.timesteps}"
+        )
+
+
+def no_repeated_work_deployed(case: Case) -> Iterator[str]:
+    """Nor has one whose weights are deployed to a neuron that does not spike."""
+    entry = case.entry
+    if entry.timesteps > 1 and entry.deploy is not None and _repeats_itself(entry.deploy, entry.encoder):
+        yield (
+            f"{case.where}.deploy: a network that does not spike computes the same at each of the {entry.timesteps} "
+            "timesteps of a repeated image, and would be charged for it; deploy a spiking neuron"
+        )
+
+
+def encoder_fits(case: Case) -> Iterator[str]:
+    """An encoder takes what the data set holds, and makes as many frames as there are timesteps."""
+    entry, dataset_name = case.entry, str(case.entry.dataset.get("name", case.spec.dataset.name))
+    try:
+        dataset, encoder = registry.find("dataset", dataset_name), registry.find("encoder", entry.encoder.name)
+    except BenchError:  # a name that does not exist is a problem of its own
+        return
+    holds, takes = (info.flags.get("events", False) for info in (dataset, encoder))
+    if holds != takes:
+        words = {True: "event recordings", False: "images"}
+        fitting = [
+            n for n, info in sorted(registry.plugins("encoder").items()) if info.flags.get("events", False) == holds
+        ]
+        yield (
+            f"{case.where}.encoder: data set '{dataset_name}' holds {words[holds]}, and encoder '{encoder.name}' takes "
+            f"{words[takes]}; use one of {', '.join(fitting)}"
+        )
+    elif encoder.flags.get("single", False) and entry.timesteps > 1:
+        yield f"{case.where}.timesteps: encoder '{encoder.name}' makes one frame; use 1, not {entry.timesteps}"
+
+
+def deploys_another_neuron(case: Case) -> Iterator[str]:
+    """To deploy the neuron that was trained would measure the same again."""
+    if case.entry.deploy == case.entry.neuron:
+        yield f"{case.where}.deploy: is the neuron of the entry itself; leave it out"
+
+
+def deployed_label_is_free(case: Case) -> Iterator[str]:
+    """The row of a deployment has a label that no entry has."""
+    entry = case.entry
+    if entry.deploy is not None and entry.deployed_label in [other.label for other in case.spec.entries]:
+        yield f"{case.where}.deploy: its row would be labelled '{entry.deployed_label}', as another entry is"
+
+
+def differences_are_declared(case: Case) -> Iterator[str]:
+    """What an entry overrides, it says in `unmatched`."""
+    for path in case.changed:
+        if not any(_covers(word, path) for word in case.entry.unmatched):
+            yield (
+                f"{case.where}.{path:.60}: entries may differ only in neuron, timesteps and encoder; "
+                f'to break the match on purpose write unmatched = ["{path:.60}"]'
+            )
+
+
+def declared_differences_exist(case: Case) -> Iterator[str]:
+    """What an entry says in `unmatched`, it overrides."""
+    changed = case.changed
+    for word in case.entry.unmatched:
+        if not any(_covers(word, path) for path in changed):
+            yield f"{case.where}.unmatched: '{word:.60}' is not changed by this entry; {nearest(word, changed)}"
+
+
+def overrides_are_valid(case: Case) -> Iterator[str]:
+    """The suite's tables are still valid with the overrides of an entry."""
+    for part, model in OVERRIDABLE.items():
+        try:
+            merged(case.data, case.entry, part, model)
+        except ValidationError as error:
+            for item in error.errors():
+                yield explain(item, case.data, ("entries", case.index, part))
+
+
+def overridden_plugins_are_valid(case: Case) -> Iterator[str]:
+    """So are the parameters of the plug-ins that they name."""
+    for part, model in (("dataset", DatasetSpec), ("model", ModelSpec)):
+        if changes := getattr(case.entry, part):
+            yield from plugin_problems(model, part, _merge(case.data[part], changes), f"{case.where}.{part}")
+    if case.entry.train:
+        yield from recipe_problems(_merge(case.data["train"], case.entry.train), f"{case.where}.train")
+
+
+RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
+    no_repeated_work,
+    no_repeated_work_deployed,
+    encoder_fits,
+    deploys_another_neuron,
+    deployed_label_is_free,
+    differences_are_declared,
+    declared_differences_exist,
+    overrides_are_valid,
+    overridden_plugins_are_valid,
+)
+
+
+def merged(data: Mapping[str, Any], entry: EntrySpec, part: str, model: type[BaseModel]) -> Any:
+    """Return a table of the suite with the overrides of an entry. Raises ValidationError."""
+    return model.model_validate(_merge(data[part], getattr(entry, part)))
+
+
+def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _covers(word: str, path: str) -> bool:
+    return path == word or path.startswith(word + ".")
+
+
+def _leaves(table: Mapping[str, Any], prefix: str) -> Iterator[str]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}.{key}")
+        else:
+            yield f"{prefix}.{key}"
+
+
+def _repeats_itself(neuron_spec: PluginSpec, encoder_spec: PluginSpec) -> bool:
+    try:
+        neuron, encoder = registry.find("neuron", neuron_spec.name), registry.find("encoder", encoder_spec.name)
+    except BenchError:  # a name that does not exist is a problem of its own
+        return False
+    return not neuron.flags.get("spiking", True) and encoder.flags.get("static", False)

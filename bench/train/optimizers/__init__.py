@@ -1,0 +1,1 @@
+"""Optimisers, one class a file, found by name; `base` is the contract."""

@@ -1,0 +1,1 @@
+"""Schedules of the learning rate, one class a file, found by name; `base` is the contract."""

@@ -1,0 +1,14 @@
+"""Signals that ask a command to end."""
+
+import subprocess
+import sys
+
+
+def test_a_second_sigterm_is_not_heard():
+    code = (
+        "import os, signal; from bench.execute.interrupts import *; terminate_like_interrupt()\n"
+        "try:\n os.kill(os.getpid(), signal.SIGTERM)\n"
+        "except Terminated:\n os.kill(os.getpid(), signal.SIGTERM); print('once')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr

@@ -1,0 +1,96 @@
+"""The engine of this machine, with processes that say what the tests want."""
+
+import time
+
+import pytest
+from support.runs import RUN, SUITE
+
+from bench.execute.engines.local import Local
+from bench.execute.executor import open_engine
+from bench.execute.messages import Event
+from bench.execute.plan import Settings, Todo
+from bench.execute.processes import start_worker
+from bench.plugins import registry
+from bench.store.store import State, Store
+
+TODO = Todo(SUITE, RUN, State.MISSING)
+SETTINGS = Settings(device="cpu", jobs=2)
+SAY = """
+import os, signal, sys, time
+from bench.execute.messages import Event, Job
+job = Job.model_validate_json(sys.stdin.readline())
+def say(kind, **fields):
+    print(Event(kind=kind, **fields).model_dump_json(), flush=True)
+"""
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """Return a function that starts one job in a process of some code, and returns engine and job."""
+
+    def start(code):
+        (tmp_path / "worker_of_a_test.py").write_text(SAY + code)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+        engine, job = Local(module="worker_of_a_test", _settings=SETTINGS), TODO.job(Store(tmp_path / "runs"), SETTINGS)
+        engine.start(job)
+        return engine, job
+
+    return start
+
+
+def test_it_is_the_engine_that_settings_name_unless_they_say_otherwise():
+    engine = open_engine(SETTINGS)
+    assert type(engine) is Local and engine.slots == 2 and engine.devices == ["cpu"]
+    assert {name: info.cls for name, info in registry.plugins("engine").items()}["local"] == "Local"
+
+
+def test_a_worker_gets_the_job_with_a_device_of_this_machine_and_says_its_last_word_when_it_is_gone(started):
+    engine, job = started("say('note', error=job.device + ' ' + job.key)\nsay('done')\ntime.sleep(0.5)")
+    began = time.monotonic()
+    assert engine.hear(60.0) == (job.key, Event(kind="note", error=f"cpu {job.key}"))
+    heard = time.monotonic()
+    assert engine.hear(60.0) == (job.key, Event(kind="done"))
+    assert time.monotonic() - heard > 0.3 and began < heard
+    assert engine.hear(0.0) is None
+
+
+def test_a_worker_that_prints_what_is_no_text_does_not_hang_the_engine(started):
+    """Its reader must come to the end of the line and of the stream."""
+    engine, job = started("os.write(1, b'\\xff\\xfe\\n')\nsay('done')\nprint('and a library at its end')")
+    assert engine.hear(60.0) == (job.key, Event(kind="done"))
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "printed"),
+    [
+        ("sys.stderr.write('step 1\\n'); sys.stderr.flush(); os.kill(os.getpid(), 9)", "killed by SIGKILL", "step 1"),
+        ("raise ValueError('no such thing')", "ValueError: no such thing", "Traceback"),
+        ("sys.exit(3)", "ended with exit code 3 and no message", ""),
+    ],
+)
+def test_a_worker_that_dies_without_a_word_has_failed_with_what_it_printed_last(started, code, error, printed):
+    engine, job = started(code)
+    key, event = engine.hear(60.0)
+    assert (key, event.kind) == (job.key, "failed") and event.error.startswith(error) and printed in event.printed
+
+
+def test_workers_that_are_asked_to_stop_save_first(started):
+    code = "signal.signal(15, lambda *_: (say('interrupted'), sys.exit(75)))\nsay('note')\ntime.sleep(60)"
+    engine, job = started(code)
+    assert engine.hear(60.0)[1].kind == "note"
+    assert engine.stop(grace_s=60.0) == set()
+    assert engine.hear(0.0) == (job.key, Event(kind="interrupted"))
+
+
+def test_a_worker_that_this_process_killed_is_interrupted_and_not_failed(started):
+    engine, job = started("signal.signal(15, signal.SIG_IGN)\nsay('note')\ntime.sleep(60)")
+    assert engine.hear(60.0)[1].kind == "note"
+    assert engine.stop(grace_s=0.2) == {job.key}
+    assert engine.hear(0.0) == (job.key, Event(kind="interrupted", error="killed before it could save"))
+
+
+def test_workers_speak_utf_8_whatever_the_locale(tmp_path):
+    with (tmp_path / "log").open("w") as log:
+        process = start_worker("json.tool", "cpu", log)
+        out, _ = process.communicate('{"a": 1}', timeout=60)
+    assert process.stdout.encoding == "utf-8" and '"a": 1' in out
