@@ -12,10 +12,22 @@ from typing import Any
 from bench.plugins import registry
 from bench.runs.sources import sources_digest
 from bench.suite.fields import PluginSpec, PluginUse, with_named
-from bench.suite.run_spec import RunSpec
+from bench.suite.run_spec import PlannedRun, RunSpec
 
 RUN = Path(__file__).with_name("run.py")  # where the story of a run begins
 _PACKAGES = ("spikebench", "torch", "torchvision", "tonic", "numpy", "fvcore")
+
+
+def identity(run: PlannedRun) -> dict[str, Any]:
+    """Return what a record says of its run whatever became of it: which it was, and with which parameters."""
+    return {
+        "key": run.key,
+        "measure_key": run.measure_key,
+        "label": run.label,
+        "seed": run.seed,
+        "spec": run.spec.to_json(),
+        "resolved": resolve_parameters(run.spec),
+    }
 
 
 def resolve_parameters(spec: RunSpec) -> dict[str, dict[str, Any]]:
