@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import evaluate
 from bench.models import synaptic_parameters
 from bench.records.correct import pack_correct
+from bench.records.measurement import Measurement
 from bench.records.record import Deployment, Digests, EpochRow, RunRecord
 from bench.runs import provenance
 from bench.runs.assembly import Assembly, assemble
@@ -32,12 +32,8 @@ def measure_run(
     """Measure a trained network and return its record, still without what only the machine knows."""
     rows = [EpochRow.model_validate(row) for row in history.rows]
     return RunRecord(
-        key=run.key,
-        measure_key=run.measure_key,
-        label=run.label,
-        seed=run.seed,
-        spec=run.spec.to_json(),
-        resolved=provenance.resolve_parameters(run.spec),
+        **provenance.identity(run),
+        **_measured(run, assembly, arrays, batches()).measured,
         status="done",
         data=arrays.source,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
@@ -48,7 +44,6 @@ def measure_run(
             code=history.code,
         ),
         provenance={"commit": provenance.commit(), "versions": provenance.versions()},
-        **_measured(run, assembly, arrays, batches()),
         deployed=None if run.measure.deploy is None else _deploy(run, assembly, arrays, batches()),
         diagnostics=diagnose(assembly.model, batches()) if run.measure.diagnostics else None,
     )
@@ -59,8 +54,8 @@ def _measured(
     assembly: Assembly,
     arrays: Arrays,
     batches: Iterator[tuple[Tensor, Tensor]],
-) -> dict[str, Any]:
-    """Evaluate and count a network on the test split: the fields that a record and a deployment share."""
+) -> Measurement:
+    """Evaluate and count a network on the test split."""
     model, encoder = assembly.model, assembly.encoder
     kind = arrays.input_kind if encoder.analog or encoder.events else None
     with Counter(model, input_kind=kind, samples=run.measure.samples) as counter:
@@ -68,18 +63,18 @@ def _measured(
     counts = counter.counts()
     image = arrays.test.images[:1].float()
     encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
-    return {
-        "accuracy_fraction": result.accuracy_fraction,
-        "accuracy_by_timestep": result.accuracy_by_timestep,
-        "correct": pack_correct(result.correct),
-        "test_samples": len(result.correct),
-        "samples_counted": counts.samples,
-        "layers": counts.layers,
-        "neurons": counts.neurons,
-        "other_ops": [*encoding, *counts.other_ops],
-        "not_counted": [*unknown, *counts.not_counted],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
+    return Measurement(
+        accuracy_fraction=result.accuracy_fraction,
+        accuracy_by_timestep=result.accuracy_by_timestep,
+        correct=pack_correct(result.correct),
+        test_samples=len(result.correct),
+        samples_counted=counts.samples,
+        layers=counts.layers,
+        neurons=counts.neurons,
+        other_ops=[*encoding, *counts.other_ops],
+        not_counted=[*unknown, *counts.not_counted],
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )
 
 
 def _deploy(
@@ -101,5 +96,5 @@ def _deploy(
         neuron=run.measure.deploy.model_dump(mode="json"),
         code=provenance.neuron_digest(run.measure.deploy),
         resolved=provenance.resolve_parameters(spec)["neuron"],
-        **_measured(run, deployed.on(assembly.device), arrays, batches),
+        **_measured(run, deployed.on(assembly.device), arrays, batches).measured,
     )

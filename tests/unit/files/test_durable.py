@@ -12,7 +12,8 @@ from support.training import Net, train
 
 from bench.errors import CorruptError, StoreError
 from bench.files.durable import atomic_write, check_seal, seal, set_aside, unsealed
-from bench.store.checkpoints import Checkpoints, older, read_state, write_state
+from bench.store.checkpoints import Checkpoints, read_state, write_state
+from bench.store.folder import older
 from bench.train.loop import History, Interrupted
 from bench.train.resume import Resumable
 

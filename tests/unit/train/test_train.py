@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from bench.errors import RunFailedError
-from bench.store.checkpoints import older, read_state, write_state
+from bench.store.checkpoints import read_state, write_state
+from bench.store.folder import older
 from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec
 from bench.train.loop import Interrupted
 from bench.train.schedule import schedule_factor
