@@ -12,6 +12,7 @@ from bench.measure.evaluate import evaluate
 from bench.models.build import build_model
 from bench.runs.assembly import assemble
 from bench.seeding import seed_for
+from bench.store.checkpoints import Checkpoints
 from bench.suite.fields import PluginSpec
 from bench.suite.recipe import OptimizerSpec, ScheduleSpec, TrainSpec
 from bench.suite.run_spec import DatasetSpec, ModelSpec, RunSpec
@@ -61,7 +62,7 @@ def train_on_digits(neuron, folder):
         spec.train,
         device=torch.device("cpu"),
         code="",
-        checkpoint=folder / "checkpoint.pt",
+        keeper=Checkpoints(folder / "checkpoint.pt"),
         test=accuracy,
         watch=lambda progress: None,
         stop=lambda: False,
