@@ -40,10 +40,10 @@ class Holder:
     token: str  # of this lock alone
 
     @classmethod
-    def me(cls) -> Holder:
-        """Return this process, with a token of its own."""
+    def me(cls, host: str | None = None) -> Holder:
+        """Return this process, on this host or one of another name, with a token of its own."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return cls(_host(), os.getpid(), _started(os.getpid()) or "", now, uuid.uuid4().hex)
+        return cls(host or this_host(), os.getpid(), _started(os.getpid()) or "", now, uuid.uuid4().hex)
 
     @classmethod
     def unknown(cls) -> Holder:
@@ -58,7 +58,7 @@ class Holder:
         return f"process {self.pid} on {self.host.partition('/')[0]}, since {self.since}"
 
 
-def _host() -> str:
+def this_host() -> str:
     """Name this host, its boot and its process numbers: containers may share the name and not the numbers."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
@@ -97,9 +97,9 @@ def holder_of(path: Path) -> Holder | None:
         return None
 
 
-def is_stale(path: Path, holder: Holder | None) -> bool:
-    """Whether the lock at `path`, which `holder` has (None: an unreadable one), is left over."""
-    if holder is not None and holder.host == _host():
+def is_stale(path: Path, holder: Holder | None, host: str | None = None) -> bool:
+    """Whether the lock at `path`, which `holder` has (None: an unreadable one), is left over, as seen from a host."""
+    if holder is not None and holder.host == (host or this_host()):
         started = _started(holder.pid)
         return started is None or bool(started and holder.started and started != holder.started)
     try:
@@ -119,12 +119,14 @@ def now_there(folder: Path) -> float:
 class Lock:
     """The lock at `path`, held inside the `with` block; `lost` tells whether somebody took it over meanwhile.
 
-    Waits at most `patience_s` seconds. Raises BusyError when another process has it, StoreError when the folder cannot
-    be written.
+    Waits at most `patience_s` seconds; touches the file every `heartbeat_s`, in the name of `host` (this one unless
+    said). Raises BusyError when another process has it, StoreError when the folder cannot be written.
     """
 
-    def __init__(self, path: Path, patience_s: float = 0.0) -> None:
-        self.path, self.patience_s = path, patience_s
+    def __init__(
+        self, path: Path, patience_s: float = 0.0, *, heartbeat_s: float = HEARTBEAT_S, host: str | None = None
+    ) -> None:
+        self.path, self.patience_s, self.heartbeat_s, self.host = path, patience_s, heartbeat_s, host
         self.me: Holder | None = None
         self.lost = False
         self._done = threading.Event()
@@ -181,10 +183,10 @@ class Lock:
             with self._guard():
                 holder = holder_of(self.path)
                 if os.path.lexists(self.path):
-                    if not is_stale(self.path, holder):
+                    if not is_stale(self.path, holder, self.host):
                         return (holder or Holder.unknown()).words
                     self._bury(holder)
-                self.me = Holder.me()
+                self.me = Holder.me(self.host)
                 self._write(self.me)
                 return None
         except (FileExistsError, FileNotFoundError):  # another host was faster, and its guard may not be ours
@@ -248,7 +250,7 @@ class Lock:
                 return
 
     def _beat(self) -> None:
-        while not self._done.wait(HEARTBEAT_S):
+        while not self._done.wait(self.heartbeat_s):
             if not self._is_mine():
                 self.lost = True
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,16 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    return sources_digest([RUN, *(registry.find(use.kind, use.name).path for use in spec.plugins)])
+    return sources_digest([RUN, *_files(spec.plugins)])
 
 
 def neuron_digest(neuron: PluginSpec) -> str:
     """Return 12 hex digits over the sources of a neuron: what a deployment of it depends on beside the run's code."""
-    used = with_named([PluginUse("neuron", neuron.name, neuron.params)])
-    return sources_digest(registry.find(use.kind, use.name).path for use in used)
+    return sources_digest(_files(with_named([PluginUse("neuron", neuron.name, neuron.params)])))
+
+
+def _files(uses: Iterable[PluginUse]) -> Iterator[Path]:
+    return (registry.find(use.kind, use.name).path for use in uses)
 
 
 def versions() -> dict[str, str]:

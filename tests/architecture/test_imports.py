@@ -3,13 +3,10 @@
 import ast
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-BENCH = ROOT / "bench"
-FILES = sorted(BENCH.rglob("*.py"))
+from support import ROOT
+from support.source import BENCH, FILES, imported, parts_of, rooms
 
 # What stands earlier may be imported by what stands later, never the other way round; nothing is exempt.
 ORDER = {
@@ -29,7 +26,7 @@ ORDER = {
     "execute": ("messages", "plan", "executor", "scheduler", "engines", "suites"),
     "measure": ("mode", "meters", "counting", "evaluate", "watch", "tally", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),
-    "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "loop"),
+    "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "learner", "loop"),
 }
 WINGS = [("report/figures", "report/sections"), ("execute/engines", "execute/scheduler")]  # two of each
 APART = {pair for one, other in WINGS for pair in ((one, other), (other, one))}
@@ -47,36 +44,6 @@ NO_TORCH = {
     "commands",
 }
 ENERGY_MAY = {"bench", "pydantic", *sys.stdlib_module_names}
-
-
-def parts_of(path: Path) -> list[str]:
-    return list(path.relative_to(BENCH).with_suffix("").parts)
-
-
-def imported(path: Path, top_level_only: bool) -> set[str]:
-    """The dotted names that a file imports; of `from package import name` both the package and package.name."""
-    tree = ast.parse(path.read_text("utf-8"))
-    found = set()
-    for node in tree.body if top_level_only else ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, f"{path}: a relative import"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
-
-
-def rooms(path: Path) -> list[list[str]]:
-    """What a file imports of this package, as parts: `bench.report.page.render` -> [report, page]."""
-    found = []
-    for name in imported(path, False):
-        head, *parts = name.split(".")
-        if head != "bench":
-            continue
-        while parts and not (BENCH.joinpath(*parts).is_dir() or BENCH.joinpath(*parts).with_suffix(".py").is_file()):
-            parts.pop()
-        found.append(parts or ["__init__"])
-    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BENCH)))
@@ -129,10 +96,3 @@ def test_a_name_is_handed_on_by_the_faces_of_packages_alone():
         if alias.asname == alias.name
     ]
     assert not handed_on
-
-
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BENCH)))
-def test_files_stay_short_and_say_what_they_are(path):
-    text = path.read_text("utf-8")
-    assert ast.get_docstring(ast.parse(text))
-    assert len(text.splitlines()) <= 300

@@ -1,7 +1,7 @@
 """A wall between what makes numbers and what keeps them: a lock's wording must not make every record stale."""
 
 import pytest
-from test_imports import BENCH, rooms
+from support.source import BENCH, rooms
 
 KEPT_OUT = ("store", "report", "execute", "upkeep", "speed", "commands", "files/lock.py", "files/durable.py")
 

@@ -1,14 +1,11 @@
 """One synaptic layer and one kind of input at a time: where the counts of the peers agree, and each peer's own rule."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from support.crosscheck_peers import NeuroBench, by_neurobench, by_spikingjelly
-from torch import Tensor, nn
+from torch import nn
 
 from bench.measure.counting.count import count_operations
-from bench.records.counts import LayerCount
 
 LAYERS = {
     "1x1 stride 2": (lambda: nn.Conv2d(8, 6, 1, stride=2), (8, 9, 7)),
@@ -26,7 +23,7 @@ LAYERS = {
 SAMPLES = 5
 
 
-def draw(kind: str, shape: tuple[int, ...]) -> Tensor:
+def draw(kind, shape):
     generator = torch.Generator().manual_seed(3)
     x = torch.rand(SAMPLES, *shape, generator=generator)
     on = (torch.rand(SAMPLES, *shape, generator=generator) < 0.3).float()
@@ -39,14 +36,14 @@ def draw(kind: str, shape: tuple[int, ...]) -> Tensor:
     return on * values[kind]
 
 
-def count(layer: nn.Module, x: Tensor) -> LayerCount:
+def count(layer, x):
     (found,) = count_operations(nn.Sequential(layer), [x], time_axis=None).layers
     return found
 
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("kind", ["binary", "ternary", "graded", "analog"])
-def test_neurobench(name: str, kind: str) -> None:
+def test_neurobench(name, kind):
     """NeuroBench: non-zero inputs that meet weights, padding skipped; ACs where all are in {-1, 0, 1}, else MACs."""
     make, shape = LAYERS[name]
     layer, x = make(), draw(kind, shape)
@@ -60,7 +57,7 @@ def test_neurobench(name: str, kind: str) -> None:
 
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("kind", ["binary", "ternary", "graded", "analog"])
-def test_spikingjelly(name: str, kind: str) -> None:
+def test_spikingjelly(name, kind):
     """SpikingJelly: synops where all inputs are in {0, 1}; else, for ternary spikes too, dense MACs with padding."""
     make, shape = LAYERS[name]
     layer, x = make(), draw(kind, shape)
@@ -70,7 +67,7 @@ def test_spikingjelly(name: str, kind: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ["circular", "reflect", "replicate"])
-def test_padding_that_repeats_inputs(mode: str) -> None:
+def test_padding_that_repeats_inputs(mode):
     """Both peers count a padded position for what it holds, as here: a spike shown twice is touched twice."""
     layer, x = nn.Conv2d(8, 6, 3, padding=2, padding_mode=mode), draw("binary", (8, 9, 7))
     found = count(layer, x)
@@ -82,7 +79,7 @@ def test_padding_that_repeats_inputs(mode: str) -> None:
 @pytest.mark.parametrize(
     "options", [{}, {"stride": 2, "padding": 1, "output_padding": 1}, {"groups": 2, "dilation": 2}]
 )
-def test_transposed_convolution(options: dict[str, int]) -> None:
+def test_transposed_convolution(options):
     """SpikingJelly counts it as here; NeuroBench does not look at it: 0."""
     layer, x = nn.ConvTranspose2d(8, 6, 3, **options), draw("binary", (8, 9, 7))
     found = count(layer, x)
@@ -91,7 +88,7 @@ def test_transposed_convolution(options: dict[str, int]) -> None:
     assert found.effective_synops_total > 0
 
 
-def test_zero_weights() -> None:
+def test_zero_weights():
     """NeuroBench skips weights that are zero; this project and SpikingJelly count them: a dense kernel stores them."""
     layer, x = nn.Linear(50, 11), draw("binary", (50,))
     nn.init.zeros_(layer.weight[:4].data)
@@ -102,7 +99,7 @@ def test_zero_weights() -> None:
     assert theirs.dense == found.dense_macs_valid_per_sample
 
 
-def test_silence() -> None:
+def test_silence():
     """No spike at all: 0 for everybody, and only here the layer is flagged."""
     layer, x = nn.Conv2d(8, 6, 3), torch.zeros(SAMPLES, 8, 9, 7)
     found = count(layer, x)

@@ -1,26 +1,20 @@
 """This project's neurons against SpikingJelly's, in float64: spikes, membranes, gradients."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 import torch
 from support.crosscheck_peers import peer
-from torch import Tensor
 
-from bench.neurons import PSN, Neuron, make_factory
+from bench.neurons import PSN, make_factory
 
 SHAPE = (8, 3, 40)
 # Both sides are float64 of the same formula; what differs is the order of a handful of operations over 8 timesteps.
 TOLERANCE = 1e-12
 SURROGATES = ("rectangle", "atan", "sigmoid", "triangle")
 
-Options = dict[str, Any]
-HARD: Options = {"reset": "hard"}
-PAPER: Options = {**HARD, "decay_input": True}
-DEPLOYED: Options = {**HARD, "v_reset": -0.06}
-FORMS: list[Options] = [
+HARD = {"reset": "hard"}
+PAPER = {**HARD, "decay_input": True}
+DEPLOYED = {**HARD, "v_reset": -0.06}
+FORMS = [
     {"decay_input": True},
     {"detach_reset": True},
     HARD,
@@ -31,7 +25,7 @@ FORMS: list[Options] = [
 ]
 
 
-def surrogate_of(name: str) -> Any:
+def surrogate_of(name):
     """SpikingJelly's own surrogate of the same derivative, all four of area and height 1.
 
     Its Rect is 1 where |x| < 1/2, ours where |x| <= 1/2: they differ on a set that random numbers do not hit.
@@ -47,7 +41,7 @@ def surrogate_of(name: str) -> Any:
     return makers[name]()
 
 
-def pair(name: str, surrogate: str, tau: float, threshold: float, form: Options) -> tuple[Neuron, Any]:
+def pair(name, surrogate, tau, threshold, form):
     """Our neuron and SpikingJelly's node in the same form, both in float64.
 
     Its rules, as ours are named: reset = "soft" is v_reset = None, "hard" with v_reset is v_reset; its own defaults are
@@ -55,7 +49,7 @@ def pair(name: str, surrogate: str, tau: float, threshold: float, form: Options)
     """
     with peer("spikingjelly"):
         from spikingjelly.activation_based import neuron
-    theirs: Options = {
+    theirs = {
         "surrogate_function": surrogate_of(surrogate),
         "v_threshold": threshold,
         "step_mode": "m",
@@ -85,7 +79,7 @@ def pair(name: str, surrogate: str, tau: float, threshold: float, form: Options)
     return ours, node
 
 
-def run(module: Any, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def run(module, x, cotangent):
     """Return spikes, the gradient of the input and those of the parameters by name."""
     x = x.clone().requires_grad_()
     spikes = module.train()(x)
@@ -94,16 +88,14 @@ def run(module: Any, x: Tensor, cotangent: Tensor) -> tuple[Tensor, Tensor, dict
     return spikes.detach(), gradient, dict(zip(parameters, rest, strict=True))
 
 
-def drive(*shape: int, seed: int = 5) -> tuple[Tensor, Tensor]:
+def drive(*shape, seed=5):
     """Return an input around the threshold and a cotangent."""
     generator = torch.Generator().manual_seed(seed)
     x = 1.7 * torch.rand(shape, dtype=torch.float64, generator=generator) - 0.2
     return x, torch.randn(shape, dtype=torch.float64, generator=generator)
 
 
-def assert_equal_runs(
-    ours: tuple[Tensor, Tensor, dict[str, Tensor]], theirs: tuple[Tensor, Tensor, dict[str, Tensor]]
-) -> None:
+def assert_equal_runs(ours, theirs):
     spikes, gradient, parameters = ours
     assert torch.equal(spikes, theirs[0])
     assert 0.05 < spikes.mean() < 0.95
@@ -120,7 +112,7 @@ def assert_equal_runs(
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize(("tau", "threshold"), [(2.0, 1.0), (1.3, 0.7), (5.0, 1.5)])
 @pytest.mark.parametrize("name", ["if", "lif", "plif", "klif", "clif"])
-def test_neuron_equals_spikingjellys(name: str, tau: float, threshold: float, surrogate: str) -> None:
+def test_neuron_equals_spikingjellys(name, tau, threshold, surrogate):
     ours, theirs = pair(name, surrogate, tau, threshold, {})
     x, cotangent = drive(*SHAPE)
     assert_equal_runs(run(ours, x, cotangent), run(theirs, x, cotangent))
@@ -129,7 +121,7 @@ def test_neuron_equals_spikingjellys(name: str, tau: float, threshold: float, su
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("form", FORMS, ids=str)
 @pytest.mark.parametrize("name", ["lif", "plif", "klif", "klif, scaled"])
-def test_every_form_equals_spikingjellys(name: str, form: Options, surrogate: str) -> None:
+def test_every_form_equals_spikingjellys(name, form, surrogate):
     """PAPER is the form of Fang et al. 2021 and of Jiang and Zhang 2023, DEPLOYED that of CLIF weights on a LIF."""
     if name == "klif, scaled":
         name, form = "klif", {**form, "scale_reset": True}
@@ -143,7 +135,7 @@ def test_every_form_equals_spikingjellys(name: str, form: Options, surrogate: st
     [("if", {}), ("clif", {}), *((name, form) for name in ("lif", "plif", "klif") for form in [{}, *FORMS])],
     ids=str,
 )
-def test_membrane_equals_spikingjellys(name: str, form: Options) -> None:
+def test_membrane_equals_spikingjellys(name, form):
     """Step by step, so that states which would make the same spikes are told apart."""
     ours, theirs = pair(name, "rectangle", 2.0, 1.0, form)
     theirs.step_mode = "s"
@@ -170,7 +162,7 @@ GATED = {
 }
 
 
-def gated_pair(per_channel: bool, surrogate: str, timesteps: int, channels: int) -> tuple[Neuron, Any]:
+def gated_pair(per_channel, surrogate, timesteps, channels):
     """Our GLIF and SpikingJelly's GatedLIFNode with the same parameters, each off its first value."""
     with peer("spikingjelly"):
         from spikingjelly.activation_based import neuron
@@ -193,7 +185,7 @@ def gated_pair(per_channel: bool, surrogate: str, timesteps: int, channels: int)
 
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("per_channel", [False, True])
-def test_gated_neuron_equals_spikingjellys_with_equal_conductances(per_channel: bool, surrogate: str) -> None:
+def test_gated_neuron_equals_spikingjellys_with_equal_conductances(per_channel, surrogate):
     shape = (4, 5, 3, 4, 4)  # its first leak is theta / (2 T): that of ours at T = 4
     ours, theirs = gated_pair(per_channel, surrogate, shape[0], shape[2])
     x, cotangent = drive(*shape)
@@ -203,7 +195,7 @@ def test_gated_neuron_equals_spikingjellys_with_equal_conductances(per_channel: 
     assert_equal_runs(run(ours, x, cotangent), (their_spikes, their_gradient, by_name))
 
 
-def test_a_conductance_for_each_timestep_is_spikingjellys_alone() -> None:
+def test_a_conductance_for_each_timestep_is_spikingjellys_alone():
     ours, theirs = gated_pair(False, "rectangle", 4, 3)
     with torch.no_grad():
         theirs.conduct[2] += 2.0
@@ -215,7 +207,7 @@ def test_a_conductance_for_each_timestep_is_spikingjellys_alone() -> None:
 @pytest.mark.parametrize("surrogate", SURROGATES)
 @pytest.mark.parametrize("k", [1, 2, 3, 5, 11])
 @pytest.mark.parametrize("step_mode", ["s", "m"])
-def test_sliding_parallel_neuron_equals_spikingjellys(step_mode: str, k: int, surrogate: str) -> None:
+def test_sliding_parallel_neuron_equals_spikingjellys(step_mode, k, surrogate):
     """Its threshold is -bias. One step at a time it keeps the inputs, all at once it multiplies by a band of w."""
     with peer("spikingjelly"):
         from spikingjelly.activation_based import neuron
@@ -238,9 +230,9 @@ def test_sliding_parallel_neuron_equals_spikingjellys(step_mode: str, k: int, su
 class _Stepped(torch.nn.Module):
     """A node of one timestep, called T times."""
 
-    def __init__(self, node: torch.nn.Module) -> None:
+    def __init__(self, node):
         super().__init__()
         self.node = node
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         return torch.stack([self.node(current) for current in x])

@@ -1,9 +1,6 @@
 """What `spikebench speed --against` times beside ours is the same neuron, so that only its speed differs."""
 
-from __future__ import annotations
-
 import importlib.metadata
-from typing import Any
 
 import pytest
 import torch
@@ -15,12 +12,12 @@ from bench.speed.peers import PeerLacksError, peer_factory
 from bench.suite.fields import PluginSpec
 
 
-def both(library: str, name: str, **params: Any) -> tuple[Any, Any]:
+def both(library, name, **params):
     spec = PluginSpec.model_validate({"name": name, **params})
     return make_factory(name, **params)(1).double(), peer_factory(library, spec, find("neuron", name).resolve(params))()
 
 
-FORMS: list[tuple[str, dict[str, Any]]] = [
+FORMS = [
     ("if", {}),
     ("lif", {"tau": 3.0, "surrogate": "atan"}),
     ("lif", {"reset": "hard", "v_reset": -0.06, "decay_input": True, "detach_reset": True}),
@@ -31,7 +28,7 @@ FORMS: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("name", "params"), FORMS, ids=str)
-def test_spikingjellys_is_the_same_neuron_every_time(name: str, params: dict[str, Any]) -> None:
+def test_spikingjellys_is_the_same_neuron_every_time(name, params):
     with peer("spikingjelly"):
         ours, theirs = both("spikingjelly", name, **params)
     generator = torch.Generator().manual_seed(0)
@@ -48,7 +45,7 @@ def test_spikingjellys_is_the_same_neuron_every_time(name: str, params: dict[str
         assert 0 < results[0][0].mean() < 1
 
 
-def test_snntorchs_leaky_gives_lifs_spikes() -> None:
+def test_snntorchs_leaky_gives_lifs_spikes():
     """Below twice the threshold; above it resets a membrane that stays high a second time."""
     if importlib.util.find_spec("snntorch") is None:
         pytest.skip("snntorch is needed (extra 'crosscheck'); it is not installed")
@@ -59,7 +56,7 @@ def test_snntorchs_leaky_gives_lifs_spikes() -> None:
     assert torch.equal(spikes, theirs(x)) and 0 < spikes.mean() < 1
 
 
-def test_a_neuron_that_a_library_lacks_is_named() -> None:
+def test_a_neuron_that_a_library_lacks_is_named():
     with peer("spikingjelly"), pytest.raises(PeerLacksError, match="spikingjelly has no neuron like 'glif'"):
         both("spikingjelly", "glif")
     with peer("spikingjelly"), pytest.raises(PeerLacksError, match="snntorch has no neuron like this 'lif'"):

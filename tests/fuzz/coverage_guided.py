@@ -21,7 +21,6 @@ import tempfile
 import time
 import traceback
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 try:
@@ -37,25 +36,24 @@ with atheris.instrument_imports(include=["bench", "tomllib", "tonic", "torchvisi
     from bench.energy.table import TABLES
 
 LARGEST = 60_000  # bytes of an input
-Target = Callable[[bytes], object]
 
 
-def suite_target(folder: Path) -> tuple[Target, list[bytes]]:
+def suite_target(folder):
     """Suite files."""
     seeds = [path.read_bytes() for path in sorted((ROOT / "suites").glob("*.toml"))]
     return fuzz_targets.Suites(folder), [*seeds, fuzz_targets.SUITE.encode()]
 
 
-def table_target(folder: Path) -> tuple[Target, list[bytes]]:
+def table_target(folder):
     """Cost tables, and the report that an accepted one prices."""
     return fuzz_targets.Tables(folder), [path.read_bytes() for path in sorted(TABLES.glob("*.toml"))]
 
 
-def record_target(folder: Path) -> tuple[Target, list[bytes]]:
+def record_target(folder):
     """Records files as they are, or else with the checksums that they should have; the report of what is accepted."""
     target = fuzz_targets.Records(folder)
 
-    def as_it_is_or_sealed(raw: bytes) -> object:
+    def as_it_is_or_sealed(raw):
         accepted = target(raw)
         try:
             line = json.loads(raw)
@@ -67,7 +65,7 @@ def record_target(folder: Path) -> tuple[Target, list[bytes]]:
     return as_it_is_or_sealed, [json.dumps(line | {"schema": 1}).encode() for line in fuzz_targets.sample_records()]
 
 
-def data_target(folder: Path) -> tuple[Target, list[bytes]]:
+def data_target(folder):
     """Files of data sets; the first byte of an input says which."""
     target = fuzz_targets.Data(folder)
     names = target.names
@@ -84,11 +82,11 @@ class Campaign:
     libFuzzer never comes back, so the process ends here.
     """
 
-    def __init__(self, name: str, target: Target, runs: int, folder: Path) -> None:
+    def __init__(self, name, target, runs, folder):
         self.name, self.target, self.runs, self.folder = name, target, runs, folder
         self.inputs, self.accepted, self.began = 0, 0, time.monotonic()
 
-    def __call__(self, raw: bytes) -> None:
+    def __call__(self, raw):
         """Try one input."""
         self.inputs += 1
         try:
@@ -101,14 +99,14 @@ class Campaign:
         if self.inputs >= self.runs:
             self._end(0, "nothing found")
 
-    def _end(self, status: int, words: str) -> None:
+    def _end(self, status, words):
         spent = time.monotonic() - self.began
         print(f"{self.name}: {self.inputs:,} inputs, {self.accepted:,} accepted, {spent:.0f} s: {words}", flush=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         os._exit(status)
 
 
-def main() -> None:
+def main():
     """Fuzz one target."""
     parser = argparse.ArgumentParser(description="Fuzz a reader of files with bytes.")
     parser.add_argument("target", choices=TARGETS)

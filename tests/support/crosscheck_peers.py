@@ -3,30 +3,25 @@
 Both are optional (extra `crosscheck`); a test that asks for one that is not installed is skipped and says so.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader, TensorDataset
 
 from bench.measure.counting.synops import SYNAPTIC
 from bench.neurons.base import Neuron
-from bench.records.counts import Counts
 
 VERSIONS = {"neurobench": "2.3.0", "spikingjelly": "2.0.0"}
 
 
 @contextlib.contextmanager
-def peer(module: str) -> Iterator[None]:
+def peer(module):
     """Import from a peer in this block, or skip the test that asks for it; rules are stated for one version each."""
     try:
         found = metadata.version(module)
@@ -48,14 +43,14 @@ class NeuroBench:
     dense: float
 
 
-def by_neurobench(model: nn.Module, x: Tensor, time_axis: int | None = 0) -> NeuroBench:
+def by_neurobench(model, x, time_axis=0):
     """Run NeuroBench's own benchmark on one batch x [T, N, ...], or [N, ...] where time_axis is None."""
     with peer("neurobench"):
         from neurobench.benchmarks import Benchmark
         from neurobench.metrics.workload import SynapticOperations
         from neurobench.models import TorchModel
 
-    def to_sequence(data: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    def to_sequence(data):
         return data[0].movedim(1, 0).contiguous(), data[1]
 
     # Its data loaders put samples first.
@@ -85,18 +80,18 @@ class SpikingJelly:
     macs: dict[str, int]
 
 
-def by_spikingjelly(model: nn.Module, x: Tensor) -> SpikingJelly:
+def by_spikingjelly(model, x):
     """Run SpikingJelly's SynOpCounter and MACCounter on one batch x, the synaptic layers alone."""
     with peer("spikingjelly"):
         from spikingjelly.activation_based.op_counter import DispatchCounterMode, MACCounter, SynOpCounter
 
-    synops, macs = SynOpCounter(), MACCounter(extra_ignore_modules=[nn.modules.batchnorm._BatchNorm, Neuron])
+    synops, macs = SynOpCounter(), MACCounter(extra_ignore_modules=[_BatchNorm, Neuron])
     model.eval()
     with torch.no_grad(), DispatchCounterMode([synops, macs]):
         model(x)
     layers = {name: f"{type(model).__name__}.{name}" for name, m in model.named_modules() if isinstance(m, SYNAPTIC)}
 
-    def per_layer(counter: Any) -> dict[str, int]:
+    def per_layer(counter):
         records = counter.get_counts()
         found = {name: sum(records.get(scope, {}).values()) for name, scope in layers.items()}
         assert sum(found.values()) == counter.get_total()
@@ -105,6 +100,6 @@ def by_spikingjelly(model: nn.Module, x: Tensor) -> SpikingJelly:
     return SpikingJelly(per_layer(synops), per_layer(macs))
 
 
-def per_sample(counts: Counts, total: Callable[[Any], int], kinds: str) -> float:
+def per_sample(counts, total, kinds):
     """Sum `total(layer)` over the layers whose input is of one of `kinds`, then divide by the samples."""
     return sum(total(layer) for layer in counts.layers if layer.input_kind in kinds.split()) / counts.samples

@@ -1,7 +1,5 @@
 """A two-layer network in counts: an analog 3x3 convolution of stride 1, LIF, and a spiking convolution of stride 2."""
 
-from typing import Any
-
 from bench.records.counts import Counts, LayerCount, NeuronCount, OtherOps
 
 SAMPLES, T = 10, 4
@@ -14,8 +12,8 @@ STEM_MACS = 16 * 8 * 8 * 2 * 9
 SPIKES, SYNOPS = 50, 3000
 
 
-def conv(**changes: Any) -> LayerCount:
-    fields: dict[str, Any] = {
+def conv(**changes):
+    fields = {
         "name": "conv",
         "kind": "conv2d",
         "input_kind": "binary",
@@ -34,8 +32,8 @@ def conv(**changes: Any) -> LayerCount:
     return LayerCount(**(fields | changes))
 
 
-def stem(timesteps: int = T, **changes: Any) -> LayerCount:
-    fields: dict[str, Any] = {
+def stem(timesteps=T, **changes):
+    fields = {
         "name": "stem",
         "kind": "conv2d",
         "input_kind": "analog",
@@ -55,8 +53,8 @@ def stem(timesteps: int = T, **changes: Any) -> LayerCount:
     return LayerCount(**(fields | changes))
 
 
-def linear(**changes: Any) -> LayerCount:
-    fields: dict[str, Any] = {
+def linear(**changes):
+    fields = {
         "name": "fc",
         "kind": "linear",
         "input_kind": "binary",
@@ -74,9 +72,9 @@ def linear(**changes: Any) -> LayerCount:
     return LayerCount(**(fields | changes))
 
 
-def neuron(ops: dict[str, float] = LIF, words: int = 1, **changes: Any) -> NeuronCount:
+def neuron(ops=LIF, words=1, **changes):
     """1,024 neurons after the stem, `SPIKES` spikes per sample."""
-    fields: dict[str, Any] = {
+    fields = {
         "name": "neuron",
         "neuron": "lif",
         "spiking": True,
@@ -90,13 +88,13 @@ def neuron(ops: dict[str, float] = LIF, words: int = 1, **changes: Any) -> Neuro
     return NeuronCount(**(fields | changes))
 
 
-def relu(**changes: Any) -> NeuronCount:
+def relu(**changes):
     return neuron({"compare": 1.0}, 0, neuron="relu", spiking=False, timesteps=1, **changes)
 
 
-def network(**changes: Any) -> Counts:
+def network(**changes):
     """stem, LIF, conv with bias: what one sample costs."""
-    fields: dict[str, Any] = {
+    fields = {
         "samples": SAMPLES,
         "timesteps": T,
         "layers": [stem(), conv()],
@@ -106,7 +104,7 @@ def network(**changes: Any) -> Counts:
     return Counts(**(fields | changes))
 
 
-def ann() -> Counts:
+def ann():
     """The same network of one pass, with ReLU; half of the inputs of the second layer are zero."""
     second = conv(
         input_kind="analog",

@@ -1,7 +1,5 @@
 """A distribution of somebody else's, written into a folder: its package, and the metadata that brings its plug-ins."""
 
-from pathlib import Path
-
 SURROGATE = '''"""A wide surrogate."""
 
 from bench.neurons import Surrogate
@@ -56,7 +54,7 @@ memory = { accesses = "RULE", word_bits = 8 }
 """
 
 
-def write_package(folder: Path, package: str, files: dict[str, str]) -> None:
+def write_package(folder, package, files):
     """Write a package of these files, paths relative to it; importing it leaves a trace in `folder`."""
     for name, text in {"__init__.py": f"open({str(folder / 'imported')!r}, 'w').close()\n", **files}.items():
         path = folder / package / name
@@ -64,7 +62,7 @@ def write_package(folder: Path, package: str, files: dict[str, str]) -> None:
         path.write_text(text)
 
 
-def write_distribution(folder: Path, name: str, groups: dict[str, dict[str, str]]) -> None:
+def write_distribution(folder, name, groups):
     """Write the metadata of distribution `name` 1.0: group, as `neurons` -> name -> value."""
     info = folder / f"{name.replace('-', '_')}-1.0.dist-info"
     info.mkdir()

@@ -1,7 +1,7 @@
 """LIF with one thing wrong at a time: what the kit is there to catch."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bench.neurons import Neuron
 
@@ -14,13 +14,13 @@ class Sound(Neuron):
 
     elementwise = True
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
 
-    def initial_state(self, x: Tensor) -> tuple[Tensor, ...]:
+    def initial_state(self, x):
         return (torch.zeros_like(x),)
 
-    def step(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def step(self, x, state):
         u = 0.5 * state[0] + x
         s = self.fire(u - 1)
         return s, (u - s,)
@@ -29,7 +29,7 @@ class Sound(Neuron):
 class HiddenState(Sound):
     """u = v / 2 + x, v being kept on self. Source: none."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.v = torch.zeros(())
 
@@ -76,7 +76,7 @@ class Half(Sound):
 class Random(Sound):
     """u = w v + x; w = a random number. Source: none."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.w = nn.Parameter(torch.rand(()))
 
@@ -161,14 +161,14 @@ class Explodes(Sound):
 class Undocumented(Sound):
     """A neuron."""
 
-    def __init__(self, *, tau: float) -> None:
+    def __init__(self, *, tau: float):
         super().__init__()
 
 
 class Unpicklable(Sound):
     """u = v / 2 + x. Source: none."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.leak = lambda v: 0.5 * v
 
@@ -176,7 +176,7 @@ class Unpicklable(Sound):
 class EvalState(Sound):
     """u = v / 2 + x, v being kept on self in eval mode. Source: none."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.v = torch.zeros(())
 
@@ -235,13 +235,13 @@ class InfiniteSlope(Sound):
 class Settings(Sound):
     """u = v / 2 + x, after asking for deterministic algorithms everywhere. Source: none."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         torch.use_deterministic_algorithms(True)
 
 
 # class -> checks that must fail
-CAUGHT: dict[type[Neuron], set[str]] = {
+CAUGHT = {
     HiddenState: {"no memory"},
     Acausal: {"causality"},
     InPlace: {"pure step"},

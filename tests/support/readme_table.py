@@ -5,7 +5,9 @@ from pathlib import Path
 from bench.plugins import registry
 from bench.records.lines import read_records
 from bench.report.evidence.evidence import Evidence
-from bench.report.formats.text import escape, table
+from bench.report.formats.document import Table
+from bench.report.formats.inline import Said, Verbatim
+from bench.report.formats.markdown import Markdown, escape
 from bench.report.page import main_table
 from bench.suite.load import load_suite
 
@@ -14,7 +16,7 @@ BEGIN = "<!-- {} table: written by `python tests/support/readme_table.py`, check
 END = "<!-- end of {} table -->\n"
 
 
-def results() -> str:
+def results():
     """Return the main table of the records that say most, CIFAR-10's where they are there, and what they are of."""
     name = next(name for name in ("cifar10", "digits") if (ROOT / "reports" / name / "records.jsonl").is_file())
     suite = load_suite(ROOT / "suites" / f"{name}.toml")
@@ -30,17 +32,17 @@ def results() -> str:
     return main_table(Evidence.of(suite, records), compact=True).strip() + "\n\n" + words
 
 
-def neurons() -> str:
+def neurons():
     """Return a row per built-in neuron: its name, equation and parameters, as its source says."""
     rows = []
     for name, info in sorted(registry.plugins("neuron").items()):
         words = [f"{parameter.name} = {parameter.default}" for parameter in info.parameters]
         assert not set("|`") & set(info.summary)  # what a code span in a table cannot hold
-        rows.append([f"`{name}`", f"`{info.summary}`", escape(", ".join(words))])
-    return table(["neuron", "what it computes", "parameters"], rows, 3)
+        rows.append([Verbatim(name), Verbatim(info.summary), Said(", ".join(words))])
+    return Markdown().table(Table(["neuron", "what it computes", "parameters"], rows, 3))
 
 
-def with_tables(text: str) -> str:
+def with_tables(text):
     """Return the README's text with each table between its markers."""
     for name, make in (("results", results), ("neurons", neurons)):
         before, rest = text.split(BEGIN.format(name))

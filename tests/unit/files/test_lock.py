@@ -1,6 +1,7 @@
 """One process at a time, and none for ever: who has a lock, who may take it over, and when."""
 
 import errno
+import fcntl
 import json
 import multiprocessing
 import os
@@ -9,7 +10,6 @@ from dataclasses import asdict, replace
 
 import pytest
 
-import bench.files.lock
 from bench.errors import BusyError, LostError, StoreError
 from bench.files.lock import Holder, Lock, holder_of, is_stale
 
@@ -94,9 +94,8 @@ def test_a_lock_that_cannot_be_read_is_held_until_it_is_old(path, text):
     assert not path.exists()
 
 
-def test_a_heartbeat_keeps_a_lock_young_and_notices_that_it_is_lost(path, monkeypatch):
-    monkeypatch.setattr(bench.files.lock, "HEARTBEAT_S", 0.02)
-    with Lock(path) as lock:
+def test_a_heartbeat_keeps_a_lock_young_and_notices_that_it_is_lost(path):
+    with Lock(path, heartbeat_s=0.02) as lock:
         aged(path)
         deadline = time.monotonic() + 10
         while time.time() - path.stat().st_mtime > 5 and time.monotonic() < deadline:
@@ -117,11 +116,10 @@ def test_a_folder_that_cannot_be_written_is_one_message(tmp_path):
 
 def count_up(path, counter, times, start, host=None):
     if host is not None:  # a machine that sees the files alone: no process numbers, no locks of the kernel
-        bench.files.lock._host = lambda: host
-        bench.files.lock.fcntl.flock = lambda handle, how: None
+        fcntl.flock = lambda handle, how: None
     start.wait()
     for _ in range(times):
-        with Lock(path, patience_s=60):
+        with Lock(path, patience_s=60, host=host):
             value = int(counter.read_text())
             time.sleep(0.001)
             counter.write_text(str(value + 1))
@@ -167,7 +165,7 @@ def test_a_file_system_without_locks_or_links_does_too(path, monkeypatch, missin
     def refuse(*arguments):
         raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
-    monkeypatch.setattr(*((bench.files.lock.fcntl, "flock") if missing == "flock" else (os, "link")), refuse)
+    monkeypatch.setattr(*((fcntl, "flock") if missing == "flock" else (os, "link")), refuse)
     with Lock(path):
         with pytest.raises(BusyError), Lock(path):
             pass

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from support.reports import cells, layer, make_records, make_suite, section
+from support.suites import entry
 
 from bench.report.evidence.comparison import compare
 from bench.report.evidence.pricing import DENSE, price
@@ -109,8 +110,8 @@ def test_the_later_bound_holds_at_5_timesteps():
 
 
 def test_nothing_that_spikes_leaves_no_section():
-    names = (("ANN", "relu"), ("ANN 2", "relu"))
-    suite = make_suite(entries=[{"label": a, "neuron": {"name": n}, "timesteps": 1} for a, n in names])
+    entries = [entry("ANN", "relu", 1), entry("ANN 2", "relu", 1, encoder={"name": "rate"})]
+    suite = make_suite(entries=entries)
     records = make_records(suite)
     for heading in ("Break-even", "Against published bounds"):
         assert part(suite, records, heading) is None

@@ -1,7 +1,9 @@
 """What the doctor finds wrong, and that cleaning removes what it listed and nothing else."""
 
+import importlib.metadata
 import json
 import os
+import shutil
 import time
 from dataclasses import asdict, replace
 
@@ -10,7 +12,6 @@ from support.command import spikebench
 from support.runs import RUN, SUITE, put, record
 from typer.testing import CliRunner
 
-import bench.upkeep.doctor
 from bench.commands.app import app
 from bench.errors import BenchError
 from bench.files.durable import atomic_write
@@ -197,10 +198,8 @@ def test_a_run_that_is_executed_is_told(place):
 
 def test_little_room_and_old_libraries_are_told(place, monkeypatch):
     usage = type("Usage", (), {"free": 10**8})
-    monkeypatch.setattr(bench.upkeep.doctor.shutil, "disk_usage", lambda path: usage)
-    monkeypatch.setattr(
-        bench.upkeep.doctor.importlib.metadata, "requires", lambda name: ["torch>=99", "nosuch>=1", "x; extra == 'y'"]
-    )
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    monkeypatch.setattr(importlib.metadata, "requires", lambda name: ["torch>=99", "nosuch>=1", "x; extra == 'y'"])
     found = findings(place)
     assert found["runs", "wrong"].endswith("runs: 0.1 GB free; make room, checkpoints and frames need it")
     assert found["versions", "wrong"] == "nosuch is not installed; install it with: pip install 'nosuch>=1'"
