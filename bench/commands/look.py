@@ -9,7 +9,18 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from bench.commands.options import Listing, Suites, Trust, load, out, runs_in_words
+from bench.commands.options import (
+    Data,
+    Entry,
+    Listing,
+    Offline,
+    OneSuite,
+    Suites,
+    Trust,
+    load,
+    out,
+    runs_in_words,
+)
 from bench.errors import BenchError
 
 
@@ -31,13 +42,14 @@ def status(suites: Suites) -> None:
 
 
 def count(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
-    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    suite: OneSuite,
+    only: Entry,
     seed: Annotated[int | None, typer.Option(metavar="N", help="The seed (default: the first that is done).")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the counts as JSON.")] = False,
 ) -> None:
     """Print what was counted, layer by layer, on a trained run."""
-    from bench.report.sections.one_run import count_tables
+    from bench.report.formats.markdown import Markdown
+    from bench.report.sections.counts_of_run import counts
     from bench.store.store import Store
 
     [loaded] = load([suite])
@@ -46,24 +58,26 @@ def count(
     if not done:
         raise BenchError(f"{suite}: no finished run of '{only}'; train it with: spikebench run {suite} --only '{only}'")
     first = min(done, key=lambda record: record.seed)
-    out.print(first.counts.model_dump_json(indent=2) if json and first.counts else count_tables(first))
+    out.print(first.counts.model_dump_json(indent=2) if json and first.counts else Markdown().blocks(counts(first)))
 
 
 def diagnose(
-    suite: Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")],
-    only: Annotated[str, typer.Option(metavar="LABEL", help="The entry.")],
+    suite: OneSuite,
+    only: Entry,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="The seed (default: the first that is trained).")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print everything as JSON, histograms too.")] = False,
     figure: Annotated[Path | None, typer.Option(metavar="PATH", help="Draw it too, as .png or .svg.")] = None,
-    data: Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")] = Path("data"),
-    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    data: Data = Path("data"),
+    offline: Offline = False,
     trust: Trust = False,
 ) -> None:
     """Print gradient through time, membrane, dead and saturated neurons of a trained run."""
     from bench.files.durable import atomic_write
-    from bench.report.sections.one_run import diagnostics_tables, format_of
+    from bench.report.figures.endings import format_of
+    from bench.report.formats.markdown import Markdown
+    from bench.report.sections.diagnostics_of_run import diagnostics
     from bench.store.store import Store
 
     [loaded] = load([suite], trust)
@@ -71,7 +85,7 @@ def diagnose(
     from bench.execute.trained import diagnose_trained
 
     planned, found = diagnose_trained(loaded, only, seed, Store(), data, offline)
-    out.print(found.model_dump_json(indent=2) if json else diagnostics_tables(planned, found))
+    out.print(found.model_dump_json(indent=2) if json else Markdown().blocks(diagnostics(planned, found)))
     if figure is not None and drawn_as is not None:
         from bench.report.figures.panels import run_figure
 

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
+from bench.commands.options import out
 from bench.errors import BenchError, ParameterError, nearest
 from bench.plugins import registry
 
-out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 new = typer.Typer(no_args_is_help=True, help="Write a starting file for a plug-in of your own.")
 
 

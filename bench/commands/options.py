@@ -20,15 +20,21 @@ out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files, as suites/digits.toml.")]
 
+OneSuite = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")]
+
+Only = Annotated[str | None, typer.Option(metavar="LABEL", help="Only this entry.")]
+
+Entry = Annotated[str, typer.Option("--only", metavar="LABEL", help="The entry.")]
+
+Seed = Annotated[int | None, typer.Option(metavar="N", help="Only this seed.")]
+
+Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")]
+
+Data = Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")]
+
+Offline = Annotated[bool, typer.Option("--offline", help="Never download.")]
+
 Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
-
-
-class TableFormat(StrEnum):
-    """How `report` prints the main table."""
-
-    md = "md"
-    csv = "csv"
-    latex = "latex"
 
 
 class Listing(StrEnum):
@@ -42,6 +48,7 @@ class Listing(StrEnum):
     augmentations = "augmentations"
     optimizers = "optimizers"
     schedules = "schedules"
+    losses = "losses"
     rules = "rules"
     formats = "formats"
     engines = "engines"

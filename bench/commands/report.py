@@ -6,22 +6,27 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import Suites, TableFormat, load, out
+from bench.commands.options import Suites, load, out
+
+FORMATS = "md|csv|latex|MODULE:CLASS"
 
 
 def report(
     suites: Suites,
     check: Annotated[bool, typer.Option("--check", help="Fail when a report is not what its records give.")] = False,
-    format: Annotated[TableFormat, typer.Option(help="How to print the main table.")] = TableFormat.md,
+    format: Annotated[str, typer.Option(metavar=FORMATS, help="How to print the main table.")] = "md",
     table: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="One more cost table, by name or path; may be repeated.")
     ] = None,
 ) -> None:
     """Write reports/<suite>/ from the records and print the main table."""
-    from bench.report.page import main_table, render_table
+    from bench.report.formats.base import PageFormat, format_named
+    from bench.report.page import main_table, table_in
     from bench.report.write import check_report, make_report
     from bench.store.store import REPORTS, Store
 
+    chosen = format_named(format)
+    pages = [chosen] if isinstance(chosen, PageFormat) else []
     differences = 0
     for suite in load(suites):
         folder = REPORTS / suite.name
@@ -31,9 +36,9 @@ def report(
             differences += len(found)
             out.print("\n".join(found) if found else f"{folder}: agrees with its records")
             continue
-        evidence = make_report(suite, Store(), folder, tables)
-        narrow = out.is_terminal and format is TableFormat.md  # the full table is for a page, not for a screen
-        out.print(main_table(evidence, compact=True) if narrow else render_table(evidence, format.value))
+        evidence = make_report(suite, Store(), folder, tables, pages)
+        narrow = out.is_terminal and format == "md"  # the full table is for a page, not for a screen
+        out.print(main_table(evidence, compact=True) if narrow else table_in(chosen, evidence))
         typer.echo(f"{folder / 'report.md'}", err=True)
     if differences:
         raise typer.Exit(1)

@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.options import INTERRUPTED, TERMINATED, Suites, Trust, load, out, runs_in_words
+from bench.commands.options import (
+    INTERRUPTED,
+    TERMINATED,
+    Data,
+    Device,
+    Offline,
+    Only,
+    Seed,
+    Suites,
+    Trust,
+    load,
+    out,
+    runs_in_words,
+)
 from bench.train.machine.path import ExecutionPath
+
+if TYPE_CHECKING:
+    from bench.execute.plan import Outcome, Settings, Todo
+    from bench.store.store import Store
 
 
 def run(
     suites: Suites,
-    only: Annotated[str | None, typer.Option(metavar="LABEL", help="Only this entry.")] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Only this seed.")] = None,
+    only: Only = None,
+    seed: Seed = None,
     jobs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Runs at once (default: one per GPU, else per core).")
     ] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")] = "auto",
-    data: Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")] = Path("data"),
-    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    device: Device = "auto",
+    data: Data = Path("data"),
+    offline: Offline = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
@@ -33,46 +51,75 @@ def run(
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
     from bench.execute.interrupts import Terminated, interrupts_deferred, terminate_like_interrupt
-    from bench.execute.plan import Outcome, Settings, plan, resources
-    from bench.execute.suites import execute
+    from bench.execute.plan import Outcome, Settings, plan
     from bench.store.store import State, Store
 
     terminate_like_interrupt()
     loaded, store = load(suites, trust), Store()
     selected, todos = plan(loaded, store, label=only, seed=seed, force=force, stale=stale)
+    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile)
+    try:
+        with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
+            out.print(plan_in_words(selected, todos))
+            if todos and not dry_run:
+                import torch  # noqa: F401
+        if dry_run or not todos:
+            print_only(todos, profile)
+            return
+        outcome = executed(todos, store, settings)
+    except KeyboardInterrupt as asked:  # before the first process was there
+        begun = sum(todo.state is State.PARTIAL for todo in todos)
+        outcome = Outcome(interrupted=True, terminated=isinstance(asked, Terminated), saved=begun)
+    if profile:
+        print_profiles(todos, store)
+    end(outcome, len(todos))
+
+
+def plan_in_words(selected: Sequence[Todo], todos: Sequence[Todo]) -> str:
+    """Say how many runs these are, what is settled, and what is to do, as in `12 runs: 3 done, 9 to do (1 partial)`."""
+    from bench.store.store import State
+
     states = Counter(todo.state for todo in selected if todo not in todos)
     before = Counter(todo.state for todo in todos if todo.state in (State.PARTIAL, State.FAILED, State.CORRUPT))
     begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
-    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile)
-    try:
-        with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
-            out.print(f"{runs_in_words(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}")
-            if todos and not dry_run:
-                import torch  # noqa: F401
-        if dry_run:
-            for todo in todos:
-                out.print(f"{todo.run.suite}/{todo.run.label} seed {todo.run.seed}  {todo.run.key}  {todo.state}")
-        if dry_run or not todos:
-            if profile and not todos:
-                out.print("nothing to profile: what is done is not trained again without --force")
-            return
-        from bench.commands.progress import Board
+    return f"{runs_in_words(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}"
 
-        with Board(out, todos, resources(settings)[1]) as board:
-            outcome = execute(todos, store, settings, board)
-    except KeyboardInterrupt as asked:  # before the first process was there
-        outcome = Outcome(interrupted=True, terminated=isinstance(asked, Terminated), saved=before[State.PARTIAL])
-    tables = [(todo.run, store.folder(todo.run).profile) for todo in todos if profile]
-    for planned, table in tables:
+
+def print_only(todos: Sequence[Todo], profile: bool) -> None:
+    """Print what would be executed, one line a run."""
+    for todo in todos:
+        out.print(f"{todo.run.suite}/{todo.run.label} seed {todo.run.seed}  {todo.run.key}  {todo.state}")
+    if profile and not todos:
+        out.print("nothing to profile: what is done is not trained again without --force")
+
+
+def executed(todos: Sequence[Todo], store: Store, settings: Settings) -> Outcome:
+    """Execute the runs, drawing how far they are."""
+    from bench.commands.progress import Board
+    from bench.execute.executor import open_engine
+    from bench.execute.suites import execute
+
+    engine = open_engine(settings)
+    with Board(out, todos, engine.slots) as board:
+        return execute(todos, store, settings, board, engine)
+
+
+def print_profiles(todos: Sequence[Todo], store: Store) -> None:
+    """Print where the time of each run's training steps went."""
+    for todo in todos:
+        table = store.folder(todo.run).profile
         if table.is_file():
-            out.print(
-                f"\n{planned.label} seed {planned.seed}: {table.with_suffix('.json')}\n{table.read_text('utf-8')}"
-            )
+            words = f"{todo.run.label} seed {todo.run.seed}: {table.with_suffix('.json')}"
+            out.print(f"\n{words}\n{table.read_text('utf-8')}")
+
+
+def end(outcome: Outcome, asked: int) -> None:
+    """Say what of the runs that were `asked` for was not done, and end with the exit code for that."""
     for line in outcome.failed:
         typer.echo(f"failed: {line}", err=True)
     if outcome.interrupted:
-        words = [f"{outcome.done} of {runs_in_words(len(todos))} done", f"{outcome.saved} saved part of the way"]
+        words = [f"{outcome.done} of {runs_in_words(asked)} done", f"{outcome.saved} saved part of the way"]
         words += [f"{outcome.killed} killed before saving"] if outcome.killed else []
         out.print(f"interrupted: {', '.join(words)}; the same command goes on")
         raise typer.Exit(TERMINATED if outcome.terminated else INTERRUPTED)

@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from bench.commands.options import Data, Device, Offline, load, out
 from bench.errors import BenchError, RunFailedError
-from bench.plugins.trust import trust as trust_modules
 from bench.train.machine.path import ExecutionPath
-
-out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
 
 def speed(
@@ -24,32 +21,25 @@ def speed(
     ] = "",
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Interleaved turns.")] = 5,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every turn there.")] = None,
-    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")] = "auto",
-    data: Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")] = Path("data"),
-    offline: Annotated[bool, typer.Option("--offline", help="Never download.")] = False,
+    device: Device = "auto",
+    data: Data = Path("data"),
+    offline: Offline = False,
     path: Annotated[
         ExecutionPath, typer.Option(help="How steps are executed; numbers agree to float rounding.")
     ] = "auto",
     trust: Annotated[bool, typer.Option("--trust", help="Run code from outside this package that it names.")] = False,
 ) -> None:
     """Measure training steps: images/s, memory, distance to the limit, other libraries; nothing is kept in runs/."""
-    from bench.suite.load import load_suite
-
-    loaded = load_suite(suite)
-    if trust:
-        trust_modules(set(loaded.outside_modules))
+    [loaded] = load([suite], trust)
     from bench.execute.plan import Settings, check_values, resources
+    from bench.files.durable import atomic_write
     from bench.speed.compare import measure
     from bench.speed.subjects import subjects_of
     from bench.speed.table import render, to_json
 
-    if json is not None and not json.parent.is_dir():
-        raise BenchError(f"--json {json}: there is no folder {json.parent}")
-    if json is not None and json.is_dir():
-        raise BenchError(f"--json {json}: is a folder; name a file")
+    _check_file(json)
     peers = [name.strip() for name in against.split(",") if name.strip()]
-    settings = Settings(device=device, data=data, offline=offline, path=path)
-    [worker, *_], _ = resources(settings)
+    [worker, *_], _ = resources(Settings(device=device, path=path))
     subjects = subjects_of(loaded, only, peers, device=worker, data=data, offline=offline, path=path)
     check_values([loaded])
     measured, left = measure(subjects, repeats, lambda line: typer.echo(line, err=True))
@@ -57,7 +47,13 @@ def speed(
         raise RunFailedError("\n".join(item.why for item in left))
     out.print(render(measured, left, loaded.spec.baseline, repeats))
     if json is not None:
-        from bench.files.durable import atomic_write
-
-        atomic_write(json, json_module.dumps(to_json(measured, left, loaded.spec.baseline, repeats), indent=2) + "\n")
+        turns = to_json(measured, left, loaded.spec.baseline, repeats)
+        atomic_write(json, json_module.dumps(turns, indent=2) + "\n")
         typer.echo(f"{json}", err=True)
+
+
+def _check_file(json: Path | None) -> None:
+    if json is not None and not json.parent.is_dir():
+        raise BenchError(f"--json {json}: there is no folder {json.parent}")
+    if json is not None and json.is_dir():
+        raise BenchError(f"--json {json}: is a folder; name a file")

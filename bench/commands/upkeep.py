@@ -7,15 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from bench.commands.options import Data, load, out
 
 if TYPE_CHECKING:
-    from bench.suite.load import Suite
     from bench.upkeep.leftovers import Leftover
-
-out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
-
-Data = Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")]
 
 
 def doctor(
@@ -29,7 +25,7 @@ def doctor(
     from bench.upkeep.doctor import examine
 
     wrong = 0
-    for finding in examine(_load(suites or sorted(Path("suites").glob("*.toml"))), Store(), REPORTS, data):
+    for finding in examine(load(suites or sorted(Path("suites").glob("*.toml"))), Store(), REPORTS, data):
         wrong += finding.state == "wrong"
         out.print(f"{finding.state:<7}  {finding.what:<9}  {finding.words}")
     if wrong:
@@ -53,7 +49,7 @@ def clean(
     from bench.store.store import REPORTS, RUNS
     from bench.upkeep.leftovers import leftovers, remove
 
-    found = leftovers(RUNS, REPORTS, data, _load(suites or []), checkpoints=checkpoints, unplanned=unplanned)
+    found = leftovers(RUNS, REPORTS, data, load(suites or []), checkpoints=checkpoints, unplanned=unplanned)
     for leftover in found:
         out.print(f"{leftover.path}  {leftover.size_bytes:,} bytes  {leftover.why}")
     if not found:
@@ -69,9 +65,3 @@ def clean(
 def _amount(found: Sequence[Leftover]) -> str:
     size = sum(leftover.size_bytes for leftover in found)
     return f"{len(found)} files and folders, {size / 1e6:.1f} MB"
-
-
-def _load(paths: list[Path]) -> list[Suite]:
-    from bench.suite.load import load_suites
-
-    return load_suites(paths)

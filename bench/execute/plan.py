@@ -78,7 +78,7 @@ def check_values(suites: Iterable[Suite]) -> None:
         for run in suite.select(seed=suite.spec.seeds[0]):
             try:
                 with torch.device("meta"):
-                    _, _, dataset = assemble(run.spec)
+                    dataset = assemble(run.spec).dataset
                     check_recipe(run.spec, dataset)
                     if run.measure.deploy is not None:
                         assemble(run.spec.model_copy(update={"neuron": run.measure.deploy}))

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bench.errors import BenchError, CorruptError
 from bench.measure.diagnose import diagnose, spiking_neurons
 from bench.records.diagnostics import Diagnostics
-from bench.runs.assembly import assemble, evaluation_sequences, load_arrays, make_loader
+from bench.runs.assembly import assemble
 from bench.store.checkpoints import read_state
 from bench.store.folder import RunFolder
 from bench.store.store import Store
@@ -28,17 +26,16 @@ def diagnose_trained(
     """
     runs = suite.select(label, seed)
     spec = runs[0].spec
-    if not spiking_neurons(assemble(spec)[0]):
+    if not spiking_neurons(assemble(spec).model):
         raise BenchError(f"{suite.path}: nothing to diagnose in '{label}': neuron '{spec.neuron.name}' does not spike")
     run, weights = _first_trained(suite, runs, store)
-    model, encoder, dataset = assemble(run.spec)
+    assembly = assemble(run.spec)
     try:
-        model.load_state_dict(weights)
+        assembly.model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise _damaged(store.folder(run)) from error
-    arrays = load_arrays(dataset, run.spec, data, offline=offline)
-    loader = make_loader(run.spec, arrays.test, arrays, encoder, torch.device("cpu"))
-    found = diagnose(model, evaluation_sequences(run.spec, encoder, loader))
+    arrays = assembly.load(data, offline=offline)
+    found = diagnose(assembly.model, assembly.sequences(assembly.loader(arrays.test, arrays)))
     assert found is not None
     return run, found
 

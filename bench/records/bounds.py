@@ -28,6 +28,12 @@ def _countable(shape: tuple[int, ...]) -> tuple[int, ...]:
 Shape = Annotated[tuple[Size, ...], Field(max_length=8), AfterValidator(_countable)]
 
 
+class Part(BaseModel):
+    """A frozen piece of a record; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
 class _Measured(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 

@@ -6,24 +6,13 @@ import math
 import operator
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from bench.records.bounds import MOST_LAYERS, MOST_OPERATIONS, Number, Operations, Shape, Size, Total, Word
+from bench.records.bounds import Number, Operations, Part, Shape, Size, Total, Word
 
 InputKind = Literal["binary", "ternary", "graded", "analog"]
 
 Column = Literal["bias", "norm", "pooling", "residual", "encoder", "readout"]
-
-
-def is_none(value: object) -> bool:
-    """Whether there is nothing to write."""
-    return value is None
-
-
-class Part(BaseModel):
-    """A frozen piece of a record; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LayerCount(Part):
@@ -116,15 +105,6 @@ class OtherOps(Part):
     name: Word
     column: Column
     ops_per_sample: Operations  # {"add": ..., "mul": ..., "compare": ...}
-
-
-Layers = Annotated[list[LayerCount], Field(max_length=MOST_LAYERS)]
-
-Neurons = Annotated[list[NeuronCount], Field(max_length=MOST_LAYERS)]
-
-Others = Annotated[list[OtherOps], Field(max_length=MOST_OPERATIONS)]
-
-Names = Annotated[list[Word], Field(max_length=MOST_LAYERS)]
 
 
 class Counts(Part):

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from bench.records.bounds import MOST_LAYERS, MOST_TIMESTEPS, Amount, Number, Share, Size, Total, Word
+from bench.records.bounds import MOST_LAYERS, MOST_TIMESTEPS, Amount, Number, Part, Share, Size, Total, Word
 
 _NO_GRADIENT = 1e-100  # far below what float32 holds
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Membrane(_Part):
+class Membrane(Part):
     """The distribution of u - theta, as `Neuron.fire` receives it, and what the surrogate makes of it.
 
     An update is one unit of one sample at one timestep. The histogram has bins of equal width, closed below and open
@@ -35,7 +31,7 @@ class Membrane(_Part):
     surrogate_mean_derivative: Number
 
 
-class LayerDiagnostics(_Part):
+class LayerDiagnostics(Part):
     """One layer of spiking neurons.
 
     `gradient_norm_by_timestep[k]` belongs to timestep k + 1: the loss of a sample is the cross-entropy of its logits of
@@ -68,7 +64,7 @@ class LayerDiagnostics(_Part):
         return self.saturated_units / self.units
 
 
-class Diagnostics(_Part):
+class Diagnostics(Part):
     """The diagnostics of a network on its first `samples` test samples, layer by layer from input to output."""
 
     samples: Size

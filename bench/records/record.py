@@ -8,30 +8,33 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import NewerError, RecordError
 from bench.files.canonical import canonical_json, checked, parsed, unchecked
-from bench.records.bounds import MOST_TIMESTEPS, ByTimestep, Number, Share, Size, Total, WallClock, Word
-from bench.records.counts import Counts, Layers, Names, Neurons, Others, Part, is_none
+from bench.records.bounds import MOST_TIMESTEPS, Number, Part, Share, Total, WallClock, Word
+from bench.records.counts import Counts
 from bench.records.diagnostics import Diagnostics
+from bench.records.measurement import Measurement
 
 # 2: a checksum over everything but `wall_clock`, and one of its own in that block. 1 had none.
 SCHEMA_VERSION = 2
 
 
-class Deployment(Part):
-    """The trained weights measured with another neuron than they were trained with; fields as in RunRecord."""
+def _is_none(value: object) -> bool:
+    return value is None
+
+
+class Deployment(Measurement):
+    """The trained weights measured with another neuron than they were trained with: in full, or it would not be."""
 
     neuron: dict[str, Any]  # as written in the suite
     code: str = ""  # digest of the neuron's source
     resolved: dict[str, Any]  # its parameters with defaults filled in
-    accuracy_fraction: Share
-    accuracy_by_timestep: ByTimestep
-    correct: str
-    test_samples: Size
-    samples_counted: Size
-    layers: Layers
-    neurons: Neurons
-    other_ops: Others
-    not_counted: Names
-    parameters: Total
+
+    @model_validator(mode="after")
+    def _is_whole(self) -> Deployment:
+        found = self.model_fields_set
+        missing = [name for name, value in self.measured.items() if value is None or name not in found]
+        if missing:
+            raise ValueError(f"has no {', '.join(missing)}")
+        return self
 
 
 class DataSource(Part):
@@ -66,7 +69,7 @@ class EpochRow(Part):
     validation_accuracy_fraction: Share | None = None
 
 
-class RunRecord(Part):
+class RunRecord(Measurement):
     """One run of one entry with one seed: done, or failed with its error and nothing measured."""
 
     model_config = ConfigDict(populate_by_name=True)
@@ -80,22 +83,12 @@ class RunRecord(Part):
     resolved: dict[str, dict[str, Any]]  # plug-in kind -> parameters with defaults filled in
     status: Literal["done", "failed"]
     error: str | None = None
-    accuracy_fraction: Share | None = None  # last epoch
     best_accuracy_fraction: Share | None = None  # best test epoch
-    accuracy_by_timestep: ByTimestep = []
-    correct: str | None = None  # one bit per test sample (numpy.packbits order), base64
-    test_samples: Size | None = None
-    data: DataSource | None = Field(default=None, exclude_if=is_none)  # of recordings alone
+    data: DataSource | None = Field(default=None, exclude_if=_is_none)  # of recordings alone
     history: list[EpochRow] = []
-    samples_counted: Size | None = None
-    layers: Layers = []
-    neurons: Neurons = []
-    other_ops: Others = []
-    not_counted: Names = []
     # Absent where nobody asked for them, or nothing spikes.
-    diagnostics: Diagnostics | None = Field(default=None, exclude_if=is_none)
-    deployed: Deployment | None = Field(default=None, exclude_if=is_none)
-    parameters: Total | None = None  # learnable, neurons included
+    diagnostics: Diagnostics | None = Field(default=None, exclude_if=_is_none)
+    deployed: Deployment | None = Field(default=None, exclude_if=_is_none)
     digests: Digests | None = None
     provenance: dict[str, Any] = {}
     wall_clock: WallClock = {}  # seconds, images/s, peak memory: the only block that differs between twins
@@ -110,21 +103,7 @@ class RunRecord(Part):
     @property
     def counts(self) -> Counts | None:
         """What was counted, as `bench.estimate_energy` takes it; None for a failed run."""
-        if self.samples_counted is None:
-            return None
-        return Counts(
-            samples=self.samples_counted,
-            timesteps=int(self.spec["timesteps"]),
-            layers=self.layers,
-            neurons=self.neurons,
-            other_ops=self.other_ops,
-            not_counted=self.not_counted,
-        )
-
-    @property
-    def dead(self) -> list[str]:
-        """The names of the spiking neurons' layers of which no neuron fired in the whole evaluation."""
-        return [neuron.name for neuron in self.neurons if neuron.spiking and not neuron.spikes_total]
+        return self.counts_of(int(self.spec["timesteps"]))
 
     def to_json(self) -> str:
         """Return the record as a line of canonical JSON; its checksum is not that of the wall clock, which has one."""

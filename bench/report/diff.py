@@ -20,7 +20,10 @@ from bench.report.evidence.quantities import (
     Quantity,
 )
 from bench.report.evidence.statistics import summarise
-from bench.report.formats.text import NOT_AVAILABLE, escape, number, ratio, table
+from bench.report.formats.document import Block, Paragraph, Table
+from bench.report.formats.inline import Inline, Said
+from bench.report.formats.markdown import Markdown
+from bench.report.formats.text import NOT_AVAILABLE, number, ratio
 
 MEASURED = (ACCURACY, FIRING_RATE, EFFECTIVE_SYNOPS, DENSE_MACS)
 RUNS = "finished runs"
@@ -32,7 +35,8 @@ def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
     Measured numbers that are equal are left out and counted in the first line; training time is always shown.
     """
     old, new = _with_deployed(old), _with_deployed(new)
-    rows, differing, compared = [], 0, 0
+    rows: list[list[Inline]] = []
+    differing, compared = 0, 0
     for label in dict.fromkeys(record.label for record in [*old, *new]):
         before, after = _finished(old, label), _finished(new, label)
         pairs = {each.titled: (_mean(before, each), _mean(after, each)) for each in MEASURED}
@@ -43,9 +47,12 @@ def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
         for name, (first, second) in (changed | {TRAINING_TIME.titled: clock}).items():
             change = ratio(second, first)
             cells = [number(first, 6), number(second, 6), NOT_AVAILABLE if change is None else f"{change:.4f}"]
-            rows.append([escape(label), name, *cells])
+            rows.append([Said(label), name, *cells])
     said = f"{differing} of {compared} measured numbers differ." if differing else "No measured number differs."
-    return f"{said}\n\n{table(['entry', 'mean over seeds', 'before', 'after', 'ratio'], rows, 2)}" if rows else said
+    blocks: list[Block] = [Paragraph(said)]
+    if rows:
+        blocks.append(Table(["entry", "mean over seeds", "before", "after", "ratio"], rows, 2))
+    return Markdown().blocks(blocks)
 
 
 def _with_deployed(records: Sequence[RunRecord]) -> list[RunRecord]:

@@ -13,7 +13,10 @@ from bench.records.lines import read_records
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import held
 from bench.report.evidence.evidence import Evidence
-from bench.report.page import FIGURES, render_page
+from bench.report.formats.base import PageFormat
+from bench.report.formats.document import FIGURES
+from bench.report.formats.markdown import Markdown
+from bench.report.page import document, render_page
 from bench.store.store import Store
 from bench.suite.load import Suite
 
@@ -22,8 +25,16 @@ PATIENCE_S = 600.0  # with another process that writes the same report
 MOST_LINES = 6  # of differences shown per file
 
 
-def make_report(suite: Suite, store: Store, folder: Path, tables: Sequence[str] | None = None) -> Evidence:
+def make_report(
+    suite: Suite,
+    store: Store,
+    folder: Path,
+    tables: Sequence[str] | None = None,
+    formats: Sequence[PageFormat] = (),
+) -> Evidence:
     """Collect the records of a suite, write its report into `folder` and return its evidence; one process at a time.
+
+    The page is written in markdown, and in each of `formats` beside it.
 
     Raises StoreError when the folder cannot be written, and BusyError when another process takes very long to.
     """
@@ -33,11 +44,11 @@ def make_report(suite: Suite, store: Store, folder: Path, tables: Sequence[str] 
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
     with Lock(folder / ".lock", PATIENCE_S):
         evidence = Evidence.of(suite, held(suite, store.collect(suite, folder.parent)), tables)
-        write_report(evidence, folder)
+        write_report(evidence, folder, formats)
     return evidence
 
 
-def write_report(evidence: Evidence, folder: Path) -> list[Path]:
+def write_report(evidence: Evidence, folder: Path, formats: Sequence[PageFormat] = ()) -> list[Path]:
     """Write records, page and figures of a report into `folder`; return the files.
 
     `evidence` is of the records that the folder is to hold, as `held` returns them. Raises StoreError if it cannot, and
@@ -45,10 +56,9 @@ def write_report(evidence: Evidence, folder: Path) -> list[Path]:
     """
     from bench.report.figures.draw import draw_figures
 
-    contents: dict[Path, str | bytes] = {
-        folder / RECORDS: records_text(evidence.comparison.records),
-        folder / PAGE: render_page(evidence),
-    }
+    contents: dict[Path, str | bytes] = {folder / RECORDS: records_text(evidence.comparison.records)}
+    page = document(evidence)
+    contents |= {(folder / PAGE).with_suffix(each.suffix): each.page(page) for each in (Markdown(), *formats)}
     contents |= {folder / FIGURES / name: drawn for name, drawn in draw_figures(evidence).items()}
     atomic_write_all(contents)
     return list(contents)

@@ -1,8 +1,9 @@
-"""What a run is made of: network, encoder, data set, loaders, and the sequences it is fed."""
+"""What a run is made of: network, encoder, data set, device; and the loaders and sequences that they give."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -23,65 +24,83 @@ EVALUATION_PIXELS, EVALUATION_BATCH = 40_000, (50, 500)
 CLIP_PIXELS = 500_000  # of event recordings, whose every frame differs and is in memory
 
 
-def make_dataset(spec: RunSpec) -> Dataset:
-    """Construct the data set of a run; one of event recordings is told how many slices to cut."""
-    dataset: Dataset = registry.create(
-        "dataset", spec.dataset.name, {"_timesteps": spec.timesteps}, **spec.dataset.params
-    )
-    return dataset
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of one run: its network, with initial weights at first, and all that feeds it."""
+
+    spec: RunSpec
+    model: nn.Module
+    encoder: Encoder
+    dataset: Dataset  # not loaded
+    device: torch.device
+
+    @property
+    def layout(self) -> torch.memory_format:
+        """The memory format of parameters and images."""
+        return torch.channels_last if self.spec.train.channels_last else torch.contiguous_format
+
+    def on(self, device: torch.device) -> Assembly:
+        """Return the assembly with its network, the same one, moved to a device and laid out."""
+        return replace(self, model=self.model.to(device).to(memory_format=self.layout), device=device)
+
+    def load(self, data: Path, *, offline: bool) -> Arrays:
+        """Load the data from the folder `data`, the validation part held out of training. Raises DataError."""
+        arrays = self.dataset.load(data, offline=offline)
+        check_arrays(arrays, f"data set '{self.spec.dataset.name}'")
+        return hold_out(arrays, self.spec.dataset.validation_fraction, self.spec.seed)
+
+    def training_loader(self, arrays: Arrays) -> DeviceLoader:
+        """Return the loader of the training split: shuffled batches, augmented as the run asks."""
+        spec = self.spec.train
+        return self._loader(arrays.train, arrays, spec.batch_size, spec.augment)
+
+    def loader(self, split: Split, arrays: Arrays) -> DeviceLoader:
+        """Return the loader of a split to evaluate on: plain batches, in order."""
+        return self._loader(split, arrays, evaluation_batch(split.images.shape[1:]), [])
+
+    def encode(self, images: Tensor, epoch: int, step: int) -> Tensor:
+        """Encode images [N, C, H, W] or clips [N, T, C, H, W] as [T, N, C, H, W]; each batch has its own draws."""
+        generator = torch.Generator().manual_seed(seed_for("encode", self.spec.seed, epoch, step))
+        return self.encoder.encode(images, self.spec.timesteps, generator)
+
+    def sequences(self, loader: DeviceLoader) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield every sample of a loader to evaluate on, in order: sequences [T, N, C, H, W] and labels [N]."""
+        for step, (images, labels) in enumerate(loader.evaluation_batches()):
+            yield self.encode(images, -1, step), labels
+
+    def _loader(self, split: Split, arrays: Arrays, batch_size: int, augment: Iterable[str]) -> DeviceLoader:
+        return DeviceLoader(
+            split,
+            arrays,
+            batch_size=batch_size,
+            seed=self.spec.seed,
+            augment=augment,
+            normalise=self.encoder.normalised,
+            channels_last=self.spec.train.channels_last,
+            device=self.device,
+        )
 
 
-def distinct_data(specs: Iterable[RunSpec]) -> list[RunSpec]:
-    """Return one spec for each data set, with its parameters and timesteps, that `specs` name."""
-    return list({(spec.dataset.model_dump_json(), spec.timesteps): spec for spec in specs}.values())
+@dataclass(frozen=True)
+class TrainingSequences:
+    """The batches that a run trains on, encoded."""
+
+    assembly: Assembly
+    loader: DeviceLoader
+
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        return self.loader.steps
+
+    def batches(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """Yield sample indices [N], sequences [T, N, C, H, W] and labels [N] or probabilities [N, classes]."""
+        for step, (indices, images, labels) in enumerate(self.loader.batches(epoch, start_step), start_step):
+            yield indices, self.assembly.encode(images, epoch, step), labels
 
 
-def encode_batch(spec: RunSpec, encoder: Encoder, images: Tensor, epoch: int, step: int) -> Tensor:
-    """Encode images [N, C, H, W] or clips [N, T, C, H, W] as [T, N, C, H, W]; every batch has its random numbers."""
-    generator = torch.Generator().manual_seed(seed_for("encode", spec.seed, epoch, step))
-    return encoder.encode(images, spec.timesteps, generator)
-
-
-def evaluation_sequences(spec: RunSpec, encoder: Encoder, source: DeviceLoader) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield every sample of `source` in order: sequences [T, N, C, H, W] and labels [N]."""
-    for step, (images, labels) in enumerate(source.evaluation_batches()):
-        yield encode_batch(spec, encoder, images, -1, step), labels
-
-
-def make_loader(
-    spec: RunSpec, split: Split, arrays: Arrays, encoder: Encoder, device: torch.device, *, train: bool = False
-) -> DeviceLoader:
-    """Return the loader of a split: as the run trains, or plain batches to evaluate on."""
-    return DeviceLoader(
-        split,
-        arrays,
-        batch_size=spec.train.batch_size if train else evaluation_batch(split.images.shape[1:]),
-        seed=spec.seed,
-        augment=spec.train.augment if train else [],
-        normalise=encoder.normalised,
-        channels_last=spec.train.channels_last,
-        device=device,
-    )
-
-
-def evaluation_batch(sample_shape: Sequence[int]) -> int:
-    """Return how many images [C, H, W], or clips [T, C, H, W], are evaluated at a time."""
-    *clip, _, height, width = sample_shape
-    fewest, most = EVALUATION_BATCH
-    if clip:
-        return min(most, max(1, CLIP_PIXELS // (clip[0] * height * width)))
-    return min(most, max(fewest, EVALUATION_PIXELS // (height * width)))
-
-
-def load_arrays(dataset: Dataset, spec: RunSpec, data: Path, *, offline: bool) -> Arrays:
-    """Load a run's data from the folder `data`, the validation part held out of training. Raises DataError."""
-    arrays = dataset.load(data, offline=offline)
-    check_arrays(arrays, f"data set '{spec.dataset.name}'")
-    return hold_out(arrays, spec.dataset.validation_fraction, spec.seed)
-
-
-def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
-    """Build the network with its initial weights, the encoder and the (unloaded) data set of a run."""
+def assemble(spec: RunSpec) -> Assembly:
+    """Build the parts of a run on the CPU, its network with the initial weights."""
     dataset = make_dataset(spec)
     encoder: Encoder = registry.create("encoder", spec.encoder.name, **spec.encoder.params)
     model = build_model(
@@ -95,9 +114,26 @@ def assemble(spec: RunSpec) -> tuple[nn.Module, Encoder, Dataset]:
         weight_seed=seed_for("weights", spec.seed),
         **spec.model.params,
     )
-    return model, encoder, dataset
+    return Assembly(spec, model, encoder, dataset, torch.device("cpu"))
 
 
-def layout(spec: RunSpec) -> torch.memory_format:
-    """Return the memory format of a run's parameters and images."""
-    return torch.channels_last if spec.train.channels_last else torch.contiguous_format
+def make_dataset(spec: RunSpec) -> Dataset:
+    """Construct the data set of a run; one of event recordings is told how many slices to cut."""
+    dataset: Dataset = registry.create(
+        "dataset", spec.dataset.name, {"_timesteps": spec.timesteps}, **spec.dataset.params
+    )
+    return dataset
+
+
+def distinct_data(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Return one spec for each data set, with its parameters and timesteps, that `specs` name."""
+    return list({(spec.dataset.model_dump_json(), spec.timesteps): spec for spec in specs}.values())
+
+
+def evaluation_batch(sample_shape: Sequence[int]) -> int:
+    """Return how many images [C, H, W], or clips [T, C, H, W], are evaluated at a time."""
+    *clip, _, height, width = sample_shape
+    fewest, most = EVALUATION_BATCH
+    if clip:
+        return min(most, max(1, CLIP_PIXELS // (clip[0] * height * width)))
+    return min(most, max(fewest, EVALUATION_PIXELS // (height * width)))

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.data.base import Arrays
-from bench.encoders.base import Encoder
 from bench.measure.counting.counter import Counter
 from bench.measure.counting.outside import encoder_ops
 from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import evaluate
 from bench.models import synaptic_parameters
 from bench.records.correct import pack_correct
+from bench.records.measurement import Measurement
 from bench.records.record import Deployment, Digests, EpochRow, RunRecord
 from bench.runs import provenance
-from bench.runs.assembly import assemble, layout
+from bench.runs.assembly import Assembly, assemble
 from bench.suite.run_spec import PlannedRun
 from bench.train.loop import History
 
 
 def measure_run(
     run: PlannedRun,
-    model: nn.Module,
-    encoder: Encoder,
+    assembly: Assembly,
     arrays: Arrays,
     batches: Callable[[], Iterator[tuple[Tensor, Tensor]]],
     history: History,
@@ -34,12 +32,8 @@ def measure_run(
     """Measure a trained network and return its record, still without what only the machine knows."""
     rows = [EpochRow.model_validate(row) for row in history.rows]
     return RunRecord(
-        key=run.key,
-        measure_key=run.measure_key,
-        label=run.label,
-        seed=run.seed,
-        spec=run.spec.to_json(),
-        resolved=provenance.resolve_parameters(run.spec),
+        **provenance.identity(run),
+        **_measured(run, assembly, arrays, batches()).measured,
         status="done",
         data=arrays.source,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
@@ -50,61 +44,57 @@ def measure_run(
             code=history.code,
         ),
         provenance={"commit": provenance.commit(), "versions": provenance.versions()},
-        **_measured(run, model, encoder, arrays, batches()),
-        deployed=None if run.measure.deploy is None else _deploy(run, model, encoder, arrays, batches()),
-        diagnostics=diagnose(model, batches()) if run.measure.diagnostics else None,
+        deployed=None if run.measure.deploy is None else _deploy(run, assembly, arrays, batches()),
+        diagnostics=diagnose(assembly.model, batches()) if run.measure.diagnostics else None,
     )
 
 
 def _measured(
     run: PlannedRun,
-    model: nn.Module,
-    encoder: Encoder,
+    assembly: Assembly,
     arrays: Arrays,
     batches: Iterator[tuple[Tensor, Tensor]],
-) -> dict[str, Any]:
-    """Evaluate and count a network on the test split: the fields that a record and a deployment share."""
+) -> Measurement:
+    """Evaluate and count a network on the test split."""
+    model, encoder = assembly.model, assembly.encoder
     kind = arrays.input_kind if encoder.analog or encoder.events else None
     with Counter(model, input_kind=kind, samples=run.measure.samples) as counter:
         result = evaluate(model, batches)
     counts = counter.counts()
     image = arrays.test.images[:1].float()
     encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
-    return {
-        "accuracy_fraction": result.accuracy_fraction,
-        "accuracy_by_timestep": result.accuracy_by_timestep,
-        "correct": pack_correct(result.correct),
-        "test_samples": len(result.correct),
-        "samples_counted": counts.samples,
-        "layers": counts.layers,
-        "neurons": counts.neurons,
-        "other_ops": [*encoding, *counts.other_ops],
-        "not_counted": [*unknown, *counts.not_counted],
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
+    return Measurement(
+        accuracy_fraction=result.accuracy_fraction,
+        accuracy_by_timestep=result.accuracy_by_timestep,
+        correct=pack_correct(result.correct),
+        test_samples=len(result.correct),
+        samples_counted=counts.samples,
+        layers=counts.layers,
+        neurons=counts.neurons,
+        other_ops=[*encoding, *counts.other_ops],
+        not_counted=[*unknown, *counts.not_counted],
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+    )
 
 
 def _deploy(
     run: PlannedRun,
-    model: nn.Module,
-    encoder: Encoder,
+    assembly: Assembly,
     arrays: Arrays,
     batches: Iterator[tuple[Tensor, Tensor]],
 ) -> Deployment:
-    """Measure the trained weights with the neuron that the entry deploys; `model` is left as it is."""
+    """Measure the trained weights with the neuron that the entry deploys; its network is left as it is."""
     assert run.measure.deploy is not None
     spec = run.spec.model_copy(update={"neuron": run.measure.deploy})
-    deployed, _, _ = assemble(spec)
-    own, weights = deployed.state_dict(), dict(synaptic_parameters(model))
+    deployed = assemble(spec)
+    own, weights = deployed.model.state_dict(), dict(synaptic_parameters(assembly.model))
     if spec.neuron.name == run.spec.neuron.name:  # what the neuron has learned is carried to the same one alone
-        trained = model.state_dict()
+        trained = assembly.model.state_dict()
         weights |= {name: trained[name] for name in own if name in trained and trained[name].shape == own[name].shape}
-    deployed.load_state_dict(own | weights)
-    some = next(model.parameters())
-    deployed = deployed.to(some.device).to(memory_format=layout(spec))
+    deployed.model.load_state_dict(own | weights)
     return Deployment(
         neuron=run.measure.deploy.model_dump(mode="json"),
         code=provenance.neuron_digest(run.measure.deploy),
         resolved=provenance.resolve_parameters(spec)["neuron"],
-        **_measured(run, deployed, encoder, arrays, batches),
+        **_measured(run, deployed.on(assembly.device), arrays, batches).measured,
     )

@@ -5,16 +5,29 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bench.plugins import registry
 from bench.runs.sources import sources_digest
 from bench.suite.fields import PluginSpec, PluginUse, with_named
-from bench.suite.run_spec import RunSpec
+from bench.suite.run_spec import PlannedRun, RunSpec
 
 RUN = Path(__file__).with_name("run.py")  # where the story of a run begins
 _PACKAGES = ("spikebench", "torch", "torchvision", "tonic", "numpy", "fvcore")
+
+
+def identity(run: PlannedRun) -> dict[str, Any]:
+    """Return what a record says of its run whatever became of it: which it was, and with which parameters."""
+    return {
+        "key": run.key,
+        "measure_key": run.measure_key,
+        "label": run.label,
+        "seed": run.seed,
+        "spec": run.spec.to_json(),
+        "resolved": resolve_parameters(run.spec),
+    }
 
 
 def resolve_parameters(spec: RunSpec) -> dict[str, dict[str, Any]]:
@@ -32,13 +45,16 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    return sources_digest([RUN, *(registry.find(use.kind, use.name).path for use in spec.plugins)])
+    return sources_digest([RUN, *_files(spec.plugins)])
 
 
 def neuron_digest(neuron: PluginSpec) -> str:
     """Return 12 hex digits over the sources of a neuron: what a deployment of it depends on beside the run's code."""
-    used = with_named([PluginUse("neuron", neuron.name, neuron.params)])
-    return sources_digest(registry.find(use.kind, use.name).path for use in used)
+    return sources_digest(_files(with_named([PluginUse("neuron", neuron.name, neuron.params)])))
+
+
+def _files(uses: Iterable[PluginUse]) -> Iterator[Path]:
+    return (registry.find(use.kind, use.name).path for use in uses)
 
 
 def versions() -> dict[str, str]:

@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from bench.data.base import Arrays, Dataset
+from bench.data.base import Arrays
 from bench.data.feed.loader import laid_out
-from bench.encoders.base import Encoder
 from bench.errors import DataError
 from bench.models.build import build_model
 from bench.plugins import registry
 from bench.runs import provenance
-from bench.runs.assembly import assemble, encode_batch, layout, load_arrays, make_loader
+from bench.runs.assembly import Assembly, assemble
+from bench.runs.choose import choose_path
 from bench.speed.job import Block, End, Subject, Warm
 from bench.speed.peers import peer_factory
 from bench.speed.roofline import measure_rates, synchronise, work_of
-from bench.suite.run_spec import RunSpec
-from bench.train.machine.choose import choose_path
+from bench.train.learner import Learner
 from bench.train.machine.device import describe_device, peak_memory_bytes, use_device
-from bench.train.machine.graphed import Graphed, make_capturable
 from bench.train.pace import Sums
-from bench.train.step import AUTOCAST, build_optimizer, train_step
+from bench.train.step import AUTOCAST
 
 WARM_STEPS = 5
 BLOCK_S = 1.0  # about as long as a turn takes, at least one step
@@ -39,39 +38,27 @@ class Steps:
 
     def __init__(self, subject: Subject) -> None:
         began = time.perf_counter()
-        self.spec, self.device = subject.spec, torch.device(subject.device)
+        spec, self.device = subject.spec, torch.device(subject.device)
         use_device(self.device)
         torch.manual_seed(0)
-        self.model, self.encoder, self.dataset = _assemble(subject)
-        self.model = self.model.to(self.device).to(memory_format=layout(self.spec)).train()
+        self.assembly = _assemble(subject).on(self.device)
+        self.assembly.model.train()
         self.no_data: str | None = None
         arrays = self._arrays(subject)
-        trained_on = int(self.dataset.train_samples * (1 - self.spec.dataset.validation_fraction))
+        trained_on = int(self.assembly.dataset.train_samples * (1 - spec.dataset.validation_fraction))
         self.path, self.warning = "their own", None
         if subject.peer is None:
-            self.path, self.warning = choose_path(
-                subject.path,
-                self.model,
-                self.spec,
-                self.dataset,
-                self.encoder,
-                self.device,
-                trained_on if arrays is None else len(arrays.train),
-            )
-        self.optimizer = build_optimizer(self.model, self.spec.train.optimizer, self.device)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.spec.train.precision == "fp16")
+            samples = trained_on if arrays is None else len(arrays.train)
+            self.path, self.warning = choose_path(subject.path, self.assembly, samples)
+        self.learner = Learner(self.assembly.model, spec.train, self.device, self.path)
         self.sums = Sums(self.device)
-        self._take: Callable[[Tensor, Tensor], Tensor] = self._update
-        if self.path == "graphed":
-            make_capturable(self.optimizer, self.device)
-            self._take = Graphed(self._update)
-        self.steps_per_epoch = max(1, trained_on // self.spec.train.batch_size)
+        self.steps_per_epoch = max(1, trained_on // spec.train.batch_size)
         self._real: Iterator[Batch] | None = None
         if arrays is not None:
-            loader = make_loader(self.spec, arrays.train, arrays, self.encoder, self.device, train=True)
+            loader = self.assembly.training_loader(arrays)
             self.steps_per_epoch = loader.steps
             self._real = (batch[1:] for epoch in itertools.count() for batch in loader.batches(epoch))
-        self._synthetic = itertools.repeat(_synthetic_batch(self.spec, self.dataset, self.device))
+        self._synthetic = itertools.repeat(_synthetic_batch(self.assembly))
         first = self._timed(self._synthetic, WARM_STEPS)  # compiles, allocates, captures
         step_s = self._timed(self._synthetic, WARM_STEPS if first < BLOCK_S else 1)
         if self._real is not None:
@@ -87,7 +74,7 @@ class Steps:
             warning=self.warning,
             no_data=self.no_data,
             device=describe_device(self.device),
-            precision=self.spec.train.precision,
+            precision=self.learner.spec.precision,
             start_s=self.start_s,
             steps_per_epoch=self.steps_per_epoch,
             batch_size=len(next(self._synthetic)[0]),
@@ -109,16 +96,16 @@ class Steps:
         """Say how much memory was held; with `roofline` measure the device too, and what a step cannot do without."""
         said = End(peak_memory_bytes=peak_memory_bytes(self.device))
         if roofline:
-            dtype = AUTOCAST.get(self.spec.train.precision, torch.float32)
+            dtype = AUTOCAST.get(self.learner.spec.precision, torch.float32)
             rates = measure_rates(self.device, dtype)
             images, _ = next(self._synthetic)
 
             def forward() -> Tensor:
                 with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
-                    logits: Tensor = self.model(encode_batch(self.spec, self.encoder, images, 0, 0))
+                    logits: Tensor = self.learner.model(self.assembly.encode(images, 0, 0))
                 return logits
 
-            work = work_of(self.model, forward)
+            work = work_of(self.learner.model, forward)
             said.flops, said.neuron_bytes = work.flops, work.neuron_bytes
             said.flops_per_s, said.bytes_per_s = rates.flops_per_s, rates.bytes_per_s
         return said
@@ -132,44 +119,41 @@ class Steps:
         synchronise(self.device)
         start = time.perf_counter()
         for step, (images, labels) in zip(range(steps), batches, strict=False):
-            self.sums.total += self._take(encode_batch(self.spec, self.encoder, images, 0, step), labels)
+            self.sums.total += self.learner.update(self.assembly.encode(images, 0, step), labels)
         synchronise(self.device)
         return (time.perf_counter() - start) / steps
 
-    def _update(self, sequence: Tensor, labels: Tensor) -> Tensor:
-        return train_step(self.model, sequence, labels, self.optimizer, self.scaler, self.spec.train, self.device)
-
     def _arrays(self, subject: Subject) -> Arrays | None:
         try:
-            return load_arrays(self.dataset, self.spec, Path(subject.data), offline=subject.offline)
+            return self.assembly.load(Path(subject.data), offline=subject.offline)
         except DataError as error:
             self.no_data = str(error)
             return None
 
 
-def _assemble(subject: Subject) -> tuple[nn.Module, Encoder, Dataset]:
-    model, encoder, dataset = assemble(subject.spec)
-    if subject.peer is not None:
-        spec = subject.spec
-        model = build_model(
-            spec.model.name,
-            neuron=peer_factory(subject.peer, spec.neuron, provenance.resolve_parameters(spec)["neuron"]),
-            in_channels=dataset.in_channels,
-            classes=dataset.classes,
-            image_size=dataset.image_size,
-            batch_norm=spec.model.batch_norm,
-            weight_seed=0,
-            **spec.model.params,
-        )
-    return model, encoder, dataset
+def _assemble(subject: Subject) -> Assembly:
+    assembly, spec = assemble(subject.spec), subject.spec
+    if subject.peer is None:
+        return assembly
+    model = build_model(
+        spec.model.name,
+        neuron=peer_factory(subject.peer, spec.neuron, provenance.resolve_parameters(spec)["neuron"]),
+        in_channels=assembly.dataset.in_channels,
+        classes=assembly.dataset.classes,
+        image_size=assembly.dataset.image_size,
+        batch_norm=spec.model.batch_norm,
+        weight_seed=0,
+        **spec.model.params,
+    )
+    return replace(assembly, model=model)
 
 
-def _synthetic_batch(spec: RunSpec, dataset: Dataset, device: torch.device) -> Batch:
+def _synthetic_batch(assembly: Assembly) -> Batch:
     """Samples like normalised images and random labels (probabilities where the recipe mixes samples), made once."""
-    generator = torch.Generator().manual_seed(0)
-    samples = min(spec.train.batch_size, dataset.train_samples)
+    generator, dataset, train = torch.Generator().manual_seed(0), assembly.dataset, assembly.spec.train
+    samples = min(train.batch_size, dataset.train_samples)
     images = torch.randn(samples, *dataset.sample_shape, generator=generator)
     labels = torch.randint(dataset.classes, (samples,), generator=generator)
-    if any(registry.find("augmentation", name).flags.get("soft_labels", False) for name in spec.train.augment):
+    if any(registry.find("augmentation", name).flags.get("soft_labels", False) for name in train.augment):
         labels = nn.functional.one_hot(labels, dataset.classes).float()
-    return laid_out(images, layout(spec)).to(device), labels.to(device)
+    return laid_out(images, assembly.layout).to(assembly.device), labels.to(assembly.device)

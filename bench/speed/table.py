@@ -7,7 +7,8 @@ from typing import Any
 
 from tabulate import tabulate
 
-from bench.report.formats.text import NOT_AVAILABLE, escape, number
+from bench.report.formats.markdown import escape
+from bench.report.formats.text import NOT_AVAILABLE, number
 from bench.runs import provenance
 from bench.speed.compare import Left
 from bench.speed.job import Measured, Spread, Warm

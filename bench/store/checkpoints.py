@@ -15,6 +15,7 @@ import torch
 
 from bench.errors import CorruptError, StoreError, in_one_line
 from bench.files.durable import seal, set_aside, sync_folder, unsealed
+from bench.store.folder import older
 from bench.train.keeper import FOREIGN
 
 _log = logging.getLogger(__name__)
@@ -56,11 +57,6 @@ class Checkpoints:
 
 def _put_away(error: CorruptError) -> None:
     _log.warning("%s; kept as %s", error, set_aside(error.path).name)
-
-
-def older(path: Path) -> Path:
-    """Return where the checkpoint before that at `path` is kept."""
-    return path.with_name(f"{path.stem}.older{path.suffix}")
 
 
 def read_state(path: Path) -> dict[str, Any]:

@@ -14,16 +14,7 @@ from bench.suite.run_spec import PlannedRun
 
 def failed_record(run: PlannedRun, error: str) -> RunRecord:
     """Return the record of a run that ended with `error` and measured nothing."""
-    return RunRecord(
-        key=run.key,
-        measure_key=run.measure_key,
-        label=run.label,
-        seed=run.seed,
-        spec=run.spec.to_json(),
-        resolved=provenance.resolve_parameters(run.spec),
-        status="failed",
-        error=error,
-    )
+    return RunRecord(**provenance.identity(run), status="failed", error=error)
 
 
 def write_failure(folder: RunFolder, error: str, traceback: str) -> None:

@@ -20,6 +20,11 @@ Seen = tuple[int | None, int | None]  # what `RunFolder.seen` returns; nobody el
 UNSEEN: Seen = (None, None)  # as of a folder without any result
 
 
+def older(checkpoint: Path) -> Path:
+    """Return where the checkpoint before that at `checkpoint` is kept."""
+    return checkpoint.with_name(f"{checkpoint.stem}.older{checkpoint.suffix}")
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """One run's directory `runs/<suite>/<key>/`; `record.json` is written last, and its existence means done."""
@@ -44,7 +49,7 @@ class RunFolder:
     @property
     def older_checkpoint(self) -> Path:
         """The checkpoint before that."""
-        return self.path / "checkpoint.older.pt"
+        return older(self.checkpoint)
 
     @property
     def failure(self) -> Path:

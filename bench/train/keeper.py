@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pickle import UnpicklingError
 from typing import Any, Protocol
 
@@ -26,3 +27,12 @@ class Keeper(Protocol):
     def save(self, state: State) -> None:
         """Keep a state. May raise what ends the training: there is no room, or another process has taken it over."""
         ...
+
+
+@dataclass(frozen=True)
+class Saving:
+    """Who keeps the states of a training, and when: at the end of every epoch, and as often as this within one."""
+
+    keeper: Keeper
+    every_s: float = 300.0
+    before_test_s: float = 5.0  # since the last; a test on a CPU can take longer than whoever asks to stop will wait

@@ -1,4 +1,4 @@
-"""The one training loop, for ANN and SNN alike: epochs of batches, checkpointed so that it can stop anywhere."""
+"""The one training loop, for ANN and SNN alike: epochs of batches, kept so that it can stop anywhere."""
 
 from __future__ import annotations
 
@@ -10,41 +10,40 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.errors import RunFailedError
-from bench.suite.recipe import TrainSpec
-from bench.train.keeper import Keeper
-from bench.train.machine.graphed import Graphed, make_capturable
+from bench.train.keeper import Saving
+from bench.train.learner import Learner
 from bench.train.pace import Pace, Progress, Sums
 from bench.train.resume import Resumable
 from bench.train.schedule import schedule_factor
-from bench.train.step import build_optimizer, train_step
 
 CHECK_EVERY_STEPS = 50  # between looks at the loss on a GPU
 
-SAVE_EVERY_S = 300.0  # within an epoch; every epoch's end is saved anyway
-
-SAVE_BEFORE_TEST_S = 5.0  # since the last save; a test on a CPU can take longer than whoever asks to stop will wait
+Accuracies = dict[str, float | None]  # of an epoch, by their names in an epoch row
 
 
 class Interrupted(Exception):
-    """The run was asked to stop; its checkpoint is written and it can go on later."""
+    """The run was asked to stop; its state is kept and it can go on later."""
 
 
 class Batches(Protocol):
     """Where training batches come from; starting at a step gives the same batches as going there."""
 
-    steps: int
+    @property
+    def steps(self) -> int:
+        """Batches in an epoch."""
+        ...
 
     def batches(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """Yield sample indices [N], images [N, C, H, W] and labels ([N] or soft [N, classes])."""
+        """Yield sample indices [N], their sequences [T, N, C, H, W] and labels ([N] or soft [N, classes])."""
         ...
 
 
 @dataclass
 class History:
-    """What training has produced so far; part of the checkpoint."""
+    """What training has produced so far; part of what is kept."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)  # record.EpochRow as JSON
     order: str = ""  # chained digest of the sample indices as they were fed
@@ -53,92 +52,119 @@ class History:
     train_s: float = 0.0
     images: int = 0
 
+    def note(self, indices: Tensor) -> None:
+        """Count the samples `indices` [N] of a batch, in their order."""
+        self.order = hashlib.sha256(self.order.encode() + indices.cpu().numpy().tobytes()).hexdigest()[:16]
+        self.images += len(indices)
+
 
 def fit(
-    model: nn.Module,
-    encode: Callable[[Tensor, int, int], Tensor],
+    learner: Learner,
     data: Batches,
-    spec: TrainSpec,
+    saving: Saving,
     *,
-    device: torch.device,
     code: str,
-    keeper: Keeper,
-    path: str = "plain",
-    test: Callable[[], dict[str, float | None]],
+    test: Callable[[], Accuracies],
     watch: Callable[[Progress], None],
     stop: Callable[[], bool],
 ) -> History:
-    """Train `model` in place, going on from what `keeper` has, and return its history.
+    """Train `learner` in place, going on from the newest state that is kept and fits, and return its history.
 
-    `encode(images [N, C, H, W], epoch, step)` gives the sequence `[T, N, C, H, W]`; `test()` the accuracies of an epoch
-    row. `path` is kept in the history; "graphed" (CUDA alone) replays steps as a CUDA graph, the others are the model's
-    affair. Raises RunFailedError when the loss is not finite and Interrupted, after saving, when `stop()` says so.
+    code: digest of the code, for the history of a training that begins. Raises RunFailedError when the loss is not
+    finite and Interrupted, after saving, when `stop()` says so.
     """
-    optimizer = build_optimizer(model, spec.optimizer, device)
-    factor = schedule_factor(spec.schedule, spec.epochs, data.steps)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-    scaler = torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16")
-    history, sums = History(code=code), Sums(device)
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
-    state = Resumable(parts, history, sums.total, device)
-    start_epoch, start_step = state.load(keeper)
-    if history.paths[-1:] != [path]:
-        history.paths.append(path)
-
-    def save(epoch: int, step: int, seconds: float) -> None:
-        state.save(keeper, epoch, step, seconds)
-
-    def update(sequence: Tensor, labels: Tensor) -> Tensor:
-        return train_step(model, sequence, labels, optimizer, scaler, spec, device)
-
-    if path == "graphed":
-        make_capturable(optimizer, device)
-    take = Graphed(update) if path == "graphed" else update
-    saved = began = time.monotonic()
-    pace = Pace()
-    for epoch in range(start_epoch, spec.epochs):
-        model.train()
-        if start_step == 0:
-            sums.total.zero_()
-        step = start_step
-        for indices, images, labels in data.batches(epoch, start_step):
-            history.order = hashlib.sha256(history.order.encode() + indices.cpu().numpy().tobytes()).hexdigest()[:16]
-            sums.total += take(encode(images, epoch, step), labels)
-            schedule.step()
-            step += 1
-            history.images += len(images)
-            now = time.monotonic()
-            pace.note(len(images), now)
-            if step % CHECK_EVERY_STEPS == 0 or step == data.steps or device.type == "cpu":
-                loss, accuracy = sums.means(wait=step in (CHECK_EVERY_STEPS, data.steps))
-                if not math.isfinite(loss):
-                    raise RunFailedError(
-                        f"the loss is {loss} in epoch {epoch + 1}, step {step}; "
-                        "lower the learning rate, or set train.gradient_clip_norm"
-                    )
-                if pace.images_per_s:
-                    left = ((spec.epochs - epoch) * data.steps - step) * spec.batch_size / pace.images_per_s
-                    watch(Progress(epoch + 1, spec.epochs, step, data.steps, loss, accuracy, pace.images_per_s, left))
-            if stop() or now - saved > SAVE_EVERY_S:
-                save(epoch, step, now - began)
-                began = saved = now
-                if stop():
-                    raise Interrupted
-        start_step = 0
-        now = time.monotonic()
-        pace.note(0, now)  # a GPU may have been behind
-        if now - saved > SAVE_BEFORE_TEST_S:
-            save(epoch, data.steps, now - began)
-            began = now
-        loss, accuracy = sums.means()
-        rate = spec.optimizer.learning_rate * factor((epoch + 1) * data.steps - 1)
-        row = {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss, "train_accuracy_fraction": accuracy}
-        now = time.monotonic()
-        history.train_s += now - began
-        history.rows.append(row | test())
-        began = saved = time.monotonic()
-        pace.skip(began)
-        save(epoch + 1, 0, 0.0)
-        if epoch + 1 < spec.epochs and stop():
+    training = _Training(learner, data, saving, code, watch, stop)
+    while training.epoch < learner.spec.epochs:
+        training.train()
+        training.end_epoch(test)
+        if training.epoch < learner.spec.epochs and stop():
             raise Interrupted
-    return history
+    return training.history
+
+
+class _Training:
+    """Where a training is: before `step` of `epoch`, both counted from 0."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        data: Batches,
+        saving: Saving,
+        code: str,
+        watch: Callable[[Progress], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        self.learner, self.data, self.saving, self.watch, self.stop = learner, data, saving, watch, stop
+        self.spec = learner.spec
+        self.factor = schedule_factor(self.spec.schedule, self.spec.epochs, data.steps)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, self.factor)
+        self.history, self.sums = History(code=code), Sums(learner.device)
+        parts = learner.parts | {"schedule": self.schedule}
+        self.state = Resumable(parts, self.history, self.sums.total, learner.device)
+        self.epoch, self.step = self.state.load(saving.keeper)
+        if self.history.paths[-1:] != [learner.path]:
+            self.history.paths.append(learner.path)
+        self.saved_at = self.counted_to = time.monotonic()
+        self.pace = Pace()
+
+    def train(self) -> None:
+        """Take the steps that are left of the epoch."""
+        self.learner.model.train()
+        if self.step == 0:
+            self.sums.total.zero_()
+        for indices, sequence, labels in self.data.batches(self.epoch, self.step):
+            self.sums.total += self.learner.update(sequence, labels)
+            self.schedule.step()
+            self.step += 1
+            self.history.note(indices)
+            now = time.monotonic()
+            self.pace.note(len(indices), now)
+            if self.step % CHECK_EVERY_STEPS == 0 or self._is_last_step or self.learner.device.type == "cpu":
+                self._look()
+            if self.stop() or now - self.saved_at > self.saving.every_s:
+                self._save(now)
+                if self.stop():
+                    raise Interrupted
+
+    def end_epoch(self, test: Callable[[], Accuracies]) -> None:
+        """Test, add the epoch's row and go to the next epoch; kept before a long test, and after it."""
+        now = time.monotonic()
+        self.pace.note(0, now)  # a GPU may have been behind
+        if now - self.saved_at > self.saving.before_test_s:
+            self._save(now)
+        loss, accuracy = self.sums.means()
+        rate = self.spec.optimizer.learning_rate * self.factor((self.epoch + 1) * self.data.steps - 1)
+        row = {"epoch": self.epoch + 1, "learning_rate": rate, "train_loss": loss, "train_accuracy_fraction": accuracy}
+        self._count(time.monotonic())
+        self.history.rows.append(row | test())
+        self.epoch, self.step = self.epoch + 1, 0
+        self.counted_to = time.monotonic()  # a test is no training
+        self.pace.skip(self.counted_to)
+        self._save(self.counted_to)
+
+    @property
+    def _is_last_step(self) -> bool:
+        return self.step == self.data.steps
+
+    def _look(self) -> None:
+        """Tell the loss so far. Raises RunFailedError where it is not finite."""
+        loss, accuracy = self.sums.means(wait=self.step == CHECK_EVERY_STEPS or self._is_last_step)
+        epochs, steps, pace = self.spec.epochs, self.data.steps, self.pace.images_per_s
+        if not math.isfinite(loss):
+            raise RunFailedError(
+                f"the loss is {loss} in epoch {self.epoch + 1}, step {self.step}; "
+                "lower the learning rate, or set train.gradient_clip_norm"
+            )
+        if pace:
+            left = ((epochs - self.epoch) * steps - self.step) * self.spec.batch_size / pace
+            self.watch(Progress(self.epoch + 1, epochs, self.step, steps, loss, accuracy, pace, left))
+
+    def _save(self, now: float) -> None:
+        self._count(now)
+        self.state.save(self.saving.keeper, self.epoch, self.step)
+        self.saved_at = now
+
+    def _count(self, now: float) -> None:
+        """Count the time since the last count as training."""
+        self.history.train_s += now - self.counted_to
+        self.counted_to = now

@@ -20,9 +20,8 @@ class Resumable:
     def __init__(self, parts: dict[str, Any], history: Any, sums: Tensor, device: torch.device) -> None:
         self.parts, self.history, self.sums, self.device = parts, history, sums, device
 
-    def save(self, keeper: Keeper, epoch: int, step: int, seconds: float) -> None:
-        """Have the state kept, `seconds` more of training in it. Raises what the keeper does."""
-        self.history.train_s += seconds
+    def save(self, keeper: Keeper, epoch: int, step: int) -> None:
+        """Have the state before `step` of `epoch` kept. Raises what the keeper does."""
         state: State = {name: part.state_dict() for name, part in self.parts.items()}
         state |= {"epoch": epoch, "step": step, "sums": self.sums, "history": vars(self.history)}
         state["cpu_rng"] = torch.get_rng_state()

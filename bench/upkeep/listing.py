@@ -21,10 +21,16 @@ def rows_of(listing: str) -> list[tuple[str, ...]]:
     """
     if listing == "suites":
         return _suite_rows()
-    rows = list(_table_rows() if listing == "tables" else _plugin_rows(listing.removesuffix("s")))
+    kinds = {plural(kind): kind for kind in registry.FOLDERS}
+    rows = list(_table_rows() if listing == "tables" else _plugin_rows(kinds[listing]))
     if not rows:
         raise BenchError(f"there are no {listing} here, neither built in nor installed")
     return rows
+
+
+def plural(kind: str) -> str:
+    """Return the word for several plug-ins of a kind, as `losses`."""
+    return f"{kind}{'es' if kind.endswith('s') else 's'}"
 
 
 def _counted(count: int, noun: str) -> str:

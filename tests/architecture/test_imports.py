@@ -26,7 +26,7 @@ ORDER = {
     "execute": ("messages", "plan", "executor", "scheduler", "engines", "suites"),
     "measure": ("mode", "meters", "counting", "evaluate", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),
-    "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "loop"),
+    "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "learner", "loop"),
 }
 WINGS = [("report/figures", "report/sections"), ("execute/engines", "execute/scheduler")]  # two of each
 APART = {pair for one, other in WINGS for pair in ((one, other), (other, one))}

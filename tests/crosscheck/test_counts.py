@@ -10,12 +10,14 @@ from bench.measure.counting.count import count_operations
 from bench.measure.dense import fvcore_macs
 from bench.measure.evaluate import evaluate
 from bench.models.build import build_model
-from bench.runs.assembly import assemble
+from bench.runs.assembly import TrainingSequences, assemble
 from bench.seeding import seed_for
 from bench.store.checkpoints import Checkpoints
 from bench.suite.fields import PluginSpec
 from bench.suite.recipe import OptimizerSpec, ScheduleSpec, TrainSpec
 from bench.suite.run_spec import DatasetSpec, ModelSpec, RunSpec
+from bench.train.keeper import Saving
+from bench.train.learner import Learner
 from bench.train.loop import fit
 
 TIMESTEPS = 4
@@ -46,8 +48,9 @@ def train_on_digits(neuron, folder):
         seed=0,
     )
     torch.manual_seed(seed_for("dropout", spec.seed))
-    model, encoder, dataset = assemble(spec)
-    arrays = dataset.load(folder, offline=True)
+    assembly = assemble(spec)
+    model, encoder = assembly.model, assembly.encoder
+    arrays = assembly.load(folder, offline=True)
     test = list(DeviceLoader(arrays.test, arrays, batch_size=90).evaluation_batches())
 
     def accuracy():
@@ -56,13 +59,10 @@ def train_on_digits(neuron, folder):
         return {"test_accuracy_fraction": found, "validation_accuracy_fraction": None}
 
     fit(
-        model,
-        lambda images, epoch, step: encoder.encode(images, TIMESTEPS),
-        DeviceLoader(arrays.train, arrays, batch_size=64, seed=0),
-        spec.train,
-        device=torch.device("cpu"),
+        Learner(model, spec.train, assembly.device),
+        TrainingSequences(assembly, assembly.training_loader(arrays)),
+        Saving(Checkpoints(folder / "checkpoint.pt")),
         code="",
-        keeper=Checkpoints(folder / "checkpoint.pt"),
         test=accuracy,
         watch=lambda progress: None,
         stop=lambda: False,

@@ -26,11 +26,12 @@ from bench.errors import BenchError, DataError, RecordError, SuiteError, TableEr
 from bench.files.canonical import checked
 from bench.records.lines import read_records
 from bench.report.evidence.comparison import compare
+from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import price
+from bench.report.formats.markdown import Markdown
 from bench.report.page import render_report
-from bench.report.sections import main_table
-from bench.report.sections.energy import energy
-from bench.report.sections.verdict import verdict
+from bench.report.sections import energy, verdict
+from bench.report.sections.main_table import full_table
 from bench.suite.load import load_suite
 
 ROOT = Path(__file__).parents[2]
@@ -143,9 +144,9 @@ class Records:
 
     def priced(self, table):
         """The parts of a report that a cost table is in."""
-        priced = price(self.comparison, [table])
-        page = main_table.markdown(self.comparison, priced) + "\n\n" + energy(self.comparison, priced)
-        page += "\n\n" + verdict(self.comparison, priced[0]) + "\n"
+        evidence = Evidence(self.comparison, (str(table),), tuple(price(self.comparison, [table])))
+        blocks = [full_table(evidence), *energy.section(evidence), *verdict.section(evidence)]
+        page = Markdown().blocks(blocks) + "\n"
         assert_intact(page)
         return page
 

@@ -98,8 +98,8 @@ def test_the_event_suite_of_the_readme_is_one(tmp_path):
     """
     (tmp_path / "events.toml").write_text(top + BLOCKS["toml"][1])
     [run] = load_suite(tmp_path / "events.toml").runs
-    _, encoder, dataset = assemble(run.spec)
-    assert dataset.sample_shape == (8, 2, 17, 17) and encoder.events
+    assembly = assemble(run.spec)
+    assert assembly.dataset.sample_shape == (8, 2, 17, 17) and assembly.encoder.events
     assert {name for name in re.findall(r"`([a-z0-9-]+)`", README.split("## Event cameras")[1].split("```")[0])} == {
         name for name, info in plugins("dataset").items() if info.flags.get("events")
     }

@@ -5,7 +5,9 @@ from pathlib import Path
 from bench.plugins import registry
 from bench.records.lines import read_records
 from bench.report.evidence.evidence import Evidence
-from bench.report.formats.text import escape, table
+from bench.report.formats.document import Table
+from bench.report.formats.inline import Said, Verbatim
+from bench.report.formats.markdown import Markdown, escape
 from bench.report.page import main_table
 from bench.suite.load import load_suite
 
@@ -36,8 +38,8 @@ def neurons():
     for name, info in sorted(registry.plugins("neuron").items()):
         words = [f"{parameter.name} = {parameter.default}" for parameter in info.parameters]
         assert not set("|`") & set(info.summary)  # what a code span in a table cannot hold
-        rows.append([f"`{name}`", f"`{info.summary}`", escape(", ".join(words))])
-    return table(["neuron", "what it computes", "parameters"], rows, 3)
+        rows.append([Verbatim(name), Verbatim(info.summary), Said(", ".join(words))])
+    return Markdown().table(Table(["neuron", "what it computes", "parameters"], rows, 3))
 
 
 def with_tables(text):

@@ -7,6 +7,8 @@ from torch import nn
 
 from bench.store.checkpoints import Checkpoints
 from bench.suite.recipe import TrainSpec
+from bench.train.keeper import Saving
+from bench.train.learner import Learner
 from bench.train.loop import fit
 
 CPU = torch.device("cpu")
@@ -14,16 +16,20 @@ TESTED = {"test_accuracy_fraction": 0.5}
 
 
 class Data:
-    """Two random classes in batches that depend on epoch and step alone."""
+    """Two random classes in batches of sequences that depend on epoch and step alone; it counts those it gave."""
 
     steps = 6
+
+    def __init__(self):
+        self.given = 0
 
     def batches(self, epoch, start_step=0):
         for step in range(start_step, self.steps):
             generator = torch.Generator().manual_seed(1000 * epoch + step)
             indices = torch.randperm(64, generator=generator)[:8]
             images = torch.randn(8, 1, 4, 4, generator=generator)
-            yield indices, images, (images.mean((1, 2, 3)) > 0).long()
+            self.given += 1
+            yield indices, images.expand(2, *images.shape), (images.mean((1, 2, 3)) > 0).long()
 
 
 class Net(nn.Module):
@@ -37,32 +43,21 @@ class Net(nn.Module):
         return self.linear(self.dropout(x.flatten(2)))
 
 
-def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED):
-    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken."""
+def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED, **when):
+    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken. when: to save."""
     spec = TrainSpec(
         epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
     )
     keeper = Checkpoints(keeper) if isinstance(keeper, Path) else keeper
     torch.manual_seed(0)
-    model, steps = Net(), []
-
-    def stop():
-        return stop_after is not None and len(steps) >= stop_after
-
-    def encode(images, epoch, step):
-        steps.append(step)
-        return images.expand(2, *images.shape)
-
+    model, data = Net(), Data()
     history = fit(
-        model,
-        encode,
-        Data(),
-        spec,
-        device=CPU,
+        Learner(model, spec, CPU),
+        data,
+        Saving(keeper, **when),
         code="today's",
-        keeper=keeper,
         test=test,
         watch=watch,
-        stop=stop,
+        stop=lambda: stop_after is not None and data.given >= stop_after,
     )
     return model, history

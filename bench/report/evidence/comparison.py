@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bench.records.record import Deployment, RunRecord
+from bench.records.record import RunRecord
 from bench.report.evidence.statistics import (
     PairedDifference,
     Summary,
@@ -144,11 +144,11 @@ def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
     """Return what a record says of the neuron that was deployed, as a record; a failed one is handed on as it is."""
     if record is None or record.deployed is None:
         return record
-    measured = {
-        name: getattr(record.deployed, name) for name in Deployment.model_fields if name not in ("neuron", "code")
+    deployed: dict[str, object] = {
+        "label": label,
+        "spec": record.spec | {"neuron": record.deployed.neuron},
+        "resolved": record.resolved | {"neuron": record.deployed.resolved},
     }
-    resolved = record.resolved | {"neuron": measured.pop("resolved")}
-    measured |= {"label": label, "spec": record.spec | {"neuron": record.deployed.neuron}, "resolved": resolved}
     # What belongs to the training is not this row's.
     absent: dict[str, object] = {
         "best_accuracy_fraction": None,
@@ -157,7 +157,7 @@ def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
         "deployed": None,
         "wall_clock": {},
     }
-    return record.model_copy(update=measured | absent)
+    return record.model_copy(update=record.deployed.measured | deployed | absent)
 
 
 def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:

@@ -1,15 +1,11 @@
-"""Numbers, names and tables as text: markdown and LaTeX that no label can break."""
+"""Numbers and names as text, the same in every format."""
 
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-
-import tabulate as tabulate_module
-from tabulate import tabulate
 
 
 def percent(fraction: float | None) -> str:
@@ -22,30 +18,7 @@ def hundredfold(fraction: float) -> str:
     return number(float(f"{100 * fraction:.9g}"), 3)  # rid of float noise first, so that 30 % is never 30.0 %
 
 
-# Padding must not depend on whether the optional wcwidth happens to be installed: reports are compared byte by byte.
-tabulate_module.WIDE_CHARS_MODE = False
-
 NOT_AVAILABLE = "n/a"
-
-_MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;"} | {mark: "\\" + mark for mark in "\\`*[]~$#!"}
-
-_LOOSE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # one inside a word cannot begin or end emphasis
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': "''",
-    "µ": r"$\mu$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "Δ": r"$\Delta$",
-    "↑": r"$\uparrow$",
-    "↓": r"$\downarrow$",
-} | {mark: "\\" + mark for mark in "&%$#_{}"}
 
 
 @dataclass(frozen=True)
@@ -124,27 +97,6 @@ def one_line(text: str) -> str:
     """Return `text` with line ends, control and direction marks taken out: each run of them becomes one space."""
     plain = "".join(" " if unicodedata.category(mark)[0] in "CZ" else mark for mark in text)
     return " ".join(plain.split())
-
-
-def escape(text: str) -> str:
-    """Return `text` so that markdown shows it as it is, in a table too."""
-    return _LOOSE_UNDERSCORE.sub(r"\\_", "".join(_MARKDOWN.get(mark, mark) for mark in one_line(text)))
-
-
-def escape_latex(text: str) -> str:
-    """Return `text` so that LaTeX shows it as it is."""
-    return "".join(_LATEX.get(mark, mark) for mark in one_line(text))
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
-    """Return a markdown table of finished cells; the first `text_columns` columns are flush left, the others right."""
-    alignment = ["left" if column < text_columns else "right" for column in range(len(header))]
-    return tabulate(rows, header, tablefmt="pipe", disable_numparse=True, colalign=alignment if rows else None)
-
-
-def bullets(lines: Iterable[str]) -> str:
-    """Return a markdown list."""
-    return "\n".join(f"* {line}" for line in lines)
 
 
 def joined(values: Iterable[str]) -> str:

@@ -1,199 +1,115 @@
-"""The comparison on one table: as markdown, narrow markdown, CSV with full precision, and LaTeX."""
+"""The comparison at a glance: a row per entry, in full, narrow, and as the numbers themselves."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import pandas as pd
-from tabulate import tabulate
-
 from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.evidence.quantities import ACCURACY, BEST_ACCURACY, DENSE_MACS, EFFECTIVE_SYNOPS, FIRING_RATE
-from bench.report.evidence.statistics import Summary
-from bench.report.formats.text import (
-    NOT_AVAILABLE,
-    Unit,
-    count_unit,
-    energy_unit,
-    escape,
-    escape_latex,
-    fixed,
-    joined,
-    number,
-    table,
-    times,
-)
-from bench.report.sections.accuracy import difference_cell, mean_and_sd
-
-Rows = tuple[list[str], list[list[str]]]
+from bench.report.evidence.statistics import PairedDifference
+from bench.report.formats.document import MainTable, Table
+from bench.report.formats.inline import Inline, Said, Text, text
+from bench.report.formats.text import NOT_AVAILABLE, Unit, count_unit, energy_unit, fixed, joined, number, times
+from bench.report.sections.cells import label, mean_and_sd, with_unit
+from bench.report.sections.main_values import values
 
 
-def markdown(comparison: Comparison, priced: Sequence[Priced], compact: bool = False) -> str:
-    """Return the main table in markdown: every column, or the eight that fit a page."""
-    header, rows = _compact(comparison, priced[0]) if compact else _full(comparison, priced)
-    return table([escape(name) for name in header], [[escape(row[0]), *row[1:]] for row in rows])
+def all_forms(evidence: Evidence) -> MainTable:
+    """Return the main table in all its forms."""
+    return MainTable(full_table(evidence), narrow_table(evidence), values(evidence))
 
 
-def latex(comparison: Comparison, priced: Sequence[Priced]) -> str:
-    """Return the narrow main table as a LaTeX tabular with the rules of booktabs."""
-    header, rows = _compact(comparison, priced[0])
-    body = tabulate(
-        [[escape_latex(cell) for cell in row] for row in rows],
-        [escape_latex(name) for name in header],
-        tablefmt="latex_raw",
-        disable_numparse=True,
-        colalign=["left"] + ["right"] * (len(header) - 1),
-    )
-    rules = iter((r"\toprule", r"\midrule", r"\bottomrule"))
-    return "\n".join(next(rules) if line.strip() == r"\hline" else line for line in body.splitlines())
-
-
-def csv(comparison: Comparison, priced: Sequence[Priced]) -> str:
-    """Return the main table as CSV: a row per entry, full precision, mean and sd apart, empty where not measured."""
-    return pd.DataFrame([_csv_row(comparison, priced, entry) for entry in comparison.entries]).to_csv(
-        index=False, lineterminator="\n"
-    )
-
-
-def _full(comparison: Comparison, priced: Sequence[Priced]) -> Rows:
-    dense, synops = _count_units(comparison)
-    base = comparison.suite.spec.baseline
-    header = [
-        *("entry", "T", "parameters", "accuracy, % ↑", "best epoch, % ↑", f"Δ to {base}, points (95 % interval) ↑"),
-        *("firing rate ↓", _with("dense MACs per sample", dense), _with("effective synops per sample ↓", synops)),
+def full_table(evidence: Evidence) -> Table:
+    """Return every column, those of energy once per cost table."""
+    comparison, entries = evidence.comparison, evidence.comparison.entries
+    dense = count_unit(entry.summary(DENSE_MACS.value).mean for entry in entries)
+    synops, energy = _synops_unit(comparison), [(each, energy_unit(each.means(entries))) for each in evidence.prices]
+    header: list[Inline] = [
+        *("entry", "T", "parameters", ACCURACY.directed, BEST_ACCURACY.directed, _difference_heading(comparison)),
+        *(FIRING_RATE.directed, with_unit(DENSE_MACS.directed, dense), with_unit(EFFECTIVE_SYNOPS.directed, synops)),
     ]
-    units = [(each, energy_unit(each.means(comparison.entries))) for each in priced]
-    for each, unit in units:
-        header += [f"{each.name} {what}, {unit.name} ↓ (dense / zero-skipping)" for what in ("total", "synapses only")]
-    rows = []
-    for entry in comparison.entries:
-        cells = [
-            entry.label,
+    for each, unit in energy:
+        for what in ("total", "synapses only"):
+            header.append(text(Said(each.name), f" {what}, {unit.name} ↓ (dense / zero-skipping)"))
+    rows: list[list[Inline]] = [
+        [
+            label(entry),
             str(entry.spec.timesteps),
             joined(number(record.parameters) for record in entry.done) or NOT_AVAILABLE,
-            accuracy_cell(entry),
-            mean_and_sd(best_accuracy(entry)),
+            _accuracy(entry),
+            mean_and_sd(entry.summary(BEST_ACCURACY.value)),
             _difference(comparison, entry),
-            rate_cell(entry),
-            dense.of(dense_macs(entry).mean),
-            synops.of(effective_synops(entry).mean),
+            _firing_rate(entry),
+            dense.of(entry.summary(DENSE_MACS.value).mean),
+            synops.of(entry.summary(EFFECTIVE_SYNOPS.value).mean),
+            *(_energy(each, entry, what, unit) for each, unit in energy for what in ("total", "synapse")),
         ]
-        cells += [_energy_cell(each, entry, what, unit) for each, unit in units for what in ("total", "synapse")]
-        rows.append(cells)
-    return header, rows
-
-
-def _compact(comparison: Comparison, priced: Priced) -> Rows:
-    _, synops = _count_units(comparison)
-    unit = energy_unit(priced.mean(entry, "total", DENSE) for entry in comparison.entries)
-    base = comparison.suite.spec.baseline
-    header = [
-        *("entry", "T", "accuracy, % ↑", f"Δ to {base}, points (95 % interval) ↑", "firing rate ↓"),
-        *(_with("synops per sample ↓", synops), f"energy, {unit.name} ↓ ({priced.name})"),
-        f"× {base}: dense / zero-skipping ↓",
+        for entry in entries
     ]
-    rows = [
+    return Table(header, rows)
+
+
+def narrow_table(evidence: Evidence) -> Table:
+    """Return the eight columns that fit a page, with the first cost table."""
+    comparison, priced = evidence.comparison, evidence.leading
+    synops = _synops_unit(comparison)
+    unit = energy_unit(priced.mean(entry, "total", DENSE) for entry in comparison.entries)
+    header: list[Inline] = [
+        *("entry", "T", ACCURACY.directed, _difference_heading(comparison), FIRING_RATE.directed),
+        *(with_unit("synops per sample ↓", synops), text(f"energy, {unit.name} ↓ (", Said(priced.name), ")")),
+        text("× ", label(comparison.baseline), ": dense / zero-skipping ↓"),
+    ]
+    rows: list[list[Inline]] = [
         [
-            entry.label,
+            label(entry),
             str(entry.spec.timesteps),
-            accuracy_cell(entry),
+            _accuracy(entry),
             _difference(comparison, entry),
-            rate_cell(entry),
-            synops.of(effective_synops(entry).mean),
+            _firing_rate(entry),
+            synops.of(entry.summary(EFFECTIVE_SYNOPS.value).mean),
             unit.of(priced.mean(entry, "total", DENSE)),
             _ratios(priced, entry, "total"),
         ]
         for entry in comparison.entries
     ]
-    return header, rows
+    return Table(header, rows)
 
 
-def _csv_row(comparison: Comparison, priced: Sequence[Priced], entry: Entry) -> dict[str, object]:
-    accuracy, best, rate = entry_accuracy(entry), best_accuracy(entry), firing_rate(entry)
-    difference = comparison.differences.get(entry.label)
-    row: dict[str, object] = {
-        "entry": entry.label,
-        "timesteps": entry.spec.timesteps,
-        "runs_planned": len(entry.slots),
-        "runs_done": len(entry.done),
-        "parameters": joined(str(record.parameters) for record in entry.done),
-        "accuracy_percent_mean": accuracy.mean,
-        "accuracy_percent_sd": accuracy.sd,
-        "best_epoch_accuracy_percent_mean": best.mean,
-        "best_epoch_accuracy_percent_sd": best.sd,
-        "difference_points": difference.mean if difference else None,
-        "difference_points_low": difference.low if difference else None,
-        "difference_points_high": difference.high if difference else None,
-        "firing_rate": rate.mean,
-        "dense_macs_per_sample": dense_macs(entry).mean,
-        "effective_synops_per_sample": effective_synops(entry).mean,
-    }
-    for each in priced:
-        for what in ("total", "synapse"):
-            for mode in (DENSE, ZERO_SKIPPING):
-                row[f"{each.name}_{what}_{mode}_pj_per_sample"] = each.mean(entry, what, mode)
-                row[f"{each.name}_{what}_{mode}_ratio"] = each.ratio(entry, what, mode)
-    return row
+def _synops_unit(comparison: Comparison) -> Unit:
+    return count_unit(entry.summary(EFFECTIVE_SYNOPS.value).mean for entry in comparison.entries)
 
 
-def accuracy_cell(entry: Entry) -> str:
+def _difference_heading(comparison: Comparison) -> Text:
+    return text("Δ to ", label(comparison.baseline), ", points (95 % interval) ↑")
+
+
+def _accuracy(entry: Entry) -> str:
     """Return mean ± sd with n, and how many runs were planned where fewer finished; or what became of them."""
-    summary = entry_accuracy(entry)
+    summary = entry.summary(ACCURACY.value)
     if not summary.n:
         return f"{joined(slot.status for slot in entry.slots)} (n = 0 of {len(entry.slots)})"
     planned = f" of {len(entry.slots)}" if summary.n < len(entry.slots) else ""
     return f"{mean_and_sd(summary)} (n = {summary.n}{planned})"
 
 
-def rate_cell(entry: Entry) -> str:
+def _firing_rate(entry: Entry) -> str:
     """Return the firing rate of the whole network, or n/a for a network in which nothing spikes."""
-    return fixed(firing_rate(entry).mean, 4)
-
-
-def entry_accuracy(entry: Entry) -> Summary:
-    """Summarise last-epoch test accuracy in percent."""
-    return entry.summary(ACCURACY.value)
-
-
-def best_accuracy(entry: Entry) -> Summary:
-    """Summarise the accuracy of the best test epoch in percent."""
-    return entry.summary(BEST_ACCURACY.value)
-
-
-def firing_rate(entry: Entry) -> Summary:
-    """Summarise spikes per spiking neuron per timestep."""
-    return entry.summary(FIRING_RATE.value)
-
-
-def dense_macs(entry: Entry) -> Summary:
-    """Summarise dense MACs per sample."""
-    return entry.summary(DENSE_MACS.value)
-
-
-def effective_synops(entry: Entry) -> Summary:
-    """Summarise effective synaptic operations per sample."""
-    return entry.summary(EFFECTIVE_SYNOPS.value)
-
-
-def _count_units(comparison: Comparison) -> tuple[Unit, Unit]:
-    return (
-        count_unit(dense_macs(entry).mean for entry in comparison.entries),
-        count_unit(effective_synops(entry).mean for entry in comparison.entries),
-    )
-
-
-def _with(name: str, unit: Unit) -> str:
-    return f"{name}, {unit.name}" if unit.name else name
+    return fixed(entry.summary(FIRING_RATE.value).mean, 4)
 
 
 def _difference(comparison: Comparison, entry: Entry) -> str:
-    if entry is comparison.baseline:
-        return "baseline"
-    return difference_cell(comparison.differences[entry.label])
+    return "baseline" if entry is comparison.baseline else _points(comparison.differences[entry.label])
 
 
-def _energy_cell(priced: Priced, entry: Entry, what: str, unit: Unit) -> str:
+def _points(difference: PairedDifference) -> str:
+    """Return a paired difference in points with its 95 % interval, where it has one."""
+    mean = fixed(difference.mean, sign=True)
+    if difference.low is None or difference.high is None:
+        return mean
+    return f"{mean} ({fixed(difference.low, sign=True)} to {fixed(difference.high, sign=True)})"
+
+
+def _energy(priced: Priced, entry: Entry, what: str, unit: Unit) -> str:
     mean = priced.mean(entry, what, DENSE)
     return NOT_AVAILABLE if mean is None else f"{unit.of(mean)} ({_ratios(priced, entry, what)})"
 

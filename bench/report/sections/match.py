@@ -6,7 +6,27 @@ from collections.abc import Iterable
 
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import Comparison
-from bench.report.formats.text import escape, joined, table
+from bench.report.evidence.evidence import Evidence
+from bench.report.formats.document import Block, Paragraph, Table
+from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
+from bench.report.formats.text import joined
+from bench.report.sections.cells import any_done, label
+
+
+def section(evidence: Evidence) -> list[Block]:
+    """Say whether initial weights and sample order agree between the entries, seed by seed, with the digests."""
+    comparison = evidence.comparison
+    if not any_done(comparison):
+        return [Paragraph("No finished run, so nothing to verify.")]
+    rows: list[list[Inline]] = [
+        [str(seed), Said(weights), Said(order), join(", ", map(Said, labels))]
+        for seed in comparison.suite.spec.seeds
+        for weights, order, labels in _digest_groups(comparison, seed)
+    ]
+    return [
+        Paragraph(join(" ", [_said(comparison), *_declared(comparison)])),
+        Table(["seed", "initial weights", "sample order", "entries"], rows, 4),
+    ]
 
 
 def unmatched_runs(comparison: Comparison) -> list[tuple[str, int]]:
@@ -25,33 +45,28 @@ def unmatched_runs(comparison: Comparison) -> list[tuple[str, int]]:
     return found
 
 
-def matched(comparison: Comparison) -> str:
-    """Say whether initial weights and sample order agree between the entries, seed by seed, with the digests."""
-    if not any(entry.done for entry in comparison.entries):
-        return "No finished run, so nothing to verify."
-    wrong = unmatched_runs(comparison)
-    declared = [entry for entry in comparison.trained if entry.spec.unmatched]
-    words = [
-        "The runs are **not matched**: other initial weights, or another sample order, than the baseline in "
-        + ", ".join(f"{escape(label)} (seed {seed})" for label, seed in wrong)
-        + "."
-        if wrong
-        else "The runs are **matched**: for each seed, all finished ones began with the same synaptic weights and were "
-        "fed the same samples in the same order. The digests agree."
+def _said(comparison: Comparison) -> Text:
+    wrong = [text(Said(label), f" (seed {seed})") for label, seed in unmatched_runs(comparison)]
+    if wrong:
+        why = ": other initial weights, or another sample order, than the baseline in "
+        return text("The runs are ", Strong("not matched"), why, join(", ", wrong), ".")
+    return text(
+        *("The runs are ", Strong("matched"), ": for each seed, all finished ones began with the same synaptic "),
+        "weights and were fed the same samples in the same order. The digests agree.",
+    )
+
+
+def _declared(comparison: Comparison) -> list[Text]:
+    found = [
+        text(label(entry), " differs by declaration: ", Said(joined(entry.spec.unmatched)), ".")
+        for entry in comparison.trained
+        if entry.spec.unmatched
     ]
-    words += [
-        f"{escape(entry.label)} differs by declaration: {escape(joined(entry.spec.unmatched))}." for entry in declared
-    ]
-    words += [
-        f"{escape(entry.label)} is not trained: it has the weights of {escape(entry.trained_as)}."
+    return found + [
+        text(label(entry), " is not trained: it has the weights of ", Said(entry.trained_as), ".")
         for entry in comparison.entries
         if entry.trained_as
     ]
-    rows = []
-    for seed in comparison.suite.spec.seeds:
-        for weights, order, labels in _digest_groups(comparison, seed):
-            rows.append([str(seed), escape(weights), escape(order), ", ".join(map(escape, labels))])
-    return " ".join(words) + "\n\n" + table(["seed", "initial weights", "sample order", "entries"], rows, 4)
 
 
 def _done(comparison: Comparison, seed: int) -> Iterable[tuple[str, RunRecord]]:
@@ -70,6 +85,6 @@ def _matching(record: RunRecord) -> tuple[str, str] | None:
 
 def _digest_groups(comparison: Comparison, seed: int) -> list[tuple[str, str, list[str]]]:
     groups: dict[tuple[str, str], list[str]] = {}
-    for label, record in _done(comparison, seed):
-        groups.setdefault(_matching(record) or ("not recorded", "not recorded"), []).append(label)
+    for name, record in _done(comparison, seed):
+        groups.setdefault(_matching(record) or ("not recorded", "not recorded"), []).append(name)
     return [(*digests, labels) for digests, labels in groups.items()]

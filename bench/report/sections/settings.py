@@ -1,44 +1,48 @@
-"""Every setting that entries share and what sets them apart, and the command that makes it again."""
+"""Every setting that entries share, and what sets them apart."""
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from bench.files.canonical import canonical_json
 from bench.report.evidence.comparison import Comparison, Entry
-from bench.report.formats.text import escape, table
+from bench.report.evidence.evidence import Evidence
+from bench.report.formats.document import Block, Paragraph, Table
+from bench.report.formats.inline import Inline, Said
+from bench.report.sections.cells import flat, in_words, label
 
 
-def settings(comparison: Comparison) -> str:
-    """Return every setting that entries share, defaults included, and what sets the entries apart."""
-    spec = comparison.suite.spec
-    shared = {part: _resolved(comparison, part) for part in ("dataset", "model")} | {
-        "train": spec.train.model_dump(mode="json"),
-        "measure": {"samples": spec.measure.samples or "the whole test split"}
-        | ({"diagnostics": True} if spec.measure.diagnostics else {}),
-    }
-    rows = [[escape(key), escape(in_words(value))] for key, value in flat(shared)]
-    entries = [
-        [
-            escape(entry.label),
-            escape(_plugin(entry, "neuron", entry.spec.neuron.model_dump(mode="json"))),
-            escape(_plugin(entry, "encoder", entry.spec.encoder.model_dump(mode="json"))),
-            str(entry.spec.timesteps),
-            escape(_declared(entry)),
-        ]
-        for entry in comparison.entries
+def section(evidence: Evidence) -> list[Block]:
+    """Return what sets the entries apart, and every setting that they share, defaults included."""
+    comparison = evidence.comparison
+    entries = [_apart(entry) for entry in comparison.entries]
+    shared = [[Said(key), Said(in_words(value))] for key, value in flat(_shared(comparison))]
+    return [
+        Paragraph("Entries differ in these, and in nothing else:"),
+        Table(["entry", "neuron", "encoder", "timesteps", "declared difference"], entries, 5),
+        Paragraph("The same for every entry, unless it declares otherwise:"),
+        Table(["setting", "value"], shared, 2),
     ]
-    header = ["entry", "neuron", "encoder", "timesteps", "declared difference"]
-    return "\n\n".join(
-        [
-            "Entries differ in these, and in nothing else:",
-            table(header, entries, 5),
-            "The same for every entry, unless it declares otherwise:",
-            table(["setting", "value"], rows, 2),
-        ]
-    )
+
+
+def _apart(entry: Entry) -> list[Inline]:
+    return [
+        label(entry),
+        Said(_plugin(entry, "neuron", entry.spec.neuron.model_dump(mode="json"))),
+        Said(_plugin(entry, "encoder", entry.spec.encoder.model_dump(mode="json"))),
+        str(entry.spec.timesteps),
+        Said(_declared(entry)),
+    ]
+
+
+def _shared(comparison: Comparison) -> dict[str, Any]:
+    spec = comparison.suite.spec
+    measure = {"samples": spec.measure.samples or "the whole test split"}
+    return {part: _resolved(comparison, part) for part in ("dataset", "model")} | {
+        "train": spec.train.model_dump(mode="json"),
+        "measure": measure | ({"diagnostics": True} if spec.measure.diagnostics else {}),
+    }
 
 
 def _resolved(comparison: Comparison, part: str) -> dict[str, Any]:
@@ -80,34 +84,3 @@ def _declared(entry: Entry) -> str:
 
 def _overrides(entry: Entry) -> dict[str, Any]:
     return {part: values for part in ("dataset", "model", "train") if (values := getattr(entry.spec, part))}
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Yield nested settings as dotted names and values."""
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def in_words(value: Any) -> str:
-    """Return a setting's value as people write it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list):
-        return ", ".join(map(in_words, value)) or "none"
-    return {"null": "none", "true": "yes", "false": "no"}.get(canonical_json(value), canonical_json(value))
-
-
-def reproduce(comparison: Comparison, tables: Sequence[str]) -> str:
-    """Return the command that makes the records and this report, with these cost tables, again."""
-    spec = comparison.suite.spec
-    path = f"suites/{spec.name}.toml"
-    seeds = sorted({slot.run.seed for entry in comparison.trained for slot in entry.slots if slot.record is not None})
-    runs = [f"spikebench run {path}"]
-    if seeds and seeds != sorted(spec.seeds):
-        runs = [f"spikebench run {path} --seed {seed}" for seed in seeds]
-    extra = "".join(f" --table {shlex.quote(name)}" for name in tables if name not in spec.energy)
-    lines = " && ".join([*runs, f"spikebench report {path}{extra}"])
-    return f"```sh\n{lines}\n```"

@@ -7,10 +7,11 @@ import logging
 import pytest
 from rich.console import Console
 
-import bench.commands.progress
+import bench.commands.estimate
 import bench.errors
 import bench.seeding
-from bench.commands.progress import Board, Estimate
+from bench.commands.estimate import Estimate
+from bench.commands.progress import Board
 from bench.execute.messages import Event
 from bench.execute.plan import Todo
 from bench.store.store import State
@@ -34,7 +35,7 @@ def progress(images_per_s, seconds_left, epoch=1):
     )
 
 
-@pytest.mark.parametrize("module", [bench.commands.progress, bench.errors, bench.seeding])
+@pytest.mark.parametrize("module", [bench.commands.estimate, bench.errors, bench.seeding])
 def test_examples_in_docstrings(module):
     tested = doctest.testmod(module)
     assert tested.attempted > 0 and tested.failed == 0
@@ -62,9 +63,8 @@ def test_a_run_that_ended_has_nothing_left():
     assert estimate.remaining_s() is None
 
 
-def test_runs_that_end_at_once_do_not_hold_up_the_estimate(monkeypatch):
-    shown, text = board(jobs=2)
-    monkeypatch.setattr(bench.commands.progress, "FIRST_ESTIMATE_AFTER_S", 0.0)
+def test_runs_that_end_at_once_do_not_hold_up_the_estimate():
+    shown, text = board(jobs=2, first_estimate_after_s=0.0)
     with shown:
         shown(TODOS[0], Event(kind="failed", error="no"))
         shown(TODOS[1], progress(1e6, 3.0))
@@ -81,14 +81,13 @@ def test_labels_are_not_markup_on_a_terminal():
     assert "LIF [/b] :fire:" in text.getvalue()
 
 
-def board(jobs=1):
+def board(jobs=1, **settings):
     text = io.StringIO()
-    return Board(Console(file=text, width=200), TODOS, jobs), text
+    return Board(Console(file=text, width=200), TODOS, jobs, **settings), text
 
 
-def test_a_suite_of_days_says_so_once_and_names_the_small_one(monkeypatch):
-    shown, text = board()
-    monkeypatch.setattr(bench.commands.progress, "FIRST_ESTIMATE_AFTER_S", 0.0)
+def test_a_suite_of_days_says_so_once_and_names_the_small_one():
+    shown, text = board(first_estimate_after_s=0.0)
     with shown:
         for _ in range(3):
             shown(TODOS[0], progress(20.0, 150_000.0))
@@ -97,9 +96,8 @@ def test_a_suite_of_days_says_so_once_and_names_the_small_one(monkeypatch):
     assert "days" in lines[0] and "suites/cifar10-small.toml" in lines[0]
 
 
-def test_a_quick_suite_is_not_warned_about(monkeypatch):
-    shown, text = board()
-    monkeypatch.setattr(bench.commands.progress, "FIRST_ESTIMATE_AFTER_S", 0.0)
+def test_a_quick_suite_is_not_warned_about():
+    shown, text = board(first_estimate_after_s=0.0)
     with shown:
         shown(TODOS[0], progress(1e6, 3.0))
     assert "estimate: about" in text.getvalue() and "small" not in text.getvalue()
@@ -123,3 +121,11 @@ def test_what_the_package_says_while_it_prepares_is_shown_once():
         logger.debug("not this")
     logger.info("nor this")
     assert text.getvalue() == "framing [5] recordings of a long name into /some/where\n"
+
+
+def test_the_same_run_of_two_suites_is_two_runs():
+    run = TODOS[0].run
+    twin = Todo(SUITE, type(run)("another", run.label, run.seed, run.spec, run.measure), State.MISSING)
+    estimate = Estimate([TODOS[0], twin], jobs=1)
+    estimate.update(TODOS[0], progress(1000.0, 3000.0))
+    assert estimate.remaining_s() == pytest.approx(3000 + STEPS * BATCH * 60 / 1000)

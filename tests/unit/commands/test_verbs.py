@@ -11,6 +11,7 @@ import bench.commands.app
 from bench.commands.app import app
 from bench.commands.options import Listing
 from bench.plugins.registry import FOLDERS
+from bench.upkeep.listing import plural
 
 # Knobs belong in the suite: an option added here must not change an experimental setting.
 OPTIONS = {
@@ -137,7 +138,7 @@ def test_list_names_what_a_suite_may_use(kind):
 
 
 def test_every_kind_of_plug_in_can_be_listed():
-    assert {f"{kind}s" for kind in FOLDERS} | {"suites", "tables"} == {listing.value for listing in Listing}
+    assert {plural(kind) for kind in FOLDERS} | {"suites", "tables"} == {listing.value for listing in Listing}
 
 
 def test_an_interrupt_of_any_verb_is_one_line(monkeypatch, capsys):

@@ -13,16 +13,11 @@ from bench.execute.plan import Outcome, Settings, Todo, plan
 from bench.execute.scheduler import Scheduler
 from bench.records.record import Digests
 from bench.store.checkpoints import read_state, write_state
-from bench.store.store import State, Store
+from bench.store.store import State
 
 DONE, BUSY, INTERRUPTED = Event(kind="done"), Event(kind="busy", error="not now"), Event(kind="interrupted")
 DIED = Event(kind="failed", error="killed by SIGKILL", printed="the last line")
 PROGRESS = Event(kind="progress", step=1)
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "runs")
 
 
 def planned(store, label="LIF", seed=0, **options):

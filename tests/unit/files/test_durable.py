@@ -12,7 +12,8 @@ from support.training import Net, train
 
 from bench.errors import CorruptError, StoreError
 from bench.files.durable import atomic_write, check_seal, seal, set_aside, unsealed
-from bench.store.checkpoints import Checkpoints, older, read_state, write_state
+from bench.store.checkpoints import Checkpoints, read_state, write_state
+from bench.store.folder import older
 from bench.train.loop import History, Interrupted
 from bench.train.resume import Resumable
 
@@ -269,7 +270,7 @@ def test_a_state_is_taken_back_whole_or_not_at_all(tmp_path):
     torch.manual_seed(1)
     model, sums = Net(), torch.zeros(3, dtype=torch.float64)
     state = Resumable({"model": model}, History(code="x"), sums, torch.device("cpu"))
-    state.save(Checkpoints(tmp_path / "checkpoint.pt"), 1, 2, 0.5)
+    state.save(Checkpoints(tmp_path / "checkpoint.pt"), 1, 2)
     expected = torch.rand(3)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     with torch.no_grad():

@@ -13,9 +13,11 @@ from bench.report.evidence.diagnostics_data import gradient_layers
 from bench.report.evidence.evidence import Evidence
 from bench.report.figures.draw import DRAWINGS
 from bench.report.figures.drawing import STYLE, looks_of
+from bench.report.figures.endings import format_of
 from bench.report.figures.panels import run_figure
+from bench.report.formats.markdown import Markdown
 from bench.report.page import render_report
-from bench.report.sections.one_run import diagnostics_tables, format_of
+from bench.report.sections.diagnostics_of_run import diagnostics
 
 HEADING = "Temporal gradient and membrane"
 LABELS = ["ANN", "LIF", "CLIF"]
@@ -143,7 +145,7 @@ def test_one_timestep_has_a_membrane_and_no_flow():
 
 def test_the_diagnostics_of_one_run_are_printed_and_drawn(suite, records):
     run, found = suite.runs[3], records[3].diagnostics
-    text = diagnostics_tables(run, found)
+    text = Markdown().blocks(diagnostics(run, found))
     assert text.startswith("LIF, seed 0, T = 2: diagnosed on 10 test samples.")
     assert "5 (25 %)" in text and "never calls `fire`" in text and "t = 2" in text and "below -1" in text
     assert b"</svg>" in run_figure("$L_IF$", found, "svg")
@@ -155,7 +157,7 @@ def test_the_diagnostics_of_one_run_are_printed_and_drawn(suite, records):
             update={"layers": [diagnosed(records[3], (None, 0.0)).diagnostics.layers[index] for index in (1, 0)]}
         )
     )
-    assert "n/a" in diagnostics_tables(run, dead)
+    assert "n/a" in Markdown().blocks(diagnostics(run, dead))
     assert b"</svg>" in run_figure("LIF", dead, "svg")
 
 

@@ -16,7 +16,7 @@ from bench.report.evidence.figure_data import figure_data
 from bench.report.evidence.frames import runs_frame
 from bench.report.evidence.pricing import price
 from bench.report.evidence.quantities import QUANTITIES
-from bench.report.page import main_table, render_page, render_report
+from bench.report.page import document, main_table, render_page, render_report
 
 ROOT = Path(__file__).parents[3]
 ESTIMATES = 100  # 36 rows (33 runs, 3 of them deployed too) under 2 tables, and the baseline's 3 with fewer bits
@@ -38,7 +38,7 @@ def test_one_report_compares_once_and_prices_each_run_once_per_table(options, tm
         done = CliRunner().invoke(app, ["report", "suites/neurons.toml", *options])
     assert done.exit_code == 0, done.output
     assert page.read_bytes() == before
-    assert [calls(profile, function) for function in (compare, price, figure_data, render_page)] == [1, 1, 1, 1]
+    assert [calls(profile, function) for function in (compare, price, figure_data, document)] == [1, 1, 1, 1]
     assert 0 < calls(profile, estimate_energy) <= ESTIMATES
 
 

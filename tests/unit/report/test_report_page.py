@@ -8,8 +8,9 @@ from support.reports import cells, failed, layer, make_record, make_records, mak
 
 from bench.records.record import DataSource
 from bench.report.evidence.evidence import Evidence
+from bench.report.formats.markdown import Markdown
 from bench.report.page import main_table, render_report
-from bench.report.sections.one_run import count_tables
+from bench.report.sections.counts_of_run import counts
 
 
 def is_seen(mark):
@@ -314,7 +315,7 @@ def test_names_in_a_record_are_no_markup(suite, records):
             "other_ops": [o.model_copy(update={"name": odd, "ops_per_sample": {odd: 1.0}}) for o in first.other_ops],
         }
     )
-    for page in (render_report(suite, [*records[:3], changed, *records[4:]]), count_tables(changed)):
+    for page in (render_report(suite, [*records[:3], changed, *records[4:]]), Markdown().blocks(counts(changed))):
         assert "<b>" not in page and "](http" not in page.replace(r"\](http", "")
         for block in re.findall(r"(?:^\|.*\n)+", page, re.M):
             assert len({line.count("|") for line in block.splitlines()}) == 1

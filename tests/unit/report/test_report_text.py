@@ -6,17 +6,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bench.report.formats.text import (
-    count_unit,
-    energy_unit,
-    escape,
-    escape_latex,
-    fixed,
-    number,
-    p_value,
-    table,
-    times,
-)
+from bench.report.formats.document import Table
+from bench.report.formats.inline import Said
+from bench.report.formats.latex import Latex
+from bench.report.formats.markdown import Markdown, escape
+from bench.report.formats.text import count_unit, energy_unit, fixed, number, p_value, times
 
 ODD = st.text(st.characters(codec="utf-8"), max_size=40)
 
@@ -71,7 +65,7 @@ def test_units_divide_and_pass_on_what_is_missing():
 @example("\\|")
 @example("[x](javascript:1)")
 def test_a_label_stays_in_its_cell_and_starts_no_html(label):
-    text = table(["entry", "number"], [[escape(label), "1"], ["plain", "2"]])
+    text = Markdown().table(Table(["entry", "number"], [[Said(label), "1"], ["plain", "2"]]))
     lines = text.splitlines()
     assert len(lines) == 4
     assert {line.count("|") for line in lines} == {3}
@@ -97,6 +91,6 @@ def test_underscores_inside_words_are_left_alone():
 
 
 def test_latex_specials():
-    assert escape_latex(r"50 % & a_b \x ~ ^ {} # $ ± ↑") == (
+    assert Latex().said(r"50 % & a_b \x ~ ^ {} # $ ± ↑") == (
         r"50 \% \& a\_b \textbackslash{}x \textasciitilde{} \textasciicircum{} \{\} \# \$ $\pm$ $\uparrow$"
     )

@@ -168,11 +168,11 @@ def test_two_reports_at_once_never_interleave(suite, records, tmp_path, monkeypa
     folder, writing, overlaps = tmp_path / "reports" / suite.name, [], []
     real = bench.report.write.write_report
 
-    def watched(evidence, folder):
+    def watched(evidence, folder, formats):
         writing.append(1)
         overlaps.append(len(writing))
         time.sleep(0.05)
-        real(evidence, folder)
+        real(evidence, folder, formats)
         assert check_report(suite, folder) == []
         writing.pop()
 

@@ -17,6 +17,7 @@ import bench.runs.run
 from bench.measure.power import measure_energy
 from bench.neurons.base import CompileError
 from bench.runs.assembly import assemble
+from bench.runs.choose import automatic_path
 from bench.runs.run import Place, run_one
 from bench.store.checkpoints import Checkpoints
 from bench.store.folder import RunFolder
@@ -24,7 +25,6 @@ from bench.suite.load import load_suite
 from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import PlannedRun, RunMeasure
 from bench.train.loop import Interrupted
-from bench.train.machine.choose import automatic_path
 from bench.train.machine.device import algorithms
 from bench.train.machine.profiling import profile_steps, time_table
 
@@ -155,12 +155,12 @@ def test_the_path_is_a_function_of_spec_and_data_alone():
     paths = {}
     for name in ("digits", "fashion", "cifar10"):
         for run in load_suite(f"suites/{name}.toml").select(seed=0):
-            _, _, dataset = assemble(run.spec)
+            dataset = assemble(run.spec).dataset
             paths[name, run.label] = automatic_path(run.spec, dataset, dataset.train_samples)
     assert paths["digits", "CLIF"] == paths["fashion", "ANN"] == paths["cifar10", "ANN"] == "plain"
     assert paths["fashion", "LIF"] == paths["fashion", "CLIF"] == paths["cifar10", "PLIF"] == "fused"
     run = load_suite("suites/fashion.toml").select("LIF", 0)[0]
-    assert automatic_path(run.spec, assemble(run.spec)[2], 100) == "plain"  # of a subset that is over in no time
+    assert automatic_path(run.spec, assemble(run.spec).dataset, 100) == "plain"  # of a subset that is over in no time
 
 
 def event(name, device_us, parent=None, device_type=DeviceType.CPU):

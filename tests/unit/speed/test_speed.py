@@ -141,11 +141,11 @@ def test_an_unknown_library_is_named(tmp_path):
 
 def test_steps_train_on_synthetic_and_on_real_batches():
     steps = Steps(subject("LIF"))
-    before = [parameter.detach().clone() for parameter in steps.model.parameters()]
+    before = [parameter.detach().clone() for parameter in steps.learner.model.parameters()]
     block = steps.block()
     assert block.synthetic_s > 0 and block.real_s > 0
     assert steps.steps_per_epoch == 1437 // 32 and steps.path == "plain"
-    assert any(not torch.equal(old, new) for old, new in zip(before, steps.model.parameters(), strict=True))
+    assert any(not torch.equal(old, new) for old, new in zip(before, steps.learner.model.parameters(), strict=True))
 
 
 def test_without_data_there_are_synthetic_steps_and_a_reason(tmp_path):

@@ -275,3 +275,19 @@ def test_a_records_file_of_endless_size_is_refused_unread(tmp_path):
         handle.truncate(10**12)  # a hole: it takes no room
     with pytest.raises(RecordError, match=r"records\.jsonl: larger than 500 MB"):
         read_records(tmp_path / "records.jsonl")
+
+
+def test_a_result_is_new_to_whoever_looked_before_and_one_that_is_gone_is_none(store):
+    folder = store.folder(RUN)
+    before = folder.seen()
+    assert not folder.changed_since(before)
+    write_failure(folder, "no", "")
+    failed = folder.seen()
+    assert folder.changed_since(before) and not folder.changed_since(failed)
+    put(store)
+    done = folder.seen()
+    assert folder.changed_since(failed) and json.loads(json.dumps(done)) == list(done)
+    folder.failure.unlink()
+    assert not folder.changed_since(done)
+    folder.start_afresh()
+    assert not folder.changed_since(done) and not folder.changed_since(before)

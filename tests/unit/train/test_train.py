@@ -9,13 +9,13 @@ from support.training import CPU, TESTED, train
 from torch import nn
 from torch.nn import functional as F
 
-import bench.train.loop
 from bench.errors import RunFailedError
-from bench.store.checkpoints import older, read_state, write_state
+from bench.store.checkpoints import read_state, write_state
+from bench.store.folder import older
 from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec
 from bench.train.loop import Interrupted
 from bench.train.schedule import schedule_factor
-from bench.train.step import build_optimizer, compute_loss
+from bench.train.step import build_loss, build_optimizer
 
 LOGITS = torch.tensor([[[1.0, 2.0, 0.0], [0.5, -1.0, 2.0]], [[3.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])  # [T=2, N=2, 3]
 LABELS = torch.tensor([0, 2])
@@ -27,33 +27,33 @@ def cross_entropy(row, label):
 
 def test_ce_is_the_cross_entropy_of_the_mean_logits():
     expected = (cross_entropy([2.0, 1.0, 0.0], 0) + cross_entropy([0.25, -0.5, 1.5], 2)) / 2
-    assert compute_loss(LOGITS, LABELS, LossSpec(name="ce")).item() == pytest.approx(expected, rel=1e-6)
+    assert build_loss(LossSpec(name="ce")).of(LOGITS, LABELS).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_tet_averages_over_timesteps_and_pulls_logits_to_the_target():
     rows = [(0, 0), (0, 1), (1, 0), (1, 1)]
     ce = sum(cross_entropy(LOGITS[t, n].tolist(), LABELS[n].item()) for t, n in rows) / 4
     mse = sum((value - 1.0) ** 2 for value in LOGITS.flatten().tolist()) / 12
-    loss = compute_loss(LOGITS, LABELS, LossSpec(name="tet", mse_weight=0.05, mse_target=1.0))
+    loss = build_loss(LossSpec(name="tet", mse_weight=0.05, mse_target=1.0)).of(LOGITS, LABELS)
     assert loss.item() == pytest.approx(0.95 * ce + 0.05 * mse, rel=1e-6)
 
 
 def test_tet_with_one_timestep_and_no_pull_is_ce():
     one = LOGITS[:1]
     tet, ce = LossSpec(name="tet", mse_weight=0.0), LossSpec(name="ce")
-    assert compute_loss(one, LABELS, tet).item() == pytest.approx(compute_loss(one, LABELS, ce).item(), rel=1e-6)
+    assert build_loss(tet).of(one, LABELS).item() == pytest.approx(build_loss(ce).of(one, LABELS).item(), rel=1e-6)
 
 
 def test_mse_compares_every_timestep_with_the_one_hot_label():
     target = [[1, 0, 0], [0, 0, 1]]
     expected = sum((LOGITS[t, n, c].item() - target[n][c]) ** 2 for t in range(2) for n in range(2) for c in range(3))
-    assert compute_loss(LOGITS, LABELS, LossSpec(name="mse")).item() == pytest.approx(expected / 12, rel=1e-6)
+    assert build_loss(LossSpec(name="mse")).of(LOGITS, LABELS).item() == pytest.approx(expected / 12, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["ce", "tet", "mse"])
 def test_a_hard_label_and_its_one_hot_form_give_one_loss(name):
     soft = F.one_hot(LABELS, 3).float()
-    hard_loss, soft_loss = (compute_loss(LOGITS, labels, LossSpec(name=name)) for labels in (LABELS, soft))
+    hard_loss, soft_loss = (build_loss(LossSpec(name=name)).of(LOGITS, labels) for labels in (LABELS, soft))
     assert hard_loss.item() == pytest.approx(soft_loss.item(), rel=1e-6)
 
 
@@ -135,6 +135,14 @@ def test_whoever_keeps_states_need_not_be_a_folder_and_hears_of_one_that_does_no
     assert history.rows == expected.rows and history.order == expected.order
 
 
+def test_states_are_kept_within_an_epoch_as_often_as_asked():
+    often, seldom = Shelf(), Shelf()
+    train(often, every_s=0.0, before_test_s=1000.0)
+    train(seldom, before_test_s=1000.0)
+    assert [state["step"] for state in often.states] == [1, 2, 3, 4, 5, 6, 0] * 3
+    assert [(state["epoch"], state["step"]) for state in seldom.states] == [(1, 0), (2, 0), (3, 0)]
+
+
 @pytest.mark.parametrize("stops", [[1], [6], [7], [4, 5, 3], [1] * 17])
 def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path, stops):
     whole, expected = train(tmp_path / "whole.pt")
@@ -172,11 +180,10 @@ def test_a_training_that_goes_on_keeps_the_digest_of_the_code_that_began_it(tmp_
     assert train(path)[1].code == "yesterday's"
 
 
-def test_the_epoch_is_on_disk_before_a_long_test(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench.train.loop, "SAVE_BEFORE_TEST_S", 0.0)
+def test_the_epoch_is_on_disk_before_a_long_test(tmp_path):
     path, steps = tmp_path / "checkpoint.pt", []
     _, expected = train(tmp_path / "whole.pt")
-    train(path, test=lambda: steps.append(read_state(path)["step"]) or TESTED)
+    train(path, test=lambda: steps.append(read_state(path)["step"]) or TESTED, before_test_s=0.0)
     assert steps == [6, 6, 6]
     path.unlink()
     older(path).unlink()
@@ -185,7 +192,7 @@ def test_the_epoch_is_on_disk_before_a_long_test(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(path, test=killed)
+        train(path, test=killed, before_test_s=0.0)
     assert train(path)[1].rows == expected.rows
 
 

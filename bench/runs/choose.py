@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.data.base import Dataset
-from bench.encoders.base import Encoder
 from bench.measure.mode import measuring
 from bench.neurons.base import Neuron
+from bench.runs.assembly import Assembly
 from bench.sequences import repeat, repeated_frame
 from bench.suite.run_spec import RunSpec
 from bench.train.machine.path import ExecutionPath
@@ -20,26 +20,18 @@ from bench.train.step import AUTOCAST
 FUSE_FROM_PIXELS = 2e8
 
 
-def choose_path(
-    wanted: ExecutionPath,
-    model: nn.Module,
-    spec: RunSpec,
-    dataset: Dataset,
-    encoder: Encoder,
-    device: torch.device,
-    samples: int,
-) -> tuple[ExecutionPath, str | None]:
-    """Set the neurons of `model` on their path; return the one taken and, where it is not the wanted one, why.
+def choose_path(wanted: ExecutionPath, assembly: Assembly, samples: int) -> tuple[ExecutionPath, str | None]:
+    """Set the network's neurons on their path; return the one taken and, where it is not the wanted one, why.
 
     "auto" is `automatic_path` for so many training samples.
     """
-    if wanted == "graphed" and spec.train.precision == "fp16":
-        path, warning = choose_path("fused", model, spec, dataset, encoder, device, samples)
+    if wanted == "graphed" and assembly.spec.train.precision == "fp16":
+        path, warning = choose_path("fused", assembly, samples)
         return path, warning or "steps in fp16 ask the host whether gradients overflowed, so they are not graphed"
-    chosen = automatic_path(spec, dataset, samples) if wanted == "auto" else wanted
+    chosen = automatic_path(assembly.spec, assembly.dataset, samples) if wanted == "auto" else wanted
     if chosen == "plain":
         return "plain", None
-    warning = fuse(model, spec, dataset, encoder, device)
+    warning = fuse(assembly)
     if warning:
         return "plain", warning
     return chosen, None
@@ -52,12 +44,13 @@ def automatic_path(spec: RunSpec, dataset: Dataset, samples: int) -> ExecutionPa
     return "fused" if spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS else "plain"
 
 
-def fuse(model: nn.Module, spec: RunSpec, dataset: Dataset, encoder: Encoder, device: torch.device) -> str | None:
+def fuse(assembly: Assembly) -> str | None:
     """Switch the neurons to their fused loop, or leave them plain where that fails and return why."""
+    model, timesteps = assembly.model, assembly.spec.timesteps
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
-    dtype = AUTOCAST.get(spec.train.precision, torch.float32)
-    blank = torch.zeros(2, *dataset.sample_shape, device=device)
-    currents = _currents(model, neurons, encoder.encode(blank, spec.timesteps, torch.Generator()))
+    dtype = AUTOCAST.get(assembly.spec.train.precision, torch.float32)
+    blank = torch.zeros(2, *assembly.dataset.sample_shape, device=assembly.device)
+    currents = _currents(model, neurons, assembly.encoder.encode(blank, timesteps, torch.Generator()))
     for neuron in neurons:
         neuron.use_fused(True)
     try:
@@ -65,7 +58,7 @@ def fuse(model: nn.Module, spec: RunSpec, dataset: Dataset, encoder: Encoder, de
         for neuron, current in kinds.values():
             frame = repeated_frame(current)
             x = (current if frame is None else frame).to(dtype).requires_grad_()
-            neuron(x if frame is None else repeat(x, spec.timesteps)).sum().backward()
+            neuron(x if frame is None else repeat(x, timesteps)).sum().backward()
     except RuntimeError as error:  # no compiler here, or one that fails
         for neuron in neurons:
             neuron.use_fused(False)

@@ -1,0 +1,48 @@
+"""What measuring a trained network yields: accuracy, the work of every layer, its size."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from bench.records.bounds import MOST_LAYERS, MOST_OPERATIONS, ByTimestep, Part, Share, Size, Total, Word
+from bench.records.counts import Counts, LayerCount, NeuronCount, OtherOps
+
+
+class Measurement(Part):
+    """A network on the test split; of a run that failed nothing is known."""
+
+    accuracy_fraction: Share | None = None  # last epoch
+    accuracy_by_timestep: ByTimestep = []
+    correct: str | None = None  # one bit per test sample (numpy.packbits order), base64
+    test_samples: Size | None = None
+    samples_counted: Size | None = None
+    layers: Annotated[list[LayerCount], Field(max_length=MOST_LAYERS)] = []
+    neurons: Annotated[list[NeuronCount], Field(max_length=MOST_LAYERS)] = []
+    other_ops: Annotated[list[OtherOps], Field(max_length=MOST_OPERATIONS)] = []
+    not_counted: Annotated[list[Word], Field(max_length=MOST_LAYERS)] = []
+    parameters: Total | None = None  # learnable, neurons included
+
+    @property
+    def measured(self) -> dict[str, Any]:
+        """What was measured and nothing else, by name: for whatever else is the record of this measurement."""
+        return {name: getattr(self, name) for name in Measurement.model_fields}
+
+    @property
+    def dead(self) -> list[str]:
+        """The names of the spiking neurons' layers of which no neuron fired in the whole evaluation."""
+        return [neuron.name for neuron in self.neurons if neuron.spiking and not neuron.spikes_total]
+
+    def counts_of(self, timesteps: int) -> Counts | None:
+        """What was counted, as `bench.estimate_energy` takes it; None where nothing was."""
+        if self.samples_counted is None:
+            return None
+        return Counts(
+            samples=self.samples_counted,
+            timesteps=timesteps,
+            layers=self.layers,
+            neurons=self.neurons,
+            other_ops=self.other_ops,
+            not_counted=self.not_counted,
+        )

@@ -1,0 +1,45 @@
+"""A cost table in words: its source and scope, its prices and what they assume."""
+
+from __future__ import annotations
+
+from bench.energy.memory import AccessPrice
+from bench.energy.table import CostTable
+from bench.report.formats.document import Bullets
+from bench.report.formats.inline import Emphasis, Inline, Said, join, text
+
+
+def about(costs: CostTable) -> Bullets:
+    """Return what a reader has to know of a cost table."""
+    prices = ", ".join(f"{name} {pj:g}" for name, pj in costs.operation_pj.items())
+    lines = [
+        text(Said(costs.title), f". Node: {costs.node_nm:g} nm. Precision: ", Said(costs.precision), "."),
+        text("Source: ", Said(costs.source.rstrip(".")), "."),
+        text("Scope: ", Said(costs.scope.rstrip(".")), "."),
+        text("Prices, pJ: ", Said(prices), "."),
+        *_about_memory(costs),
+    ]
+    notes = [text(Emphasis(Said(name)), ": ", Said(why.rstrip("."))) for name, why in costs.assumptions.items()]
+    return Bullets([*lines, text("Assumptions and notes. ", join("; ", notes), ".")] if notes else lines)
+
+
+def _about_memory(costs: CostTable) -> list[Inline]:
+    lines: list[Inline] = []
+    if costs.memory is not None:
+        prices = [*([("any access", costs.memory.price)] if costs.memory.price else []), *costs.memory.prices.items()]
+        found = "; ".join(f"{name}: {_access_price(price)}" for name, price in prices)
+        lines.append(f"Memory, pJ per {costs.memory.word_bits}-bit word: {found}.")
+    if costs.neuron_update_pj is not None:
+        lines.append(f"A neuron update, pJ per state word: {costs.neuron_update_pj:g}.")
+    if costs.spike_pj is not None:
+        lines.append(f"A routed spike, pJ (in the column addressing): {costs.spike_pj:g}.")
+    if costs.included:
+        lines.append(f"Contained in these prices, not priced apart: {', '.join(costs.included)}.")
+    return lines
+
+
+def _access_price(price: AccessPrice) -> str:
+    points = [f"{pj:g} at {size:,.0f} bytes" for size, pj in zip(price.sizes_bytes, price.pj, strict=True)]
+    parts = [f"{price.base_pj:g}"] if price.base_pj else []
+    parts += [f"{price.pj_per_bit:g} per bit of the memory"] if price.pj_per_bit else []
+    parts += [", ".join(points)] if points else []
+    return " + ".join(parts) or "0"

@@ -1,0 +1,83 @@
+"""Sentences about an entry's estimated energy against the baseline's, under the first cost table."""
+
+from __future__ import annotations
+
+from bench.energy.quantised import activation_bits
+from bench.report.evidence.comparison import Entry
+from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
+from bench.report.formats.inline import Inline, Said, Text, join, text
+from bench.report.formats.text import number, ratio
+from bench.report.sections.cells import label
+
+
+def energy_sentences(evidence: Evidence, entry: Entry) -> list[Inline]:
+    """Return the comparison, what the assumed price of a sigmoid does to it, and that with a bit-matched baseline."""
+    priced = evidence.leading
+    return [_comparison(priced, entry), *_sigmoid(priced, entry), *_bit_matched(priced, entry)]
+
+
+def _comparison(priced: Priced, entry: Entry) -> Text:
+    """Compare with the baseline, dense and zero-skipping."""
+    base, where = label(priced.baseline), text("Under ", Said(priced.name))
+    dense = priced.ratio(entry, "total", DENSE)
+    skipping = priced.ratio(entry, "total", ZERO_SKIPPING)
+    synapse, synapse_skipping = (_times(priced.ratio(entry, "synapse", mode)) for mode in (DENSE, ZERO_SKIPPING))
+    only = f" (synapses alone: {synapse} and {synapse_skipping})."
+    if dense is None or skipping is None:
+        return text(where, " its total energy against ", base, " is n/a: ", _why_no_total(priced, entry), only)
+    return text(
+        *(where, " it is estimated to take ", _more_or_less(dense, skipping, base)),
+        *(f": {_times(dense)} the energy per sample of ", base, f" computed densely, {_times(skipping)} with zeros "),
+        *("skipped on both sides", only),
+    )
+
+
+def _why_no_total(priced: Priced, entry: Entry) -> Text:
+    reasons = []
+    for each in (entry, priced.baseline):
+        breakdowns = priced.breakdowns[each.label]
+        if any(breakdown.unpriced for breakdown in breakdowns):
+            reasons.append(text("not every operation of ", label(each), " has a price there"))
+        if any(breakdown.not_counted for breakdown in breakdowns) or not breakdowns:
+            reasons.append(text("not all work of ", label(each), " was counted"))
+    return join(" and ", reasons)
+
+
+def _more_or_less(dense: float, skipping: float, base: Inline) -> Text:
+    first, second = (_compared(ratio) for ratio in (dense, skipping))
+    if first == second:
+        return text(f"{first} ", base)
+    return text(f"{first} ", base, f" computed densely, but {second} ", base, " with zeros skipped")
+
+
+def _compared(ratio: float) -> str:
+    return "as much energy as" if ratio == 1 else f"{'less' if ratio < 1 else 'more'} energy than"
+
+
+def _sigmoid(priced: Priced, entry: Entry) -> list[Inline]:
+    """Say how far the assumed price of a sigmoid moves an entry's dense ratio; nothing where it does not move it."""
+    base = priced.mean(priced.baseline, "total", DENSE)
+    free = ratio(priced.of(entry, lambda breakdown: breakdown.total_sigmoid_free_pj_per_sample).mean, base)
+    tenfold = ratio(priced.of(entry, lambda breakdown: breakdown.total_sigmoid_tenfold_pj_per_sample).mean, base)
+    if free == tenfold:
+        return []
+    return [
+        "A sigmoid's price is an assumption: "
+        f"at 0 and at 10 times it, the dense figure is {_times(free)} and {_times(tenfold)}."
+    ]
+
+
+def _bit_matched(priced: Priced, entry: Entry) -> list[Inline]:
+    """Compare the dense figure with the baseline's at the activation bits that T timesteps need, where it has one."""
+    timesteps = entry.spec.timesteps
+    found = ratio(priced.mean(entry, "total", DENSE), priced.quantised_baseline(timesteps, DENSE))
+    if found is None or not any(count.spiking for record in entry.done for count in record.neurons):
+        return []
+    bits = activation_bits(timesteps)
+    against = f" with {bits}-bit activations, priced but not trained, it is {_times(found)}."
+    return [text("Against ", label(priced.baseline), against)]
+
+
+def _times(value: float | None) -> str:
+    return "n/a" if value is None else f"{number(value, 3)} times"
