@@ -103,7 +103,7 @@ class Neuron(nn.Module):
         # The extent of a layer is symbolic, so that one graph serves all layers; tau and its like stay constants.
         maybe_mark_dynamic(x, list(range(1, x.dim())))
         sizes = tuple(tuple(parameter.shape) for parameter in self.parameters())
-        sequence = _fused_sequence(type(self).__qualname__, (x.dim(), x.shape[0], timesteps, x.dtype, sizes))
+        sequence = fused_sequence(type(self).__qualname__, (x.dim(), x.shape[0], timesteps, x.dtype, sizes))
         try:
             with warnings.catch_warnings():
                 # torch.compile looks at .grad of its inputs and warns about its own look.
@@ -144,7 +144,8 @@ def _holding_the_input_alone(neuron: Neuron, x: Tensor, timesteps: int) -> Tenso
 
 
 @functools.cache
-def _fused_sequence(cls: str, graph: tuple[Any, ...]) -> Callable[[Neuron, Tensor, int], Tensor]:
+def fused_sequence(cls: str, graph: tuple[Any, ...]) -> Callable[[Neuron, Tensor, int], Tensor]:
+    """Return `run_sequence` compiled for neurons of one class and the `graph` that they need, at its first call."""
     # torch.compile counts recompilations per code object and gives up after eight. A code object of its own for every
     # combination that needs a graph of its own keeps the count low.
     source, name = _holding_the_input_alone, re.sub(r"\W+", "_", f"{cls} {graph}")

@@ -58,7 +58,7 @@ def write_report(evidence: Evidence, folder: Path, formats: Sequence[PageFormat]
 
     contents: dict[Path, str | bytes] = {folder / RECORDS: records_text(evidence.comparison.records)}
     page = document(evidence)
-    contents |= {(folder / PAGE).with_suffix(each.suffix): each.page(page) for each in (Markdown(), *formats)}
+    contents |= {(folder / PAGE).with_suffix(each.suffix): each.page(page) for each in (*formats, Markdown())}
     contents |= {folder / FIGURES / name: drawn for name, drawn in draw_figures(evidence).items()}
     atomic_write_all(contents)
     return list(contents)

@@ -61,11 +61,14 @@ def _leaving(left: list[Left], subject: Subject) -> Iterator[None]:
         left.append(Left(subject, str(error)))
 
 
-class _Process:
+class SubjectProcess:
+    """The process of a subject that takes its turns. Raises RunFailedError, with its last words, where it has ended."""
+
     def __init__(self, subject: Subject, process: subprocess.Popen[str], log: IO[str]) -> None:
         self.subject, self._process, self._log = subject, process, log
 
     def turn(self) -> Block:
+        """Have it take a block of steps."""
         assert self._process.stdin
         with contextlib.suppress(BrokenPipeError):  # it has ended, and the answer says so
             self._process.stdin.write("turn\n")
@@ -73,12 +76,18 @@ class _Process:
         return self.answer(Block)
 
     def end(self) -> End:
+        """Let it end."""
         assert self._process.stdin
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         return self.answer(End)
 
+    def kill(self) -> None:
+        """End it as the system would."""
+        self._process.kill()
+
     def answer(self, kind: type[Answer]) -> Answer:
+        """Wait for its next word."""
         assert self._process.stdout
         line = self._process.stdout.readline()
         try:
@@ -94,20 +103,20 @@ class _Process:
 
 @dataclass
 class _Row:
-    process: _Process
+    process: SubjectProcess
     warm: Warm
     blocks: list[Block] = field(default_factory=list)
 
 
 @contextlib.contextmanager
-def _started(subject: Subject) -> Iterator[_Process]:
+def _started(subject: Subject) -> Iterator[SubjectProcess]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
         process = start_worker("bench.speed.worker", subject.device, log)
         assert process.stdin and process.stdout
         try:
             process.stdin.write(subject.model_dump_json() + "\n")
             process.stdin.flush()
-            yield _Process(subject, process, log)
+            yield SubjectProcess(subject, process, log)
         finally:
             process.kill()
             process.wait()

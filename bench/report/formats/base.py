@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 
 from bench.errors import ParameterError
-from bench.plugins.registry import create
+from bench.plugins.registry import create, find
 from bench.report.formats.document import Document, MainTable
 from bench.report.formats.inline import Emphasis, Inline, Said, Strong, Text, Verbatim
 
@@ -74,7 +75,22 @@ def format_named(name: str) -> Format:
     Raises UnknownNameError for a name that does not exist, ParameterError for code of others that is not trusted or is
     no format.
     """
-    found = create("format", name)
-    if not isinstance(found, Format):
-        raise ParameterError(f"format '{name}': {type(found).__name__} should inherit from {Format.__module__}.Format")
-    return found
+    found = find("format", name).load()
+    wrong = _wrong(found)
+    if wrong:
+        raise ParameterError(f"format '{name}': {found.__name__} {wrong}")
+    format: Format = create("format", name)
+    return format
+
+
+def _wrong(found: type) -> str:
+    """Say what keeps a class from being a format, or nothing."""
+    if not issubclass(found, Format):
+        return f"should inherit from {Format.__module__}.Format"
+    missing = sorted(found.__abstractmethods__)
+    if missing:
+        return f"should have {', '.join(missing)}"
+    suffix = getattr(found, "suffix", None)
+    if issubclass(found, PageFormat) and not re.fullmatch(r"\.\w+", str(suffix)):
+        return f"should have a suffix as '.html', not {suffix!r:.60}"
+    return ""

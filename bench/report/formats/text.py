@@ -7,6 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+NOT_AVAILABLE = "n/a"
+
 
 def percent(fraction: float | None) -> str:
     """Return a fraction as a percentage with three significant digits, or n/a."""
@@ -16,9 +18,6 @@ def percent(fraction: float | None) -> str:
 def hundredfold(fraction: float) -> str:
     """Return a fraction in percent, three significant digits, without the sign."""
     return number(float(f"{100 * fraction:.9g}"), 3)  # rid of float noise first, so that 30 % is never 30.0 %
-
-
-NOT_AVAILABLE = "n/a"
 
 
 @dataclass(frozen=True)

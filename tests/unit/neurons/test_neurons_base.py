@@ -123,7 +123,7 @@ def test_compiled_only_while_training(monkeypatch):
     def fail(*_):
         raise AssertionError("compiled")
 
-    monkeypatch.setattr(bench.neurons.base, "_fused_sequence", fail)
+    monkeypatch.setattr(bench.neurons.base, "fused_sequence", fail)
     neuron, x = LIF(), random(2, 3, 4)
     neuron.use_fused(True)
     with torch.no_grad():
@@ -141,12 +141,12 @@ def test_compile_failure_has_a_kind(monkeypatch):
 
     original = torch.compile
     monkeypatch.setattr(torch, "compile", lambda f, **options: original(f, backend=broken, **options))
-    bench.neurons.base._fused_sequence.cache_clear()
+    bench.neurons.base.fused_sequence.cache_clear()
     neuron = LIF()
     neuron.use_fused(True)
     with pytest.raises(CompileError, match="no compiler"):
         neuron(random(2, 3, 4).requires_grad_())
-    bench.neurons.base._fused_sequence.cache_clear()
+    bench.neurons.base.fused_sequence.cache_clear()
 
 
 def test_compiled_equals_plain_over_layers_and_layouts():

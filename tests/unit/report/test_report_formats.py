@@ -159,6 +159,16 @@ class Org(Markup, PageFormat):
 
 class Other:
     """No format."""
+
+
+class Half(Markup, PageFormat):
+    """A format that was not finished."""
+
+
+class Bare(Org):
+    """A format with a suffix that is none."""
+
+    suffix = "../org"
 '''
 
 
@@ -180,6 +190,10 @@ def test_a_format_that_cannot_be_used_is_one_message(laboratory, monkeypatch):
     monkeypatch.setenv("SPIKEBENCH_TRUST", "mylab")
     with pytest.raises(ParameterError, match=r"Other should inherit from bench\.report\.formats\.base\.Format"):
         format_named("mylab.formats:Other")
+    with pytest.raises(ParameterError, match="Half should have emphasis, main_table, page, plain, said, strong, verb"):
+        format_named("mylab.formats:Half")
+    with pytest.raises(ParameterError, match=r"Bare should have a suffix as '\.html', not '\.\./org'"):
+        format_named("mylab.formats:Bare")
 
 
 def test_a_strangers_format_prints_the_main_table_and_writes_a_page(laboratory):

@@ -88,7 +88,7 @@ def test_neurons_that_cannot_be_fused_run_plain_and_the_record_says_why(execute,
     def broken(*_):
         raise CompileError("no compiler here\nand a long story")
 
-    monkeypatch.setattr(bench.neurons.base, "_fused_sequence", lambda *_: broken)
+    monkeypatch.setattr(bench.neurons.base, "fused_sequence", lambda *_: broken)
     record = execute(RunMeasure(), "fused")
     assert record.provenance["path"] == "plain"
     assert record.provenance["warning"] == "the neurons' loop could not be fused: CompileError: no compiler here"

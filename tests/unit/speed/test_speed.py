@@ -9,7 +9,7 @@ from bench import load_suite
 from bench.errors import BenchError
 from bench.models.build import build_model
 from bench.sequences import repeat
-from bench.speed.compare import Left, _Process, measure
+from bench.speed.compare import Left, SubjectProcess, measure
 from bench.speed.job import Block, End, Measured, Spread, Subject, Warm
 from bench.speed.roofline import measure_rates, work_of
 from bench.speed.steps import Steps
@@ -93,15 +93,15 @@ def test_the_limit_is_per_image_where_batches_differ():
 
 def test_a_subject_that_dies_in_its_turn_costs_the_others_nothing(monkeypatch):
     """Its process is killed before its second turn: the other's turns are all there, and the reason is said."""
-    real_turn, turns = _Process.turn, []
+    real_turn, turns = SubjectProcess.turn, []
 
     def turn(self):
         turns.append(self.subject.label)
         if turns.count("LIF") == 2 and self.subject.label == "LIF":
-            self._process.kill()
+            self.kill()
         return real_turn(self)
 
-    monkeypatch.setattr(_Process, "turn", turn)
+    monkeypatch.setattr(SubjectProcess, "turn", turn)
     found, left = measure([subject("LIF"), subject("ANN")], 3)
     assert [(row.subject.label, len(row.blocks)) for row in found] == [("ANN", 3)]
     assert [item.why for item in left] == ["LIF (spikebench): killed by SIGKILL; is there enough memory?"]
