@@ -19,7 +19,6 @@ NOT_YET = {
     ("bench/runs/run.py", "_run_one"),
     ("bench/train/loop.py", "fit"),
     ("tests/unit/data/test_data_sets.py", "_files"),
-    ("tests/unit/measure/test_measure_counter.py", "_count_nonzero"),
     ("tests/unit/neurons/test_neurons_base.py", "_fused_sequence"),
     ("tests/unit/plugins/test_registry.py", "_other"),
     ("tests/unit/runs/test_run.py", "_fused_sequence"),
