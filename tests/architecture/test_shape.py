@@ -16,13 +16,8 @@ NOT_YET = {
     ("bench/commands/run.py", "run"),
     ("bench/data/feed/loader.py", "__init__"),
     ("bench/models/build.py", "build_model"),
-    ("bench/runs/run.py", "_run_one"),
-    ("bench/train/loop.py", "fit"),
     ("tests/unit/data/test_data_sets.py", "_files"),
-    ("tests/unit/neurons/test_neurons_base.py", "_fused_sequence"),
     ("tests/unit/plugins/test_registry.py", "_other"),
-    ("tests/unit/runs/test_run.py", "_fused_sequence"),
-    ("tests/unit/speed/test_speed.py", "_Process"),
 }
 
 
