@@ -39,13 +39,13 @@ class _Torchvision(Dataset):
     source: ClassVar[Any]  # class of torchvision.datasets
     page: ClassVar[str]
 
-    def _files(self, root: Path) -> list[Path]:
+    def files(self, root: Path) -> list[Path]:
         """Return every file that must be there, in torchvision's layout."""
         raise NotImplementedError
 
     def prepare(self, root: Path, *, offline: bool) -> None:
         """Find the files under `root`, or download them unless `offline`. Raises DataError when that is impossible."""
-        files = self._files(root)
+        files = self.files(root)
         if all(path.is_file() for path in files):
             return
         folder = files[0].parent
@@ -60,7 +60,7 @@ class _Torchvision(Dataset):
     def load(self, root: Path, *, offline: bool) -> Arrays:
         """Return the data set. Raises DataError when it is missing or damaged."""
         self.prepare(root, offline=offline)
-        folder = self._files(root)[0].parent.absolute()
+        folder = self.files(root)[0].parent.absolute()
         try:
             train, test = (self._split(self._open(root, train)) for train in (True, False))
         except _DAMAGE as error:
@@ -90,7 +90,7 @@ class _Cifar(_Torchvision):
     train_samples = 50_000
     test_samples = 10_000
 
-    def _files(self, root: Path) -> list[Path]:
+    def files(self, root: Path) -> list[Path]:
         names = [name for name, _ in [*self.source.train_list, *self.source.test_list]]
         return [root / self.source.base_folder / name for name in [*names, self.source.meta["filename"]]]
 
@@ -128,7 +128,7 @@ class _Idx(_Torchvision):
     train_samples = 60_000
     test_samples = 10_000
 
-    def _files(self, root: Path) -> list[Path]:
+    def files(self, root: Path) -> list[Path]:
         folder = root / self.source.__name__ / "raw"
         return [folder / name.removesuffix(".gz") for name, _ in self.source.resources]
 

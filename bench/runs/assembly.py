@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.data.base import Arrays, Dataset, Split, check_arrays, hold_out
-from bench.data.feed.loader import DeviceLoader
+from bench.data.feed.loader import DeviceLoader, Kept
 from bench.encoders.base import Encoder
 from bench.models.build import build_model
 from bench.plugins import registry
@@ -76,8 +76,7 @@ class Assembly:
             seed=self.spec.seed,
             augment=augment,
             normalise=self.encoder.normalised,
-            channels_last=self.spec.train.channels_last,
-            device=self.device,
+            kept=Kept(self.device, channels_last=self.spec.train.channels_last),
         )
 
 

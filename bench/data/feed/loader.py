@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
@@ -16,12 +17,23 @@ from bench.seeding import seed_for
 RESIDENT_FRACTION = 0.25
 
 
+@dataclass(frozen=True)
+class Kept:
+    """Where a loader keeps the images of its split, and in which layout; no value depends on it.
+
+    resident: keep all images on the device; None: always on a CPU, on CUDA where their bytes are at most a quarter of
+    the free memory. Otherwise they stay in host memory and each batch is copied through a pinned buffer.
+    """
+
+    device: torch.device | str = "cpu"
+    resident: bool | None = None
+    channels_last: bool = False
+
+
 class DeviceLoader:
     """Batches of one split on a device, normalised by the data set's mean and std or scaled to 0..1.
 
-    normalise: False keeps intensities 0..1, for encoders that need them.  channels_last: memory format of the images.
-    resident: keep all images on the device; None: always on a CPU, on CUDA where their bytes are at most a quarter of
-    the free memory. Otherwise they stay in host memory and each batch is copied through a pinned buffer.
+    normalise: False keeps intensities 0..1, for encoders that need them.
     The sample order depends on seed and epoch, augmentation on seed, epoch and step; nothing else enters.
     """
 
@@ -34,19 +46,18 @@ class DeviceLoader:
         seed: int = 0,
         augment: Iterable[str] = (),
         normalise: bool = True,
-        channels_last: bool = False,
-        device: torch.device | str = "cpu",
-        resident: bool | None = None,
+        kept: Kept | None = None,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size should be at least 1, not {batch_size}")
-        self.device = torch.device(device)
+        kept = kept or Kept()
+        self.device = torch.device(kept.device)
         self.batch_size, self.seed, self.samples = batch_size, seed, len(split)
         self.steps = max(1, self.samples // batch_size)
-        self.resident = _fits(split.images, self.device) if resident is None else resident
+        self.resident = _fits(split.images, self.device) if kept.resident is None else kept.resident
         self._images = split.images.to(self.device) if self.resident else split.images
         self._labels = split.labels.to(self.device)
-        self._layout = torch.channels_last if channels_last else torch.contiguous_format
+        self._layout = torch.channels_last if kept.channels_last else torch.contiguous_format
         self._augmenter = build_augmenter(
             augment,
             classes=arrays.classes,

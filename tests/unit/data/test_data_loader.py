@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.data.base import Arrays, Split
-from bench.data.feed.loader import DeviceLoader
+from bench.data.feed.loader import DeviceLoader, Kept
 from bench.seeding import seed_for
 
 MEAN, STD = torch.tensor([0.25, 0.5, 0.75]), torch.tensor([0.5, 0.2, 0.1])
@@ -68,7 +68,7 @@ def test_the_order_depends_on_seed_and_epoch_alone():
     torch.manual_seed(0)
     assert order(3, 2) == expected
     torch.manual_seed(1)
-    assert order(3, 2, augment=EVERYTHING, normalise=False, resident=False) == expected
+    assert order(3, 2, augment=EVERYTHING, normalise=False, kept=Kept(resident=False)) == expected
     assert len({tuple(order(seed, epoch)) for seed in (0, 1) for epoch in (0, 1)}) == 4
 
 
@@ -92,7 +92,7 @@ def test_augmentation_differs_by_seed_epoch_and_step():
 
 
 def test_images_in_host_memory_give_the_same_batches():
-    resident, host = (loader(augment=EVERYTHING, resident=resident) for resident in (True, False))
+    resident, host = (loader(augment=EVERYTHING, kept=Kept(resident=resident)) for resident in (True, False))
     assert all(same(a, b) for a, b in zip(resident.batches(1), host.batches(1), strict=True))
     assert all(same(a, b) for a, b in zip(resident.evaluation_batches(), host.evaluation_batches(), strict=True))
 
@@ -100,7 +100,7 @@ def test_images_in_host_memory_give_the_same_batches():
 def test_channels_last_changes_the_layout_alone():
     plain, last = (
         loader(augment=["random-crop", "cutout"]),
-        loader(augment=["random-crop", "cutout"], channels_last=True),
+        loader(augment=["random-crop", "cutout"], kept=Kept(channels_last=True)),
     )
     for first, second in zip(plain.batches(0), last.batches(0), strict=True):
         assert first[1].is_contiguous() and second[1].is_contiguous(memory_format=torch.channels_last)
@@ -140,7 +140,8 @@ def recordings(samples=9, timesteps=3, dtype=torch.uint8):
 @pytest.mark.parametrize("resident", [True, False])
 def test_event_counts_come_as_they_are_with_the_frames_of_a_timestep_together(channels_last, dtype, resident):
     data, arrays = recordings(dtype=dtype)
-    found = DeviceLoader(data, arrays, batch_size=4, normalise=False, channels_last=channels_last, resident=resident)
+    kept = Kept(resident=resident, channels_last=channels_last)
+    found = DeviceLoader(data, arrays, batch_size=4, normalise=False, kept=kept)
     assert (arrays.in_channels, arrays.image_size) == (2, (8, 8))
     layout = torch.channels_last if channels_last else torch.contiguous_format
     batches = [*((i, x) for i, x, _ in found.batches(0)), *((None, x) for x, _ in found.evaluation_batches())]
@@ -173,8 +174,8 @@ def test_a_batch_size_of_none_is_refused():
 @pytest.mark.parametrize("resident", [True, False])
 def test_cuda_gives_the_cpus_batches_without_waiting(resident):
     names = ["random-crop", "random-flip", "cutout", "mixup", "cutmix"]
-    expected = list(loader(augment=names, channels_last=True).batches(0))
-    found = loader(augment=names, channels_last=True, device="cuda", resident=resident)
+    expected = list(loader(augment=names, kept=Kept(channels_last=True)).batches(0))
+    found = loader(augment=names, kept=Kept("cuda", resident, channels_last=True))
     torch.cuda.set_sync_debug_mode("error")
     try:
         batches = list(found.batches(0))

@@ -101,7 +101,7 @@ def no_network(monkeypatch):
 )
 def test_damaged_files_name_the_folder_and_are_not_fetched_again(dataset, content, tmp_path, monkeypatch):
     no_network(monkeypatch)
-    fill(tmp_path / FOLDERS[dataset], [path.name for path in dataset()._files(tmp_path)], content)
+    fill(tmp_path / FOLDERS[dataset], [path.name for path in dataset().files(tmp_path)], content)
     with pytest.raises(DataError) as error:
         dataset().load(tmp_path, offline=False)
     text = str(error.value)

@@ -1,6 +1,5 @@
 """Which runs are to do, and what a job carries of them."""
 
-import pytest
 from support.runs import RUN, SUITE, put
 
 from bench.execute.messages import Job
@@ -8,11 +7,6 @@ from bench.execute.plan import Settings, Todo, plan
 from bench.plugins.trust import trusting
 from bench.store.checkpoints import write_state
 from bench.store.store import State, Store
-
-
-@pytest.fixture
-def store(tmp_path):
-    return Store(tmp_path / "runs")
 
 
 def planned(store, **options):
