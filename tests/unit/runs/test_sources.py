@@ -64,12 +64,21 @@ def test_each_neuron_enters_the_digest_of_its_own_runs_alone(package):
     assert after[:3] == before[:3] and after[3] != before[3]
 
 
+def test_a_surrogate_enters_the_digest_of_the_neurons_that_use_it(package):
+    before = digests(package)
+    replaced(package / "bench/neurons/surrogates/rectangle.py", "<= 0.5", "< 0.5")
+    after = digests(package)
+    assert after[0] == before[0] and not set(after[1:]) & set(before)
+    replaced(package / "bench/neurons/surrogates/atan.py", "class", "# Nobody names it.\nCONSTANT = 1\n\n\nclass")
+    assert digests(package) == after
+
+
 def test_words_places_and_what_keeps_results_leave_every_digest(package):
     before = digests(package)
     bench = package / "bench"
     replaced(bench / "files/lock.py", "is at work here; wait for it", "has it")
     replaced(bench / "store/store.py", "to be trained from the start, as was asked", "afresh")
-    replaced(bench / "report/page.py", "## ", "# ")
+    replaced(bench / "report/formats/markdown.py", "# {self.inline", "## {self.inline")
     replaced(bench / "neurons/base.py", '"""', '"""Another word. ')
     replaced(bench / "models/layers.py", "from __future__", "# A comment.\nfrom __future__")
     replaced(bench / "errors.py", "did you mean", "you mean")
@@ -87,7 +96,10 @@ def test_words_places_and_what_keeps_results_leave_every_digest(package):
     [
         ("seeding.py", "sha256", "sha512"),
         ("measure/evaluate.py", "logits.cumsum(0)", "logits.cummax(0)[0]"),
-        ("train/step.py", "logits.mean(0)", "logits.sum(0)"),
+        ("train/learner.py", "logits.mean(0)", "logits.sum(0)"),
+        ("train/optimizers/adamw.py", "fused=fused", "fused=False"),
+        ("train/losses/ce.py", "logits.mean(0)", "logits.sum(0)"),
+        ("train/schedules/one_cycle.py", "1 / 25", "1 / 20"),
         ("data/digits.py", "test_samples = 360", "test_samples = 361"),
         ("models/convnet.py", "width << stage", "width * stage"),
     ],
