@@ -61,7 +61,7 @@ def private_names_used(path, own):
 
 
 def words_in(call):
-    """The texts and keywords that a call is given, as in `setattr(module, "_name", x)` or `multiple(module, _name=x)`."""
+    """The texts and keywords of a call, as of `setattr(module, "_name", x)` and `multiple(module, _name=x)`."""
     for node in ast.walk(call):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
