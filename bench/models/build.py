@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -54,8 +55,15 @@ def build_model(
         if weight_seed is not None:
             torch.default_generator.manual_seed(weight_seed)
         try:
-            model: nn.Module = info.load()(**params, _site=site)
+            model: nn.Module = _taking_site(name, info.load())(**params, _site=site)
         except ValueError as error:
             raise ParameterError(f"model '{name}': {error}") from error
     initialise(model, weight_seed)
     return model
+
+
+def _taking_site(name: str, cls: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
+    kinds = {parameter: found.kind for parameter, found in inspect.signature(cls).parameters.items()}
+    if "_site" not in kinds and inspect.Parameter.VAR_KEYWORD not in kinds.values():
+        raise ParameterError(f"model '{name}': its constructor should take `_site`, a bench.models.Site, by keyword")
+    return cls

@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from bench.neurons.base import Neuron, State
-from bench.neurons.leaky import Membrane, positive, time_constant
+from bench.neurons.base import State
+from bench.neurons.leaky import LeakyNeuron
 from bench.neurons.surrogate import SurrogateName
 
 
-class KLIF(Neuron):
+class KLIF(LeakyNeuron):
     """LIF with a learnable gain k per layer: f = max(0, k ((1 - 1/tau) v + x)); s = [f >= theta]; v = f - theta s.
 
     tau: membrane time constant, timesteps (> 1).  threshold: theta, in units of the input (> 0).
@@ -28,7 +28,6 @@ class KLIF(Neuron):
     """
 
     name = "klif"
-    elementwise = True
 
     def __init__(
         self,
@@ -42,16 +41,17 @@ class KLIF(Neuron):
         detach_reset: bool = False,
         surrogate: SurrogateName = "rectangle",
     ) -> None:
-        super().__init__(surrogate=surrogate)
-        self.tau, self.threshold = time_constant(tau), positive("threshold", threshold)
-        self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
-        self.exact_gradient = not detach_reset
+        super().__init__(
+            tau=tau,
+            threshold=threshold,
+            reset=reset,
+            v_reset=v_reset,
+            decay_input=decay_input,
+            detach_reset=detach_reset,
+            surrogate=surrogate,
+        )
         self.scale_reset = scale_reset
         self.k = nn.Parameter(torch.tensor(1.0))
-
-    def initial_state(self, x: Tensor) -> State:
-        """Return v = v_reset, of the shape of x [N, ...]."""
-        return (self.membrane.rest(x),)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Advance one timestep: x [N, ...], (v,) -> spikes, (v,)."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from bench.errors import UnknownNameError
+from bench.neurons.base import Neuron, State
+from bench.neurons.surrogate import SurrogateName
 
 
 def time_constant(tau: float) -> float:
@@ -62,3 +65,34 @@ class Membrane:
             return u - threshold * spikes
         v = u * (1 - spikes)
         return v + self.v_reset * spikes if self.v_reset else v
+
+
+class LeakyNeuron(Neuron):
+    """A neuron of one leaky membrane v and one threshold: their parameters, and the state before the first timestep."""
+
+    elementwise = True
+
+    def __init__(
+        self,
+        *,
+        tau: float = 2.0,
+        threshold: float = 1.0,
+        reset: Literal["soft", "hard"] = "soft",
+        v_reset: float = 0.0,
+        decay_input: bool = False,
+        detach_reset: bool = False,
+        surrogate: SurrogateName = "rectangle",
+    ) -> None:
+        super().__init__(surrogate=surrogate)
+        self.keep_leak(time_constant(tau))
+        self.threshold = positive("threshold", threshold)
+        self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
+        self.exact_gradient = not detach_reset
+
+    def keep_leak(self, tau: float) -> None:
+        """Keep the membrane time constant, timesteps, in the form in which `step` wants it."""
+        self.tau = tau
+
+    def initial_state(self, x: Tensor) -> State:
+        """Return v = v_reset, of the shape of x [N, ...]."""
+        return (self.membrane.rest(x),)

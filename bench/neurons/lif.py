@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from torch import Tensor
 
-from bench.neurons.base import Neuron, State
-from bench.neurons.leaky import Membrane, positive, time_constant
-from bench.neurons.surrogate import SurrogateName
+from bench.neurons.base import State
+from bench.neurons.leaky import LeakyNeuron
 
 
-class LIF(Neuron):
+class LIF(LeakyNeuron):
     """Leaky integrate and fire, soft reset: u = (1 - 1/tau) v + x; s = [u >= theta]; v = u - theta s.
 
     tau: membrane time constant, timesteps (> 1).  threshold: theta, in units of the input (> 0).
@@ -24,27 +21,6 @@ class LIF(Neuron):
     """
 
     name = "lif"
-    elementwise = True
-
-    def __init__(
-        self,
-        *,
-        tau: float = 2.0,
-        threshold: float = 1.0,
-        reset: Literal["soft", "hard"] = "soft",
-        v_reset: float = 0.0,
-        decay_input: bool = False,
-        detach_reset: bool = False,
-        surrogate: SurrogateName = "rectangle",
-    ) -> None:
-        super().__init__(surrogate=surrogate)
-        self.tau, self.threshold = time_constant(tau), positive("threshold", threshold)
-        self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
-        self.exact_gradient = not detach_reset
-
-    def initial_state(self, x: Tensor) -> State:
-        """Return v = v_reset, of the shape of x [N, ...]."""
-        return (self.membrane.rest(x),)
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Advance one timestep: x [N, ...], (v,) -> spikes, (v,)."""

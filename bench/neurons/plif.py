@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from bench.neurons.base import Neuron, State
-from bench.neurons.leaky import Membrane, positive, time_constant
-from bench.neurons.surrogate import SurrogateName
+from bench.neurons.base import State
+from bench.neurons.leaky import LeakyNeuron
 
 
-class PLIF(Neuron):
+class PLIF(LeakyNeuron):
     """LIF with a learnable leak per layer: u = (1 - sigmoid(w)) v + x; s = [u >= theta]; v = u - theta s.
 
     tau: initial membrane time constant, timesteps (> 1); 1/tau = sigmoid(w), and w is learned.
@@ -27,28 +25,10 @@ class PLIF(Neuron):
     """
 
     name = "plif"
-    elementwise = True
 
-    def __init__(
-        self,
-        *,
-        tau: float = 2.0,
-        threshold: float = 1.0,
-        reset: Literal["soft", "hard"] = "soft",
-        v_reset: float = 0.0,
-        decay_input: bool = False,
-        detach_reset: bool = False,
-        surrogate: SurrogateName = "rectangle",
-    ) -> None:
-        super().__init__(surrogate=surrogate)
-        self.w = nn.Parameter(torch.tensor(-math.log(time_constant(tau) - 1)))
-        self.threshold = positive("threshold", threshold)
-        self.membrane = Membrane(reset, v_reset, decay_input, detach_reset)
-        self.exact_gradient = not detach_reset
-
-    def initial_state(self, x: Tensor) -> State:
-        """Return v = v_reset, of the shape of x [N, ...]."""
-        return (self.membrane.rest(x),)
+    def keep_leak(self, tau: float) -> None:
+        """Begin with w such that sigmoid(w) is 1/tau."""
+        self.w = nn.Parameter(torch.tensor(-math.log(tau - 1)))
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Advance one timestep: x [N, ...], (v,) -> spikes, (v,)."""

@@ -71,12 +71,17 @@ def _by_name(kind: str, found: Iterable[Installed], built_in: Collection[str]) -
 @functools.lru_cache(maxsize=64)
 def _entries(kind: str, path: tuple[str, ...]) -> tuple[Installed, ...]:
     """Read the entry points of a kind; they are read again when Python's path changes."""
-    points = importlib.metadata.entry_points(group=f"spikebench.{kind}{'es' if kind.endswith('s') else 's'}")
+    points = importlib.metadata.entry_points(group=f"spikebench.{plural(kind)}")
     return tuple(Installed(point.name, point.value, _distribution(point)) for point in points)
 
 
 def _distribution(point: importlib.metadata.EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+
+
+def plural(kind: str) -> str:
+    """Return the word for several plug-ins of a kind, as `losses`."""
+    return f"{kind}{'es' if kind.endswith('s') else 's'}"
 
 
 def source_of(module: str) -> Path | None:

@@ -9,7 +9,7 @@ from typing import Any
 from bench.energy.table import installed_tables, load_table, table_names
 from bench.errors import BenchError, SuiteError
 from bench.plugins import registry
-from bench.plugins.installed import installed
+from bench.plugins.installed import installed, plural
 from bench.plugins.signature import Parameter
 from bench.suite.load import installed_suites, load_suite
 
@@ -26,11 +26,6 @@ def rows_of(listing: str) -> list[tuple[str, ...]]:
     if not rows:
         raise BenchError(f"there are no {listing} here, neither built in nor installed")
     return rows
-
-
-def plural(kind: str) -> str:
-    """Return the word for several plug-ins of a kind, as `losses`."""
-    return f"{kind}{'es' if kind.endswith('s') else 's'}"
 
 
 def _counted(count: int, noun: str) -> str:

@@ -25,7 +25,7 @@ ORDER = {
     "data": ("base", "recordings", "augmentations", "feed"),
     "energy": ("table", "work", "rules", "estimate"),
     "execute": ("messages", "plan", "executor", "scheduler", "engines", "suites"),
-    "measure": ("mode", "meters", "counting", "evaluate", "diagnose", "power"),
+    "measure": ("mode", "meters", "counting", "evaluate", "watch", "tally", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),
     "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "learner", "loop"),
 }

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import BenchError
+from bench.measure.counting.tape import Value
 from bench.records.counts import InputKind
 
 MAX_LEVELS = 64
@@ -33,19 +34,14 @@ class Found:
 
 
 class InputTally:
-    """The running decision for one layer. Set `discrete` and `network_input` from what is known of the input's origin.
-
-    discrete: descends from spikes or event counts, or nobody knows; only then can it be graded.
-    network_input: it is the network's own input, of which the caller may have said what it is.
-    counts: the caller has said that they are graded, so whole numbers are levels of 1, however many.
-    """
+    """The running decision for one layer, which knows of its inputs' origin what it is `told`."""
 
     def __init__(self, name: str, spatial_rank: int) -> None:
         self.name = name
-        self.discrete = True
-        self.network_input = False
-        self.counts = False
-        self.analog = False
+        self.network_input = False  # it is the network's own input, of which the caller may have said what it is
+        self._discrete = True  # descends from spikes or event counts, or nobody knows; only then can it be graded
+        self._counts = False  # the caller has said that they are graded: whole numbers are levels of 1, however many
+        self._analog = False
         self.ternary = False  # a negative value was seen among -1, 0, 1
         self.unit: float | None = None
         self.max_level = 0
@@ -53,6 +49,13 @@ class InputTally:
         self._ones: Tensor | None = None  # positions of values in {-1, 0, 1}
         self._others: Tensor | None = None  # positions of non-zero values in all other chunks
         self._levels: Tensor | None = None  # the units those hold
+
+    def told(self, value: Value | None, claim: InputKind | None) -> None:
+        """Take in what the next inputs descend from, None for nothing, and what is claimed of the network's input."""
+        self._discrete = self._discrete and value is not None and value.discrete
+        self.network_input = self.network_input or (value is not None and value.network_input)
+        self._analog = self._analog or (self.network_input and claim == "analog")
+        self._counts = self.network_input and claim == "graded"
 
     def add(self, x: Tensor, repeats: int = 1) -> None:
         """Count x [..., *spatial], every value standing for `repeats` of them. A linear layer has no spatial axes."""
@@ -67,7 +70,7 @@ class InputTally:
 
     def _add_chunk(self, chunk: Tensor, lead: int, repeats: int) -> None:
         axes = tuple(range(lead))
-        if self.analog:
+        if self._analog:
             self._refuse_nan(chunk)
             self._others = _plus(self._others, _count(chunk.sign().abs_(), axes), repeats)
             return
@@ -85,8 +88,8 @@ class InputTally:
         self._refuse_nan(chunk)
         self._others = _plus(self._others, _count(mask, axes), repeats)
         magnitude = chunk.abs()
-        if not self.discrete or not self._fit(magnitude):
-            self.analog, self._levels = True, None
+        if not self._discrete or not self._fit(magnitude):
+            self._analog, self._levels = True, None
             return
         assert self.unit is not None
         levels = (magnitude / self.unit).round_()
@@ -98,7 +101,7 @@ class InputTally:
 
     def _fit(self, magnitude: Tensor) -> bool:
         """Make the unit divide these magnitudes too; False where no unit with few enough levels does."""
-        if self.counts and self.unit in (None, 1.0) and torch.equal(magnitude, magnitude.round()):
+        if self._counts and self.unit in (None, 1.0) and torch.equal(magnitude, magnitude.round()):
             self.unit, self.max_level = 1.0, max(self.max_level, int(magnitude.max()))
             return True
         if self.unit is not None and _fits(magnitude, self.unit):
@@ -134,7 +137,7 @@ class InputTally:
         found = Found("analog", nonzero)
         if others is None and claim != "analog":
             found = Found("ternary" if self.ternary else "binary", nonzero)
-        elif not self.analog and claim != "analog":
+        elif not self._analog and claim != "analog":
             found = self._graded(nonzero)
         if claim in ("binary", "ternary") and found.kind not in ("binary", claim):
             raise BenchError(
@@ -152,7 +155,7 @@ class InputTally:
             return Found("analog", nonzero)
         factor, ones_level = round(self.unit / unit), round(1.0 / unit)
         max_level = max(self.max_level * factor, ones_level)
-        if max_level > MAX_LEVELS and not (self.counts and unit == 1.0):
+        if max_level > MAX_LEVELS and not (self._counts and unit == 1.0):
             return Found("analog", nonzero)
         return Found("graded", nonzero, unit, max_level, self._levels * factor + self._ones * ones_level)
 

@@ -76,7 +76,7 @@ class NeuronTally:
 
     def add(self, output: Tensor, passes: int) -> None:
         """Count the non-zero outputs of `passes` (sample, timestep) pairs."""
-        spikes = _count_nonzero(output)
+        spikes = count_nonzero(output)
         self._spikes = spikes if self._spikes is None else self._spikes + spikes
         self.passes += passes
 
@@ -96,7 +96,7 @@ class NeuronTally:
         )
 
 
-def _count_nonzero(x: Tensor) -> Tensor:
+def count_nonzero(x: Tensor) -> Tensor:
     """Count as torch.count_nonzero does, in an eighth of the time on a CPU; what is no number counts as zero."""
     size = CHUNK.get(x.device.type, 0)
     if x.numel() < size or not size or x.dtype not in (torch.float32, torch.float64):

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.measure.counting.kinds import InputTally
-from bench.measure.counting.tape import spans
+from bench.measure.counting.tape import Value, spans
 from bench.records.counts import InputKind, LayerCount
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -69,6 +69,10 @@ class LayerTally:
         self.values = InputTally(name, self.map.dim())
         self.passes = 0  # (sample, timestep) pairs
         self.static = True
+
+    def told(self, value: Value | None, claim: InputKind | None) -> None:
+        """Take in what the tape knows of the next inputs; see `InputTally.told`."""
+        self.values.told(value, claim)
 
     def add(self, x: Tensor, passes: int, repeats: int) -> None:
         """Count inputs x of `passes` (sample, timestep) pairs, each standing for `repeats` equal timesteps."""

@@ -10,8 +10,8 @@ from support.command import spikebench
 import bench.commands.app
 from bench.commands.app import app
 from bench.commands.options import Listing
+from bench.plugins.installed import plural
 from bench.plugins.registry import FOLDERS
-from bench.upkeep.listing import plural
 
 # Knobs belong in the suite: an option added here must not change an experimental setting.
 OPTIONS = {

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.measure.counting.count import count_operations
 from bench.measure.counting.counter import Counter
-from bench.measure.counting.neurons import _count_nonzero
+from bench.measure.counting.neurons import count_nonzero
 from bench.measure.dense import fvcore_macs
 from bench.models.build import build_model
 from bench.models.layers import BatchNorm2d, Conv2d
@@ -197,4 +197,4 @@ def test_what_cannot_be_counted_says_why() -> None:
     ids=lambda x: f"{x.dtype} {list(x.shape)}",
 )
 def test_non_zeros_are_counted_as_torch_counts_them(x: Tensor) -> None:
-    assert int(_count_nonzero(x)) == int(torch.count_nonzero(x))
+    assert int(count_nonzero(x)) == int(torch.count_nonzero(x))

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from bench.errors import DataError, RunFailedError
-from bench.measure.diagnose import BINS, BINS_PER_UNIT, SAMPLES, diagnose
+from bench.measure.diagnose import SAMPLES, diagnose
+from bench.measure.tally import BINS, BINS_PER_UNIT
 from bench.models.build import build_model
 from bench.neurons import CLIF, LIF
 from bench.neurons.base import Neuron

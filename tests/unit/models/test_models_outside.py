@@ -102,6 +102,12 @@ def test_its_parameters_are_checked_like_those_of_any_other(mylab):
         tiny("lif", widht=4)
 
 
+def test_a_constructor_that_takes_no_site_is_told_so(mylab):
+    (mylab / "models.py").write_text(TINY.replace(", _site", ", _in_channels"))
+    with pytest.raises(ParameterError, match=r"model 'mylab.models:Tiny': its constructor should take `_site`"):
+        tiny("lif")
+
+
 class Scaled(nn.Module):
     """A neuron that keeps the contract without being one of this package's."""
 

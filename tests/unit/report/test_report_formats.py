@@ -174,9 +174,9 @@ class Bare(Org):
 
 @pytest.fixture
 def laboratory(tmp_path, monkeypatch):
-    (tmp_path / "mylab").mkdir()
-    (tmp_path / "mylab" / "__init__.py").touch()
-    (tmp_path / "mylab" / "formats.py").write_text(ORG)
+    (tmp_path / "orglab").mkdir()
+    (tmp_path / "orglab" / "__init__.py").touch()
+    (tmp_path / "orglab" / "formats.py").write_text(ORG)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
@@ -185,25 +185,25 @@ def laboratory(tmp_path, monkeypatch):
 def test_a_format_that_cannot_be_used_is_one_message(laboratory, monkeypatch):
     with pytest.raises(UnknownNameError, match="unknown format 'latx'; did you mean 'latex'"):
         format_named("latx")
-    with pytest.raises(ParameterError, match=r"would import 'mylab\.formats' .* SPIKEBENCH_TRUST"):
-        format_named("mylab.formats:Org")
-    monkeypatch.setenv("SPIKEBENCH_TRUST", "mylab")
+    with pytest.raises(ParameterError, match=r"would import 'orglab\.formats' .* SPIKEBENCH_TRUST"):
+        format_named("orglab.formats:Org")
+    monkeypatch.setenv("SPIKEBENCH_TRUST", "orglab")
     with pytest.raises(ParameterError, match=r"Other should inherit from bench\.report\.formats\.base\.Format"):
-        format_named("mylab.formats:Other")
+        format_named("orglab.formats:Other")
     with pytest.raises(ParameterError, match="Half should have emphasis, main_table, page, plain, said, strong, verb"):
-        format_named("mylab.formats:Half")
+        format_named("orglab.formats:Half")
     with pytest.raises(ParameterError, match=r"Bare should have a suffix as '\.html', not '\.\./org'"):
-        format_named("mylab.formats:Bare")
+        format_named("orglab.formats:Bare")
 
 
 def test_a_strangers_format_prints_the_main_table_and_writes_a_page(laboratory):
     shutil.copytree(ROOT / "reports" / "digits", laboratory / "reports" / "digits")
-    report = ("report", ROOT / "suites" / "digits.toml", "--format", "mylab.formats:Org")
+    report = ("report", ROOT / "suites" / "digits.toml", "--format", "orglab.formats:Org")
     folder = laboratory / "reports" / "digits"
     before = (folder / "report.md").read_bytes()
     done = spikebench(*report, cwd=laboratory)
-    assert done.returncode == 2 and "SPIKEBENCH_TRUST=mylab.formats" in done.stderr and not done.stdout
-    done = spikebench(*report, cwd=laboratory, SPIKEBENCH_TRUST="mylab")
+    assert done.returncode == 2 and "SPIKEBENCH_TRUST=orglab.formats" in done.stderr and not done.stdout
+    done = spikebench(*report, cwd=laboratory, SPIKEBENCH_TRUST="orglab")
     assert done.returncode == 0 and done.stdout.startswith("| ANN | 1 | "), done.stderr
     assert (folder / "report.org").read_text() == "#+title: Digits 8x8, small convnet: ReLU, LIF, PLIF, CLIF\n"
     assert (folder / "report.md").read_bytes() == before

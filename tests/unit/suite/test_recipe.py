@@ -15,7 +15,7 @@ from bench.runs.provenance import code_digest
 from bench.suite.load import load_suite
 from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec
 from bench.train.schedule import schedule_factor
-from bench.train.step import build_optimizer, compute_loss
+from bench.train.step import build_loss, build_optimizer
 
 LION = '''"""Lion."""
 
@@ -197,7 +197,7 @@ def test_one_file_of_somebody_else_is_an_optimiser_a_schedule_a_loss_or_an_augme
     assert optimizer.defaults["betas"] == (0.95, 0.98)
     factor = schedule_factor(spec.train.schedule, 4, 10)
     assert [factor(step) for step in (4, 20)] == [0.5, 0.75]  # half-way up in the first epoch, half-way down
-    assert compute_loss(torch.zeros(2, 3, 4), torch.arange(3), spec.train.loss).item() == pytest.approx(3 / 4)
+    assert build_loss(spec.train.loss).of(torch.zeros(2, 3, 4), torch.arange(3)).item() == pytest.approx(3 / 4)
     augmenter = build_augmenter(spec.train.augment, classes=4, image_size=(8, 8))
     images = augmenter.on_normalised(torch.zeros(2, 1, 8, 8), torch.Generator().manual_seed(0))
     assert torch.equal(images, 0.1 * torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
