@@ -1,6 +1,7 @@
 """Imports point one way: parsed from the source, so that no test run can miss one."""
 
 import ast
+import re
 import subprocess
 import sys
 
@@ -96,3 +97,16 @@ def test_a_name_is_handed_on_by_the_faces_of_packages_alone():
         if alias.asname == alias.name
     ]
     assert not handed_on
+
+
+def test_the_map_for_contributors_is_in_this_order():
+    lines = (ROOT / "CONTRIBUTING.md").read_text("utf-8").split("## The life")[0].splitlines()
+    named = [
+        name
+        for line in lines
+        if line.startswith("| `")
+        for name in re.findall(r"`(\w+)(?:/|\.py)`", line.split("|")[1])
+    ]
+    assert named == [
+        name for name in ORDER[""] if (BENCH / name).is_dir() or name in ("errors", "seeding", "sequences")
+    ]

@@ -1,7 +1,5 @@
 """Memory: a price by size, and what a network costs when its accesses are charged."""
 
-from pathlib import Path
-
 import pytest
 from support.energy import CLIF, SAMPLES, STEM_MACS, SYNOPS, T, ann, conv, network, neuron, stem
 
@@ -159,7 +157,7 @@ def test_the_part_that_spikes_cause_leaves_out_what_happens_anyway():
         ("base_pj = 3", "sizes_bytes = [8, 4], pj = [1, 2]", r"sizes_bytes must grow"),
     ],
 )
-def test_a_wrong_memory_is_named(tmp_path: Path, old, new, message):
+def test_a_wrong_memory_is_named(tmp_path, old, new, message):
     path = tmp_path / "mine.toml"
     assert old in TABLE
     path.write_text(TABLE.replace(old, new))
@@ -174,7 +172,7 @@ def test_a_price_times_a_factor_is_that_at_every_size():
 
 
 @pytest.mark.parametrize("table", ["horowitz-fp32", "lemaire"])
-def test_what_the_network_is_given_does_not_grow_with_its_firing_rate(table: str) -> None:
+def test_what_the_network_is_given_does_not_grow_with_its_firing_rate(table):
     """Events at the input cost what they cost; break-even is about the spikes that the network makes."""
     given = estimate_energy(network(layers=[conv(name="first", network_input=True), conv()]), table)
     inner = estimate_energy(network(layers=[conv(name="first"), conv()]), table)

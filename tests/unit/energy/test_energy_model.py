@@ -1,13 +1,9 @@
 """Energy of a two-layer network, worked out by hand under every table."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 from bench.energy.estimate import estimate_energy
-from bench.energy.table import CostTable, load_table, table_names
+from bench.energy.table import load_table, table_names
 from bench.records.counts import Counts, LayerCount, NeuronCount, OtherOps
 
 LIF = {"mul": 2.0, "add": 1.0, "sub": 1.0, "compare": 1.0}
@@ -15,8 +11,8 @@ CLIF = {"mul": 4.0, "add": 3.0, "sub": 1.0, "compare": 1.0, "sigmoid": 2.0}
 SAMPLES, TIMESTEPS = 10, 4
 
 
-def layer(**changes: Any) -> LayerCount:
-    fields: dict[str, Any] = {
+def layer(**changes):
+    fields = {
         "name": "fc",
         "kind": "linear",
         "input_kind": "binary",
@@ -48,7 +44,7 @@ BIAS = [
 ]
 
 
-def neuron(ops: dict[str, float], name: str = "lif", timesteps: int = TIMESTEPS) -> NeuronCount:
+def neuron(ops, name="lif", timesteps=TIMESTEPS):
     return NeuronCount(
         name="neuron",
         neuron=name,
@@ -62,8 +58,8 @@ def neuron(ops: dict[str, float], name: str = "lif", timesteps: int = TIMESTEPS)
     )
 
 
-def counts(**changes: Any) -> Counts:
-    fields: dict[str, Any] = {
+def counts(**changes):
+    fields = {
         "samples": SAMPLES,
         "timesteps": TIMESTEPS,
         "layers": [STEM, layer()],
@@ -89,7 +85,7 @@ PRICES = {
 
 
 @pytest.mark.parametrize("table", sorted(PRICES))
-def test_a_two_layer_network_by_hand(table: str) -> None:
+def test_a_two_layer_network_by_hand(table):
     add, mul = PRICES[table]
     mac = add + mul
     found = estimate_energy(counts(), table)
@@ -116,14 +112,14 @@ def test_a_two_layer_network_by_hand(table: str) -> None:
     assert (found.memory_pj_per_sample, found.addressing_pj_per_sample, found.unpriced) == (None, None, ())
 
 
-def test_fp32_in_plain_numbers() -> None:
+def test_fp32_in_plain_numbers():
     found = estimate_energy(counts(), "horowitz-fp32")
     assert found.synapse_pj_per_sample == pytest.approx(1867.0)
     assert found.neuron_pj_per_sample == pytest.approx(323.2)
     assert found.total_pj_per_sample == pytest.approx(1867.0 + 54 + 147.2 + 6.3 + 9.9 + 32.0 + 323.2)
 
 
-def test_the_headline_follows_the_rule_that_was_chosen() -> None:
+def test_the_headline_follows_the_rule_that_was_chosen():
     dense = estimate_energy(counts(), "horowitz-fp32")
     skipping = estimate_energy(counts(), "horowitz-fp32", zero_skipping=True)
     assert skipping.synapse_pj_per_sample == dense.synapse_zero_skipping_pj_per_sample == pytest.approx(1407.0)
@@ -132,7 +128,7 @@ def test_the_headline_follows_the_rule_that_was_chosen() -> None:
     assert skipping.layers[0].operations_per_sample == 300 and dense.layers[0].operations_per_sample == 400
 
 
-def test_graded_layers_pay_an_accumulate_per_level_and_show_the_macs() -> None:
+def test_graded_layers_pay_an_accumulate_per_level_and_show_the_macs():
     graded = layer(input_kind="graded", input_unit=0.25, input_levels=4, graded_acs_total=900)
     (row,) = estimate_energy(counts(layers=[graded]), "horowitz-fp32").layers
     assert (row.operation, row.operations_per_sample) == ("ac", 90)
@@ -140,12 +136,12 @@ def test_graded_layers_pay_an_accumulate_per_level_and_show_the_macs() -> None:
     assert row.effective_mac_pj_per_sample == pytest.approx(30 * 4.6)
 
 
-def test_ternary_layers_pay_one_accumulate_per_synop() -> None:
+def test_ternary_layers_pay_one_accumulate_per_synop():
     (row,) = estimate_energy(counts(layers=[layer(input_kind="ternary")]), "horowitz-fp32").layers
     assert (row.operation, row.pj_per_sample) == ("ac", pytest.approx(27.0))
 
 
-def test_a_static_image_anns_energy_knows_no_timesteps_of_other_entries() -> None:
+def test_a_static_image_anns_energy_knows_no_timesteps_of_other_entries():
     relu = neuron({"compare": 1.0}, "relu", timesteps=1)
     ann = layer(input_kind="analog", timesteps=1, dense_macs_total=400)
     once = [OtherOps(name="fc", column="bias", ops_per_sample={"add": 5})]
@@ -163,7 +159,7 @@ def test_a_static_image_anns_energy_knows_no_timesteps_of_other_entries() -> Non
 
 
 @pytest.mark.parametrize("table", sorted(PRICES))
-def test_a_clif_update_costs_more_than_a_lif_update_even_with_free_sigmoids(table: str) -> None:
+def test_a_clif_update_costs_more_than_a_lif_update_even_with_free_sigmoids(table):
     lif = estimate_energy(counts(), table)
     clif = estimate_energy(counts(neurons=[neuron(CLIF, "clif")]), table)
     assert clif.neuron_pj_per_sample > lif.neuron_pj_per_sample
@@ -173,13 +169,13 @@ def test_a_clif_update_costs_more_than_a_lif_update_even_with_free_sigmoids(tabl
     assert clif.total_sigmoid_tenfold_pj_per_sample - clif.total_pj_per_sample == pytest.approx(9 * sigmoids)
 
 
-def without(table: str, *operations: str) -> CostTable:
+def without(table, *operations):
     full = load_table(table)
     prices = {name: price for name, price in full.operation_pj.items() if name not in operations}
     return full.model_copy(update={"operation_pj": prices})
 
 
-def test_an_operation_without_a_price_is_not_available_rather_than_free() -> None:
+def test_an_operation_without_a_price_is_not_available_rather_than_free():
     found = estimate_energy(counts(neurons=[neuron(CLIF, "clif")]), without("horowitz-fp32", "sigmoid"))
     assert found.neuron_pj_per_sample is None
     assert found.total_pj_per_sample is None and found.total_cached_pj_per_sample is None
@@ -189,21 +185,21 @@ def test_an_operation_without_a_price_is_not_available_rather_than_free() -> Non
     assert found.unpriced == ("neuron: sigmoid",)
 
 
-def test_a_table_of_synops_has_no_price_for_an_analog_layer_and_keeps_the_spiking_ones() -> None:
+def test_a_table_of_synops_has_no_price_for_an_analog_layer_and_keeps_the_spiking_ones():
     found = estimate_energy(counts(), without("horowitz-fp32", "mac"))
     assert found.synapse_pj_per_sample is None and found.total_pj_per_sample is None
     assert [row.pj_per_sample for row in found.layers] == [None, pytest.approx(27.0)]
     assert found.unpriced == ("stem: mac",)
 
 
-def test_no_work_costs_nothing_even_without_a_price() -> None:
+def test_no_work_costs_nothing_even_without_a_price():
     silent = layer(effective_synops_total=0, input_nonzero_total=0)
     empty = counts(layers=[silent], neurons=[neuron({"sigmoid": 0.0})], other_ops=[])
     found = estimate_energy(empty, without("horowitz-fp32", "ac", "sigmoid"))
     assert found.total_pj_per_sample == 0.0 and found.unpriced == ()
 
 
-def test_work_that_was_not_counted_leaves_no_total() -> None:
+def test_work_that_was_not_counted_leaves_no_total():
     found = estimate_energy(counts(not_counted=["attention: aten.bmm"]), "horowitz-fp32")
     assert found.not_counted == ("attention: aten.bmm",)
     totals = [getattr(found, name) for name in dir(found) if name.startswith("total_")]
@@ -212,7 +208,7 @@ def test_work_that_was_not_counted_leaves_no_total() -> None:
     assert found.synapse_pj_per_sample is None and found.synapse_zero_skipping_pj_per_sample is None
 
 
-def test_energy_is_linear_in_what_was_counted() -> None:
+def test_energy_is_linear_in_what_was_counted():
     twice = [row.model_copy(update={"samples": SAMPLES // 2}) for row in counts().layers]
     for table in table_names():
         one = estimate_energy(counts(), table).synapse_pj_per_sample

@@ -1,9 +1,6 @@
 """Cost tables: the prices they hold, and what is said about a file that is wrong."""
 
-from __future__ import annotations
-
 import tracemalloc
-from pathlib import Path
 
 import pytest
 
@@ -27,7 +24,7 @@ mac = 2.5
 
 
 @pytest.mark.parametrize("precision", sorted(HOROWITZ))
-def test_horowitz_prices(precision: str) -> None:
+def test_horowitz_prices(precision):
     table = load_table(f"horowitz-{precision}")
     add, multiply = HOROWITZ[precision]
     prices = table.operation_pj
@@ -39,24 +36,24 @@ def test_horowitz_prices(precision: str) -> None:
     assert (table.node_nm, table.precision) == (45, precision)
 
 
-def test_mac_prices_are_the_ones_usually_quoted() -> None:
+def test_mac_prices_are_the_ones_usually_quoted():
     quoted = {"fp32": (4.6, 0.9), "fp16": (1.5, 0.4), "int8": (0.23, 0.03), "int32": (3.2, 0.1)}
     for precision, prices in quoted.items():
         table = load_table(f"horowitz-{precision}").operation_pj
         assert (table["mac"], table["ac"]) == prices
 
 
-def test_tables_are_found_by_file_name() -> None:
+def test_tables_are_found_by_file_name():
     assert {f"horowitz-{precision}" for precision in HOROWITZ} <= set(table_names())
     assert all(load_table(name).name == name for name in table_names())
 
 
-def test_every_operation_that_counting_finds_is_a_word_that_tables_know() -> None:
+def test_every_operation_that_counting_finds_is_a_word_that_tables_know():
     assert elementary_operations() <= set(OPERATIONS)
     assert COMPARISONS.isdisjoint(OPERATIONS)
 
 
-def test_a_users_own_table(tmp_path: Path) -> None:
+def test_a_users_own_table(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
     table = load_table(path)
@@ -64,7 +61,7 @@ def test_a_users_own_table(tmp_path: Path) -> None:
     assert load_table(str(path)) == table
 
 
-def test_an_unknown_name_gets_the_nearest_one() -> None:
+def test_an_unknown_name_gets_the_nearest_one():
     with pytest.raises(UnknownNameError, match=r"unknown table 'horowitz-fp23'; did you mean 'horowitz-fp32'\?"):
         load_table("horowitz-fp23")
 
@@ -97,7 +94,7 @@ def test_an_unknown_name_gets_the_nearest_one() -> None:
         ),
     ],
 )
-def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, old: str, new: str, message: str) -> None:
+def test_a_wrong_file_is_named_with_its_key(tmp_path, old, new, message):
     path = tmp_path / "mine.toml"
     assert old in GOOD
     path.write_text(GOOD.replace(old, new))
@@ -106,7 +103,7 @@ def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, old: str, new: str, 
     assert str(path) in str(caught.value)
 
 
-def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_a_file_are_told_at_once(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text(GOOD.replace("ac = 1", "ac = -1").replace("node_nm = 7", "node_nm = 0"))
     with pytest.raises(TableError) as caught:
@@ -114,7 +111,7 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(TableError, match=r"gone\.toml: cannot be read: No such file.*horowitz-fp32"):
         load_table(tmp_path / "gone.toml")
     binary = tmp_path / "binary.toml"
@@ -131,7 +128,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
         load_table(folder)
 
 
-def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
+def test_a_huge_file_is_refused_without_reading_it(tmp_path):
     path = tmp_path / "huge.toml"
     with path.open("wb") as file:
         file.truncate(100 * 2**20)
@@ -144,7 +141,7 @@ def test_a_huge_file_is_refused_without_reading_it(tmp_path: Path) -> None:
         tracemalloc.stop()
 
 
-def test_of_very_many_problems_the_first_are_told(tmp_path: Path) -> None:
+def test_of_very_many_problems_the_first_are_told(tmp_path):
     path = tmp_path / "mine.toml"
     path.write_text("\n".join(f"key{n} = 1" for n in range(3000)) + GOOD)
     with pytest.raises(TableError, match=r"and 2,900 more problems$") as caught:

@@ -1,11 +1,9 @@
 """What is counted of whole networks: time, kinds, neurons of any library, failures."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from support.measured import Model, column, images, spikes
-from torch import Tensor, nn
+from torch import nn
 
 from bench.errors import BenchError
 from bench.measure.counting.count import count_operations
@@ -18,7 +16,7 @@ from bench.neurons.lif import LIF
 from bench.sequences import repeat
 
 
-def test_a_static_stem_is_charged_at_every_timestep() -> None:
+def test_a_static_stem_is_charged_at_every_timestep():
     model = build_model("convnet", neuron="lif", in_channels=3, classes=10, image_size=8, weight_seed=0, width=4)
     x = torch.rand(2, 3, 8, 8)
     cached = count_operations(model, [x.expand(5, 2, 3, 8, 8)], input_kind="analog")
@@ -33,21 +31,21 @@ def test_a_static_stem_is_charged_at_every_timestep() -> None:
 
 
 @pytest.mark.parametrize(("name", "neuron"), [("convnet", "clif"), ("resnet18", "relu"), ("vgg11", "lif")])
-def test_dense_macs_equal_fvcores_in_every_layer(name: str, neuron: str) -> None:
+def test_dense_macs_equal_fvcores_in_every_layer(name, neuron):
     model = build_model(name, neuron=neuron, in_channels=2, classes=5, image_size=32, weight_seed=0)
     x = torch.rand(2, 1, 2, 32, 32)
     counts = count_operations(model, [x])
     assert {layer.name: layer.dense_macs_total for layer in counts.layers} == fvcore_macs(model, x)
 
 
-def test_fvcore_counts_a_cached_stem_once() -> None:
+def test_fvcore_counts_a_cached_stem_once():
     model = build_model("convnet", neuron="lif", in_channels=3, classes=10, image_size=8, weight_seed=0)
     x = repeat(torch.rand(2, 3, 8, 8), 5)
     stem = count_operations(model, [x]).layers[0]
     assert 5 * fvcore_macs(model, x)[stem.name] == fvcore_macs(model, x.clone())[stem.name] == stem.dense_macs_total
 
 
-def test_counts_are_independent_of_batch_size_and_layout() -> None:
+def test_counts_are_independent_of_batch_size_and_layout():
     model = build_model("vgg11", neuron="clif", in_channels=2, classes=5, image_size=32, weight_seed=0)
     x = 4 * spikes(2, 6, 2, 32, 32)
     whole = count_operations(model, [x])
@@ -56,7 +54,7 @@ def test_counts_are_independent_of_batch_size_and_layout() -> None:
     assert whole.samples == 6 and whole.timesteps == 2
 
 
-def test_spikes_rates_and_parameters_of_a_neuron() -> None:
+def test_spikes_rates_and_parameters_of_a_neuron():
     model = build_model("convnet", neuron="plif", in_channels=1, classes=2, image_size=8, width=2, stages=1)
     fired = []
     model.stages[0].neuron.register_forward_hook(lambda module, args, output: fired.append(output))
@@ -69,7 +67,7 @@ def test_spikes_rates_and_parameters_of_a_neuron() -> None:
     assert counts.firing_rate == neuron.firing_rate
 
 
-def test_kinds_along_a_spiking_network() -> None:
+def test_kinds_along_a_spiking_network():
     model = build_model("vgg11", neuron="lif", in_channels=3, classes=10, image_size=32, weight_seed=0)
     counts = count_operations(model, [9 * torch.rand(2, 2, 3, 32, 32)], input_kind="analog")
     kinds = {layer.name: (layer.input_kind, layer.input_unit) for layer in counts.layers}
@@ -81,11 +79,11 @@ def test_kinds_along_a_spiking_network() -> None:
 class ForeignLIF(nn.Module):
     """A neuron as other libraries write it: one step a call, state on the module."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
-        self.v: Tensor | None = None
+        self.v = None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x):
         v = torch.zeros_like(x) if self.v is None else self.v
         u = 0.5 * v + x
         s = (u - 1.0 >= 0).float()
@@ -93,12 +91,12 @@ class ForeignLIF(nn.Module):
         return s
 
 
-def stepped(m: nn.Module, x: Tensor) -> Tensor:
+def stepped(m, x):
     m.lif.v = None
     return torch.stack([m.fc(m.lif(m.conv(x)).flatten(1)) for _ in range(4)]).mean(0)
 
 
-def test_a_foreign_network_that_makes_its_own_time() -> None:
+def test_a_foreign_network_that_makes_its_own_time():
     model = Model(stepped, conv=nn.Conv2d(1, 2, 3, padding=1), lif=ForeignLIF(), fc=nn.Linear(32, 3))
     x = [3 * torch.rand(5, 1, 4, 4), 3 * torch.rand(2, 1, 4, 4)]
     counts = count_operations(model, x, time_axis=None, input_kind="analog")
@@ -114,13 +112,13 @@ def test_a_foreign_network_that_makes_its_own_time() -> None:
     assert counts.not_counted == []
 
 
-def test_a_foreign_network_is_counted_like_ours() -> None:
+def test_a_foreign_network_is_counted_like_ours():
     torch.manual_seed(0)
     conv, fc = nn.Conv2d(1, 2, 3, padding=1), nn.Linear(32, 3)
     x = 3 * torch.rand(5, 1, 4, 4)
     theirs = count_operations(Model(stepped, conv=conv, lif=ForeignLIF(), fc=fc), [x], None, "analog")
 
-    def run(m: nn.Module, x: Tensor) -> Tensor:
+    def run(m, x):
         y = m.lif(m.conv(x.flatten(0, 1)).unflatten(0, (4, 5)))
         return m.fc(y.flatten(2))
 
@@ -129,7 +127,7 @@ def test_a_foreign_network_is_counted_like_ours() -> None:
     assert ours.neurons[0].spikes_total == theirs.neurons[0].spikes_total
 
 
-def test_one_module_at_two_shapes_is_counted_apart() -> None:
+def test_one_module_at_two_shapes_is_counted_apart():
     model = Model(lambda m, x: m.act(m.conv(m.act(m.conv(x)))), conv=nn.Conv2d(1, 1, 3), act=nn.ReLU())
     counts = images(model, torch.rand(2, 1, 7, 7))
     assert [(layer.name, layer.input_shape) for layer in counts.layers] == [("conv", (1, 7, 7)), ("conv #2", (1, 5, 5))]
@@ -137,7 +135,7 @@ def test_one_module_at_two_shapes_is_counted_apart() -> None:
     assert not any(neuron.spiking for neuron in counts.neurons)
 
 
-def test_in_place_activations_and_channels_last() -> None:
+def test_in_place_activations_and_channels_last():
     model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU(inplace=True), nn.Conv2d(3, 2, 3))
     x = torch.rand(2, 2, 8, 8)
     plain = images(model, x)
@@ -146,8 +144,8 @@ def test_in_place_activations_and_channels_last() -> None:
     assert column(plain, "norm") == {} and plain.layers[1].input_kind == "analog"
 
 
-def test_hooks_are_gone_after_a_failure_and_the_counts_are_refused() -> None:
-    def fail(m: nn.Module, x: Tensor) -> Tensor:
+def test_hooks_are_gone_after_a_failure_and_the_counts_are_refused():
+    def fail(m, x):
         m.conv(x)
         raise RuntimeError("no")
 
@@ -164,7 +162,7 @@ def test_hooks_are_gone_after_a_failure_and_the_counts_are_refused() -> None:
     assert all(module.training for module in model.modules())
 
 
-def test_counting_changes_no_output() -> None:
+def test_counting_changes_no_output():
     model = build_model("resnet18", neuron="clif", in_channels=3, classes=10, image_size=16, weight_seed=0).eval()
     x = torch.rand(2, 1, 3, 16, 16)
     with torch.no_grad():
@@ -174,7 +172,7 @@ def test_counting_changes_no_output() -> None:
     assert torch.equal(plain, first) and torch.equal(plain, second)
 
 
-def test_what_cannot_be_counted_says_why() -> None:
+def test_what_cannot_be_counted_says_why():
     with pytest.raises(BenchError, match="no batch was counted"):
         count_operations(nn.Linear(2, 2), [])
     with pytest.raises(BenchError, match="every batch should have 3 timesteps"):
@@ -196,5 +194,5 @@ def test_what_cannot_be_counted_says_why() -> None:
     ],
     ids=lambda x: f"{x.dtype} {list(x.shape)}",
 )
-def test_non_zeros_are_counted_as_torch_counts_them(x: Tensor) -> None:
+def test_non_zeros_are_counted_as_torch_counts_them(x):
     assert int(count_nonzero(x)) == int(torch.count_nonzero(x))

@@ -1,7 +1,5 @@
 """Accuracy, counted or not."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn
@@ -15,7 +13,7 @@ from bench.measure.evaluate import evaluate
 class Pass(nn.Module):
     """Logits are the input."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x):
         return x * 1.0
 
 
@@ -24,7 +22,7 @@ LOGITS = torch.tensor([[[1.0, 0.0], [0.0, 2.0]], [[0.0, 3.0], [3.0, 0.0]], [[0.0
 LABELS = torch.tensor([1, 1])
 
 
-def test_prediction_is_the_mean_of_the_logits_so_far() -> None:
+def test_prediction_is_the_mean_of_the_logits_so_far():
     result = evaluate(Pass(), [(LOGITS, LABELS), (LOGITS[:, :1], LABELS[:1])])
     assert result.samples == 3
     assert result.accuracy_by_timestep == [1 / 3, 2 / 3, 2 / 3]
@@ -33,7 +31,7 @@ def test_prediction_is_the_mean_of_the_logits_so_far() -> None:
     assert result.mean_loss is None
 
 
-def test_the_loss_is_a_mean_over_samples_not_batches() -> None:
+def test_the_loss_is_a_mean_over_samples_not_batches():
     result = evaluate(
         Pass(),
         [(LOGITS, LABELS), (LOGITS[:, :1] + 1, LABELS[:1])],
@@ -42,7 +40,7 @@ def test_the_loss_is_a_mean_over_samples_not_batches() -> None:
     assert result.mean_loss == pytest.approx((2 * LOGITS.mean() + (LOGITS[:, :1] + 1).mean()) / 3)
 
 
-def test_training_flags_come_back_and_autocast_is_off() -> None:
+def test_training_flags_come_back_and_autocast_is_off():
     model = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.Dropout(), nn.Linear(2, 2)))
     model[1].eval()
     seen = []
@@ -53,14 +51,14 @@ def test_training_flags_come_back_and_autocast_is_off() -> None:
     assert [module.training for module in model.modules()] == [True, True, False, False, False]
 
 
-def test_outputs_that_are_not_finite_and_empty_data_are_errors() -> None:
+def test_outputs_that_are_not_finite_and_empty_data_are_errors():
     with pytest.raises(RunFailedError, match="not finite"):
         evaluate(Pass(), [(LOGITS * float("nan"), LABELS)])
     with pytest.raises(DataError, match="no samples"):
         evaluate(Pass(), [])
 
 
-def test_accuracy_and_counts_come_from_the_same_passes() -> None:
+def test_accuracy_and_counts_come_from_the_same_passes():
     model = nn.Linear(2, 2)
     calls = []
     model.register_forward_hook(lambda module, args, output: calls.append(args[0].shape[1]))
@@ -72,7 +70,7 @@ def test_accuracy_and_counts_come_from_the_same_passes() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 9])
-def test_counting_stops_at_the_stated_number_of_samples(limit: int) -> None:
+def test_counting_stops_at_the_stated_number_of_samples(limit):
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     x = torch.arange(24.0).reshape(3, 4, 2) % 5
     with Counter(model, samples=limit) as counter:

@@ -1,7 +1,5 @@
 """The kind of a layer's inputs, decided over a whole evaluation."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,16 +9,15 @@ from torch import nn
 from bench.errors import BenchError
 from bench.measure.counting.count import count_operations
 from bench.measure.counting.kinds import InputTally
-from bench.records.counts import LayerCount
 
 
-def count(*batches: torch.Tensor, outputs: int = 3, **options: str) -> LayerCount:
+def count(*batches, outputs=3, **options):
     layer = nn.Linear(batches[0].shape[-1], outputs, bias=False)
     (found,) = count_operations(layer, batches, time_axis=None, **options).layers
     return found
 
 
-def row(*values: float) -> torch.Tensor:
+def row(*values):
     return torch.tensor([values], dtype=torch.float32)
 
 
@@ -41,7 +38,7 @@ def row(*values: float) -> torch.Tensor:
         ([row(0.1234, 0.777, 3.1)], "analog", None, None, None),
     ],
 )
-def test_kinds(batches: list[torch.Tensor], kind: str, unit: float | None, levels: int | None, acs: int | None) -> None:
+def test_kinds(batches, kind, unit, levels, acs):
     found = count(*batches)
     assert found.input_kind == kind
     assert found.input_unit == (None if unit is None else pytest.approx(unit, rel=1e-5))
@@ -55,9 +52,7 @@ def test_kinds(batches: list[torch.Tensor], kind: str, unit: float | None, level
     st.sampled_from([1.0, 0.25, 1 / 3, 1 / 9, 0.7]),
     st.randoms(use_true_random=False),
 )
-def test_multiples_of_a_unit_are_summed_exactly_in_any_order(
-    rows: list[list[int]], unit: float, random: object
-) -> None:
+def test_multiples_of_a_unit_are_summed_exactly_in_any_order(rows, unit, random):
     batches = [torch.tensor([levels]) * unit for levels in rows]
     whole = count(torch.cat(batches))
     random.shuffle(batches)  # type: ignore[attr-defined]
@@ -70,7 +65,7 @@ def test_multiples_of_a_unit_are_summed_exactly_in_any_order(
         assert parts.graded_acs_total * parts.input_unit == pytest.approx(weight, rel=1e-4)
 
 
-def test_third_parts_from_pooling_are_levels_in_spite_of_rounding() -> None:
+def test_third_parts_from_pooling_are_levels_in_spite_of_rounding():
     spikes = (torch.rand(4, 2, 9, 9, generator=torch.Generator().manual_seed(0)) < 0.3).float()
     pooled = nn.functional.avg_pool2d(spikes, 3)
     (found,) = count_operations(nn.Conv2d(2, 5, 1), [pooled], time_axis=None).layers
@@ -78,7 +73,7 @@ def test_third_parts_from_pooling_are_levels_in_spite_of_rounding() -> None:
     assert found.graded_acs_total == int(spikes.sum()) * 5
 
 
-def test_the_caller_knows_what_the_networks_input_is() -> None:
+def test_the_caller_knows_what_the_networks_input_is():
     assert count(row(0, 1, 1), input_kind="analog").input_kind == "analog"
     assert count(row(0, 1, 1), input_kind="graded").input_kind == "binary"
     assert count(row(0, 1, 3), input_kind="graded").input_kind == "graded"
@@ -86,7 +81,7 @@ def test_the_caller_knows_what_the_networks_input_is() -> None:
         count(row(0, 1, 3), input_kind="binary")
 
 
-def test_event_counts_are_levels_of_one_however_high() -> None:
+def test_event_counts_are_levels_of_one_however_high():
     """Said to be graded, whole numbers need no common unit to be found and know no highest level."""
     found = count(row(0, 1, 2000), row(4, 0, 70), input_kind="graded")
     assert (found.input_kind, found.input_unit, found.input_levels) == ("graded", 1.0, 2000)
@@ -97,13 +92,13 @@ def test_event_counts_are_levels_of_one_however_high() -> None:
     assert count(row(0.5, 1000.25, 0), input_kind="graded").input_kind == "analog"  # no counts, whatever was said
 
 
-def test_the_levels_of_later_layers_are_still_limited() -> None:
+def test_the_levels_of_later_layers_are_still_limited():
     model = nn.Sequential(nn.Identity(), nn.Linear(3, 2, bias=False))
     first = count_operations(model, [row(0, 1, 200)], time_axis=None, input_kind="graded").layers[0]
     assert first.input_kind == "graded" and first.network_input
 
 
-def test_a_claim_is_about_the_networks_input_alone() -> None:
+def test_a_claim_is_about_the_networks_input_alone():
     model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
     with torch.no_grad():
         model[0].weight.copy_(torch.eye(2))
@@ -111,7 +106,7 @@ def test_a_claim_is_about_the_networks_input_alone() -> None:
     assert (first.input_kind, second.input_kind) == ("analog", "binary")
 
 
-def test_few_levels_that_descend_from_weights_are_analog() -> None:
+def test_few_levels_that_descend_from_weights_are_analog():
     model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
     with torch.no_grad():
         model[0].weight.copy_(torch.eye(2))
@@ -119,14 +114,14 @@ def test_few_levels_that_descend_from_weights_are_analog() -> None:
     assert (first.input_kind, second.input_kind) == ("graded", "analog")
 
 
-def test_not_a_number_is_refused() -> None:
+def test_not_a_number_is_refused():
     with pytest.raises(BenchError, match="linear: its input is not a number"):
         count(row(0, 1, float("nan")))
     with pytest.raises(BenchError, match="not a number"):
         count(row(0.123, 1.77, 3.14), row(0, 1, float("nan")))
 
 
-def test_large_inputs_are_counted_in_pieces() -> None:
+def test_large_inputs_are_counted_in_pieces():
     tally = InputTally("layer", 0)
     tally.add(torch.full((70_000, 3), 2.0))
     found = tally.decide(None)

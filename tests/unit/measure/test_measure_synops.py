@@ -1,7 +1,5 @@
 """Synaptic operations against a loop over every (input, weight) pair, and against known values."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np
@@ -13,14 +11,13 @@ from torch import nn
 
 from bench.measure.counting.count import count_operations
 from bench.measure.counting.synops import dense_macs, fan_out_map
-from bench.records.counts import LayerCount
 
 CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
 NUMPY_PAD = {"zeros": "constant", "circular": "wrap", "reflect": "reflect", "replicate": "edge"}
 
 
-def pairs_of_convolution(layer: nn.Conv2d, x: np.ndarray, out_shape: tuple[int, ...]) -> tuple[int, int, int]:
+def pairs_of_convolution(layer, x, out_shape):
     """(effective, dense, dense valid) of one sample x [C, *spatial], pair by pair."""
     rank = x.ndim - 1
     before_after = layer._reversed_padding_repeated_twice
@@ -42,7 +39,7 @@ def pairs_of_convolution(layer: nn.Conv2d, x: np.ndarray, out_shape: tuple[int, 
     return effective, dense, valid
 
 
-def pairs_of_transposed(layer: nn.ConvTranspose2d, x: np.ndarray, out_shape: tuple[int, ...]) -> tuple[int, int, int]:
+def pairs_of_transposed(layer, x, out_shape):
     outputs_per_input = layer.out_channels // layer.groups
     effective = dense = valid = 0
     for source in itertools.product(*map(range, x.shape)):
@@ -58,13 +55,13 @@ def pairs_of_transposed(layer: nn.ConvTranspose2d, x: np.ndarray, out_shape: tup
     return effective, dense, valid
 
 
-def only_layer(model: nn.Module, *inputs: torch.Tensor, time_axis: int | None = None) -> LayerCount:
+def only_layer(model, *inputs, time_axis=None):
     (layer,) = count_operations(model, inputs, time_axis=time_axis).layers
     return layer
 
 
 @st.composite
-def convolutions(draw: st.DrawFn) -> tuple[nn.Module, torch.Tensor]:
+def convolutions(draw):
     rank = draw(st.sampled_from([1, 2, 2, 3]))
     transposed = rank < 3 and draw(st.booleans())
     groups = draw(st.sampled_from([1, 2]))
@@ -94,7 +91,7 @@ def convolutions(draw: st.DrawFn) -> tuple[nn.Module, torch.Tensor]:
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
 @settings(max_examples=150, deadline=None)
 @given(convolutions())
-def test_synops_equal_a_loop_over_every_pair(case: tuple[nn.Module, torch.Tensor]) -> None:
+def test_synops_equal_a_loop_over_every_pair(case):
     layer, x = case
     count = only_layer(layer, x)
     loop = pairs_of_transposed if "transpose" in count.kind else pairs_of_convolution
@@ -105,7 +102,7 @@ def test_synops_equal_a_loop_over_every_pair(case: tuple[nn.Module, torch.Tensor
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 6), st.integers(0, 2**16))
-def test_linear_synops_are_spikes_times_outputs(n: int, inputs: int, outputs: int, seed: int) -> None:
+def test_linear_synops_are_spikes_times_outputs(n, inputs, outputs, seed):
     x = (torch.rand(n, inputs, generator=torch.Generator().manual_seed(seed)) < 0.5).float()
     count = only_layer(nn.Linear(inputs, outputs), x)
     assert count.effective_synops_total == int(x.sum()) * outputs
@@ -113,47 +110,47 @@ def test_linear_synops_are_spikes_times_outputs(n: int, inputs: int, outputs: in
 
 
 @pytest.mark.parametrize(("stride", "dense", "valid"), [(1, 294_912, 247_808), (2, 73_728, 61_952)])
-def test_known_values_of_a_3x3_convolution(stride: int, dense: int, valid: int) -> None:
+def test_known_values_of_a_3x3_convolution(stride, dense, valid):
     count = only_layer(nn.Conv2d(16, 32, 3, stride, 1), torch.ones(3, 16, 8, 8))
     assert (count.dense_macs_per_sample, count.dense_macs_valid_per_sample) == (dense, valid)
     assert count.effective_synops_per_sample == valid
 
 
-def test_depthwise_dense_macs() -> None:
+def test_depthwise_dense_macs():
     count = only_layer(nn.Conv2d(16, 16, 3, 1, 1, groups=16), torch.ones(4, 16, 8, 8))
     assert (count.dense_macs_total, count.dense_macs_valid_total) == (36_864, 30_976)
 
 
-def test_strided_1x1_convolution_meets_a_quarter_of_its_inputs() -> None:
+def test_strided_1x1_convolution_meets_a_quarter_of_its_inputs():
     map_ = fan_out_map(nn.Conv2d(4, 1, 1, stride=2), (4, 8, 8), (1, 4, 4))
     assert map_.double().mean() == 0.25
 
 
-def test_fan_out_is_made_of_integers_and_needs_no_grad_mode() -> None:
+def test_fan_out_is_made_of_integers_and_needs_no_grad_mode():
     with torch.inference_mode():
         map_ = fan_out_map(nn.Conv2d(1, 5, 3, padding=1), (1, 3, 3), (5, 3, 3))
     assert map_.tolist() == [[20, 30, 20], [30, 45, 30], [20, 30, 20]]
 
 
-def test_transposed_dense_macs_count_every_input_and_tap() -> None:
+def test_transposed_dense_macs_count_every_input_and_tap():
     layer = nn.ConvTranspose2d(3, 4, 2, stride=2)
     assert dense_macs(layer, (3, 5, 5), (4, 10, 10)) == 3 * 4 * 4 * 25
 
 
-def test_a_requested_output_size_is_respected() -> None:
+def test_a_requested_output_size_is_respected():
     class Sized(nn.Module):
-        def __init__(self) -> None:
+        def __init__(self):
             super().__init__()
             self.up = nn.ConvTranspose1d(1, 1, 3, stride=2, padding=1)
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
+        def forward(self, x):
             return self.up(x, output_size=[6])
 
     # inputs at 0, 1, 2 put taps at -1..1, 1..3, 3..5 of 6 outputs
     assert only_layer(Sized(), torch.ones(1, 1, 3)).effective_synops_total == 8
 
 
-def test_totals_beyond_2_to_the_24_are_exact() -> None:
+def test_totals_beyond_2_to_the_24_are_exact():
     layer = nn.Conv2d(1, 511, 3, padding=1, bias=False)
     side = 131
     x = torch.ones(3, 1, side, side)
@@ -164,7 +161,7 @@ def test_totals_beyond_2_to_the_24_are_exact() -> None:
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_layout_and_batching_do_not_change_counts(layout: torch.memory_format) -> None:
+def test_layout_and_batching_do_not_change_counts(layout):
     layer = nn.Conv2d(8, 4, 3, stride=2, padding=1)
     x = (torch.rand(12, 8, 9, 9, generator=torch.Generator().manual_seed(0)) < 0.3).float()
     whole = only_layer(layer, x)
@@ -172,20 +169,20 @@ def test_layout_and_batching_do_not_change_counts(layout: torch.memory_format) -
     assert whole == parts
 
 
-def test_low_precision_inputs_are_counted_exactly() -> None:
+def test_low_precision_inputs_are_counted_exactly():
     x = (torch.rand(2, 4, 6, 6, generator=torch.Generator().manual_seed(0)) < 0.5).bfloat16()
     layer = nn.Conv2d(4, 4, 3, padding=1)
     low = only_layer(layer.bfloat16(), x)
     assert low == only_layer(layer.float(), x.float())
 
 
-def test_tokens_of_a_linear_layer_are_part_of_its_input_shape() -> None:
+def test_tokens_of_a_linear_layer_are_part_of_its_input_shape():
     count = only_layer(nn.Linear(4, 3), torch.ones(5, 2, 7, 4), time_axis=0)
     assert (count.timesteps, count.samples, count.input_shape) == (5, 2, (7, 4))
     assert count.dense_macs_per_sample == 5 * 7 * 4 * 3
     assert count.input_density_fraction == 1.0
 
 
-def test_a_layer_without_a_spike_is_silent() -> None:
+def test_a_layer_without_a_spike_is_silent():
     count = only_layer(nn.Linear(4, 3), torch.zeros(2, 4))
     assert count.silent and count.input_kind == "binary" and count.effective_synops_total == 0

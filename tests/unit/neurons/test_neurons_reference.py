@@ -3,85 +3,78 @@
 The references share no code with the package and none with torch: scalars one by one, derivatives carried forward.
 """
 
-from __future__ import annotations
-
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 import torch
 
 from bench.errors import UnknownNameError
-from bench.neurons import ALIF, GLIF, KLIF, LIF, PLIF, PSN, Neuron, make_factory
+from bench.neurons import ALIF, GLIF, KLIF, LIF, PLIF, PSN, make_factory
 from bench.plugins.registry import plugins
 
 
 class Number:
     """A scalar and its derivatives by everything that is differentiated by."""
 
-    def __init__(self, value: float, by: tuple[float, ...]) -> None:
+    def __init__(self, value, by):
         self.value, self.by = value, by
 
-    def map(self, value: float, slope: float) -> Number:
+    def map(self, value, slope):
         return Number(value, tuple(slope * d for d in self.by))
 
-    def __add__(self, other: Any) -> Number:
+    def __add__(self, other):
         if not isinstance(other, Number):
             return Number(self.value + other, self.by)
         return Number(self.value + other.value, tuple(a + b for a, b in zip(self.by, other.by, strict=True)))
 
-    def __mul__(self, other: Any) -> Number:
+    def __mul__(self, other):
         if not isinstance(other, Number):
             return self.map(self.value * other, other)
         mixed = zip(self.by, other.by, strict=True)
         return Number(self.value * other.value, tuple(a * other.value + self.value * b for a, b in mixed))
 
-    def __sub__(self, other: Any) -> Number:
+    def __sub__(self, other):
         return self + other * -1
 
-    def __rsub__(self, other: float) -> Number:
+    def __rsub__(self, other):
         return self * -1 + other
 
-    def __truediv__(self, other: Any) -> Number:
+    def __truediv__(self, other):
         return self * (other.map(1 / other.value, -1 / other.value**2) if isinstance(other, Number) else 1 / other)
 
     __radd__, __rmul__ = __add__, __mul__
 
-    def constant(self) -> Number:
+    def constant(self):
         return self.map(self.value, 0)
 
 
-def logistic(x: Number) -> Number:
+def logistic(x):
     squashed = 1 / (1 + math.exp(-x.value))
     return x.map(squashed, squashed * (1 - squashed))
 
 
-def rectified(x: Number) -> Number:
+def rectified(x):
     return x.map(max(0.0, x.value), float(x.value > 0))
 
 
-SLOPES: dict[str, Callable[[float], float]] = {
+SLOPES = {
     "rectangle": lambda d: float(abs(d) <= 0.5),
     "atan": lambda d: 1 / (1 + (math.pi * d) ** 2),
     "sigmoid": lambda d: 1 / math.cosh(2 * d) ** 2,  # 4 s(4d) (1 - s(4d))
     "triangle": lambda d: max(0.0, 1 - abs(d)),
 }
 
-Options = dict[str, Any]
-Run = tuple[list[Number], list[Number]]  # spikes and what is kept after them, per timestep
 
-
-def heaviside(distance: Number, o: Options) -> Number:
+def heaviside(distance, o):
     return distance.map(float(distance.value >= 0), SLOPES[o["surrogate"]](distance.value))
 
 
-def relu(x: list[Number], p: Options, o: Options) -> Run:
+def relu(x, p, o):
     return [rectified(current) for current in x], []
 
 
-def integrate_and_fire(x: list[Number], p: Options, o: Options) -> Run:
+def integrate_and_fire(x, p, o):
     """Rueckauer et al. 2017: the membrane is all that came in less theta for each spike."""
     spikes, kept, total, fired = [], [], 0 * x[0], 0 * x[0]
     for current in x:
@@ -92,7 +85,7 @@ def integrate_and_fire(x: list[Number], p: Options, o: Options) -> Run:
     return spikes, kept
 
 
-def leaky(x: list[Number], o: Options, leak: Any, drive: Any = None, k: Any = None) -> Run:
+def leaky(x, o, leak, drive=None, k=None):
     """Fang et al. 2021, equations of charge, fire and reset, with each of the forms that an option names."""
     rest = o["v_reset"]
     v, spikes, kept = 0 * x[0] + rest, [], []
@@ -111,19 +104,19 @@ def leaky(x: list[Number], o: Options, leak: Any, drive: Any = None, k: Any = No
     return spikes, kept
 
 
-def lif(x: list[Number], p: Options, o: Options) -> Run:
+def lif(x, p, o):
     return leaky(x, o, 1 / o["tau"])
 
 
-def plif(x: list[Number], p: Options, o: Options) -> Run:
+def plif(x, p, o):
     return leaky(x, o, logistic(p["w"]))
 
 
-def klif(x: list[Number], p: Options, o: Options) -> Run:
+def klif(x, p, o):
     return leaky(x, o, 1 / o["tau"], k=p["k"])
 
 
-def clif(x: list[Number], p: Options, o: Options) -> Run:
+def clif(x, p, o):
     """Huang et al. 2024, algorithm 1."""
     v, m, spikes, kept = 0 * x[0], 0 * x[0], [], []
     for current in x:
@@ -135,7 +128,7 @@ def clif(x: list[Number], p: Options, o: Options) -> Run:
     return spikes, kept
 
 
-def alif(x: list[Number], p: Options, o: Options) -> Run:
+def alif(x, p, o):
     """Bellec et al. 2018, the threshold as the sum over all spikes that were, each faded by its age."""
     v, spikes, kept = 0 * x[0], [], []
     for t, current in enumerate(x):
@@ -149,7 +142,7 @@ def alif(x: list[Number], p: Options, o: Options) -> Run:
     return spikes, kept
 
 
-def glif(x: list[Number], p: Options, o: Options) -> Run:
+def glif(x, p, o):
     """Yao et al. 2022, unified equation: leak and reset are of the last timestep's membrane and spike."""
     alpha, beta, gamma, tau, theta, leak, g, r = (logistic(p[name]) for name in GLIF_PARAMETERS)
     u, s, spikes, kept = 0 * x[0], 0 * x[0], [], []
@@ -162,7 +155,7 @@ def glif(x: list[Number], p: Options, o: Options) -> Run:
     return spikes, kept
 
 
-def psn(x: list[Number], p: Options, o: Options) -> Run:
+def psn(x, p, o):
     """Fang et al. 2023, the sliding PSN: no state, each timestep from the inputs themselves."""
     spikes, k = [], o["k"]
     for t in range(len(x)):
@@ -173,7 +166,7 @@ def psn(x: list[Number], p: Options, o: Options) -> Run:
 
 
 GLIF_PARAMETERS = ("alpha", "beta", "gamma", "decay", "threshold", "leak", "conductance", "subtract")
-REFERENCES: dict[str, Callable[[list[Number], Options, Options], Run]] = {
+REFERENCES = {
     "relu": relu,
     "if": integrate_and_fire,
     "lif": lif,
@@ -187,7 +180,7 @@ REFERENCES: dict[str, Callable[[list[Number], Options, Options], Run]] = {
 
 HARD = {"reset": "hard"}
 DEPLOYED = {**HARD, "v_reset": -0.06}  # CLIF weights on a hard reset
-FORMS: list[Options] = [
+FORMS = [
     {},
     {"threshold": 0.7, "surrogate": "triangle"},
     HARD,
@@ -197,7 +190,7 @@ FORMS: list[Options] = [
     {"detach_reset": True, "surrogate": "sigmoid"},
     {**DEPLOYED, "detach_reset": True},
 ]
-CASES: list[tuple[str, Options]] = [
+CASES = [
     ("relu", {}),
     ("if", {}),
     ("if", {"threshold": 0.6, "surrogate": "atan"}),
@@ -225,7 +218,7 @@ class Found:
     by_parameter: dict[str, torch.Tensor]
 
 
-def made(name: str, options: Options) -> Neuron:
+def made(name, options):
     """Return the neuron with its parameters moved off their first values, each by another amount."""
     neuron = make_factory(name, **options)(C).double()
     generator = torch.Generator().manual_seed(11)
@@ -235,18 +228,18 @@ def made(name: str, options: Options) -> Neuron:
     return neuron
 
 
-def expected(name: str, options: Options, neuron: Neuron, x: torch.Tensor, cotangent: torch.Tensor) -> Found:
+def expected(name, options, neuron, x, cotangent):
     """Run the reference neuron by neuron."""
     resolved = plugins("neuron")[name].resolve(options)
     spikes, by_input = torch.zeros_like(x), torch.zeros_like(x)
-    kept: torch.Tensor = torch.zeros(0)
+    kept = torch.zeros(0)
     by_parameter = {key: torch.zeros_like(value) for key, value in neuron.named_parameters()}
     for n in range(N):
         for c in range(C):
             # The numbers that this neuron depends on, and where the derivative by each of them goes.
             values = [*x[:, n, c].tolist()]
             targets = [(by_input, (t, n, c)) for t in range(T)]
-            places: dict[str, list[int]] = {}
+            places = {}
             for key, parameter in neuron.named_parameters():
                 of_channel = [(c,)] if resolved.get("per_channel") else None
                 indices = of_channel or ([()] if parameter.dim() == 0 else [(i,) for i in range(len(parameter))])
@@ -270,7 +263,7 @@ def expected(name: str, options: Options, neuron: Neuron, x: torch.Tensor, cotan
     return Found(spikes, kept, by_input, by_parameter)
 
 
-def found(neuron: Neuron, x: torch.Tensor, cotangent: torch.Tensor) -> Found:
+def found(neuron, x, cotangent):
     x = x.clone().requires_grad_()
     spikes = neuron(x)
     spikes.backward(cotangent)
@@ -283,7 +276,7 @@ def found(neuron: Neuron, x: torch.Tensor, cotangent: torch.Tensor) -> Found:
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=lambda value: str(value).replace(" ", ""))
-def test_neuron_equals_its_papers_equations(name: str, options: Options) -> None:
+def test_neuron_equals_its_papers_equations(name, options):
     generator = torch.Generator().manual_seed(21)
     x = 2 * torch.rand((T, N, C), generator=generator, dtype=torch.float64) - 0.4
     cotangent = torch.randn((T, N, C), generator=generator, dtype=torch.float64)
@@ -304,14 +297,14 @@ def test_neuron_equals_its_papers_equations(name: str, options: Options) -> None
         torch.testing.assert_close(ours.by_parameter[key], gradient, rtol=1e-10, atol=1e-12)
 
 
-def test_every_built_in_neuron_has_a_reference() -> None:
+def test_every_built_in_neuron_has_a_reference():
     assert set(REFERENCES) == set(plugins("neuron")) == {name for name, _ in CASES}
 
 
 # --- by hand: tau = 2, theta = 1, inputs 1.5, 0.2, 0.6, 2.4 --------------------------------------------------------
 
 INPUTS = (1.5, 0.2, 0.6, 2.4)
-BY_HAND: list[tuple[Options, list[float], list[float]]] = [
+BY_HAND = [
     # soft: u = 1.5, 0.45, 0.825, 2.8125
     ({}, [1, 0, 0, 1], [0.5, 0.45, 0.825, 1.8125]),
     # hard, to 0: u = 1.5, 0.2, 0.7, 2.75
@@ -327,9 +320,7 @@ BY_HAND: list[tuple[Options, list[float], list[float]]] = [
 
 @pytest.mark.parametrize("make", [LIF, PLIF])
 @pytest.mark.parametrize(("options", "spikes", "membranes"), BY_HAND)
-def test_resets_and_decays_by_hand(
-    make: type[Neuron], options: Options, spikes: list[float], membranes: list[float]
-) -> None:
+def test_resets_and_decays_by_hand(make, options, spikes, membranes):
     neuron = make(tau=2.0, **options).double()
     x = torch.tensor(INPUTS, dtype=torch.float64)[:, None]
     result = found(neuron, x, torch.ones_like(x))
@@ -349,7 +340,7 @@ def test_resets_and_decays_by_hand(
         ({"reset": "hard", "v_reset": -0.1}, [1 - 0.65, 1.0]),  # dv/du = 1 - s - u + v_reset; u_1 = -0.1 + 1.3
     ],
 )
-def test_gradient_through_the_reset_by_hand(options: Options, gradient: list[float]) -> None:
+def test_gradient_through_the_reset_by_hand(options, gradient):
     first = 1.2 - options.get("v_reset", 0.0)
     x = torch.tensor([first, 0.9], dtype=torch.float64)[:, None].requires_grad_()
     LIF(tau=2.0, **options)(x).sum().backward()
@@ -357,7 +348,7 @@ def test_gradient_through_the_reset_by_hand(options: Options, gradient: list[flo
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_the_default_is_bit_for_bit_the_plain_soft_reset(dtype: torch.dtype) -> None:
+def test_the_default_is_bit_for_bit_the_plain_soft_reset(dtype):
     x = (1.5 * torch.rand((8, 3, 5), generator=torch.Generator().manual_seed(2), dtype=torch.float64)).to(dtype)
     v, spikes = torch.zeros_like(x[0]), []
     for current in x:
@@ -372,12 +363,12 @@ def test_the_default_is_bit_for_bit_the_plain_soft_reset(dtype: torch.dtype) -> 
 
 
 @pytest.mark.parametrize("make", [LIF, PLIF, KLIF])
-def test_v_reset_belongs_to_the_hard_reset(make: type[Neuron]) -> None:
+def test_v_reset_belongs_to_the_hard_reset(make):
     with pytest.raises(ValueError, match=r"v_reset is for reset = 'hard' alone; a soft reset needs 0, not -0\.06"):
         make(v_reset=-0.06)
 
 
-def test_adaptive_threshold_by_hand() -> None:
+def test_adaptive_threshold_by_hand():
     # tau = 2, beta (1 - ρ) = 0.5 and ρ = 1/2: u = 1.2; 0.1 + 1.3 = 1.4 < 1.5; 0.7 + 1 = 1.7 >= 1.25.
     # The paper's reset does not leak with v: there the second u would be 0.6 + 1.3 - 1 = 0.9.
     neuron = ALIF(tau=2.0, beta=1.0, tau_adaptation=1 / math.log(2))
@@ -387,12 +378,12 @@ def test_adaptive_threshold_by_hand() -> None:
     assert result.kept.flatten().tolist() == pytest.approx([0.2, 1.4, 0.45], abs=1e-15)
 
 
-def test_alif_without_adaptation_is_lif() -> None:
+def test_alif_without_adaptation_is_lif():
     x = 1.5 * torch.rand((8, 3, 5), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     assert torch.equal(ALIF(beta=0.0, decay_input=True)(x), LIF(decay_input=True)(x))
 
 
-def test_gates_at_their_ends_are_known_neurons() -> None:
+def test_gates_at_their_ends_are_known_neurons():
     """Closed to 1e-9: α = γ = 1, β = 0 is a LIF with hard reset to 0 and leak τ; γ = 0 is one with soft reset by r."""
     x = 1.5 * torch.rand((8, 3, 5), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     shut = 1e-9
@@ -404,7 +395,7 @@ def test_gates_at_their_ends_are_known_neurons() -> None:
     assert torch.equal(soft(x), LIF(tau=2.0, threshold=0.6)(x))
 
 
-def test_channels_with_equal_parameters_are_the_layer() -> None:
+def test_channels_with_equal_parameters_are_the_layer():
     x = 1.5 * torch.rand((6, 2, 3, 4, 4), generator=torch.Generator().manual_seed(2), dtype=torch.float64)
     layer, channels = GLIF().double(), GLIF(per_channel=True, _channels=3).double()
     assert layer.elementwise and not channels.elementwise
@@ -426,15 +417,15 @@ def test_channels_with_equal_parameters_are_the_layer() -> None:
         (KLIF, {"threshold": -1.0}, "threshold should be above 0"),
     ],
 )
-def test_parameters_out_of_range_are_named(make: type[Neuron], options: Options, message: str) -> None:
+def test_parameters_out_of_range_are_named(make, options, message):
     with pytest.raises(ValueError, match=message):
         make(**options)
 
 
-def test_first_weights_halve_into_the_past() -> None:
+def test_first_weights_halve_into_the_past():
     assert PSN(k=4).w.tolist() == [0.125, 0.25, 0.5, 1.0] and PSN(k=4, threshold=0.5).threshold.item() == 0.5
 
 
-def test_unknown_reset_is_named() -> None:
+def test_unknown_reset_is_named():
     with pytest.raises(UnknownNameError, match="unknown reset 'sofft'; did you mean 'soft'"):
         LIF(reset="sofft")
