@@ -96,7 +96,7 @@ def test_the_event_suite_of_the_readme_is_one(tmp_path):
     model = { name = "convnet", stages = 2 }
     train = { epochs = 1, batch_size = 8, optimizer = { name = "sgd", learning_rate = 0.1 } }
     """
-    (tmp_path / "events.toml").write_text(top + BLOCKS["toml"][1])
+    (tmp_path / "events.toml").write_text(top + next(block for block in BLOCKS["toml"] if "[dataset]" in block))
     [run] = load_suite(tmp_path / "events.toml").runs
     assembly = assemble(run.spec)
     assert assembly.dataset.sample_shape == (8, 2, 17, 17) and assembly.encoder.events
