@@ -13,7 +13,8 @@ from torch import Tensor
 from bench.kit import behaviour, derivatives  # noqa: F401 - each adds its lines to CHECKS
 from bench.kit.contract import CHECKS, Check
 from bench.kit.shrink import as_text, shrink
-from bench.kit.subject import Broken, Skipped, Subject, drive, subject_of
+from bench.kit.subject import Broken, Skipped, Subject, drive, modules_said, subject_of
+from bench.plugins.trust import trusting_also
 
 SEEDS = 3  # inputs of each shape
 # What a neuron's own code may raise when it is wrong; the kit must go on to the other checks.
@@ -40,10 +41,12 @@ def check_neuron(
     """Check a neuron, by name or class, against every line of the contract.
 
     params: constructor parameters to test it with.  slow: include what takes more than seconds (compiling).
-    Raises UnknownNameError or ParameterError when there is no such neuron or parameter.
+    The module of `package.module:Class` is trusted until the check ends. Raises UnknownNameError or ParameterError when
+    there is no such neuron or parameter, ParameterError for an installed neuron that is not trusted.
     """
-    subject = subject_of(neuron, params)
-    return [find(subject, check) for check in checks(slow=slow)]
+    with trusting_also(modules_said(neuron)):
+        subject = subject_of(neuron, params)
+        return [find(subject, check) for check in checks(slow=slow)]
 
 
 def checks(*, slow: bool = True) -> Iterable[Check]:

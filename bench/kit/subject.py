@@ -14,7 +14,7 @@ from torch import Tensor
 from bench.errors import ParameterError
 from bench.neurons.base import Neuron
 from bench.plugins import registry
-from bench.plugins.trust import trust
+from bench.plugins.trust import trusting_also
 
 
 class Broken(Exception):
@@ -56,15 +56,15 @@ class Subject:
 
 
 def subject_of(neuron: str | type[Any], params: Mapping[str, Any] | None = None) -> Subject:
-    """Find a neuron by name, as `package.module:Class`, or from the class itself. Code that is named is imported.
+    """Find a neuron by name, as `package.module:Class`, or from the class itself. `package.module` is imported.
 
-    Raises UnknownNameError or ParameterError for a name or parameters that do not exist.
+    Raises UnknownNameError or ParameterError for a name or parameters that do not exist, and ParameterError for the
+    name of an installed neuron whose code is not trusted.
     """
     if isinstance(neuron, str):
         info = registry.find("neuron", neuron)
-        if info.outside:
-            trust([info.module])
-        cls = info.load()
+        with trusting_also(modules_said(neuron)):
+            cls = info.load()
     else:
         cls = neuron
         source = inspect.getsourcefile(cls)
@@ -73,6 +73,12 @@ def subject_of(neuron: str | type[Any], params: Mapping[str, Any] | None = None)
     if wrong:
         raise ParameterError("\n".join(f"{key}: {message}" for key, message in wrong.items()))
     return Subject(info, cls, dict(params or {}))
+
+
+def modules_said(neuron: str | type[Any]) -> list[str]:
+    """Return the module that `package.module:Class` says: who says it wants it imported. A plain name says none."""
+    module, colon, _ = neuron.partition(":") if isinstance(neuron, str) else ("", "", "")
+    return [module] if colon else []
 
 
 def drive(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:

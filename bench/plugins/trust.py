@@ -36,6 +36,17 @@ def trust(modules: Iterable[str]) -> None:
 
 
 @contextlib.contextmanager
+def trusting_also(modules: Iterable[str]) -> Iterator[None]:
+    """Within the block trust these modules beside those that are trusted already."""
+    before = _here.modules
+    trust(modules)
+    try:
+        yield
+    finally:
+        _here.modules = before
+
+
+@contextlib.contextmanager
 def trusting(modules: Iterable[str]) -> Iterator[None]:
     """Within the block trust exactly these modules and what `trust` adds, whatever the variable says here."""
     before = _here.modules, _here.exactly
