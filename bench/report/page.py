@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bench.records.record import RunRecord
 from bench.report.evidence.evidence import Evidence
-from bench.report.formats.base import Format, format_named
+from bench.report.formats.base import Format, format_named, text_of
 from bench.report.formats.document import Block, Document, Section
 from bench.report.formats.inline import Said
 from bench.report.formats.markdown import Markdown
@@ -90,5 +90,5 @@ def render_table(evidence: Evidence, format: str = "md") -> str:
 
 
 def table_in(format: Format, evidence: Evidence) -> str:
-    """Return the main table in a format."""
-    return format.main_table(all_forms(evidence))
+    """Return the main table in a format. Raises ParameterError where the format makes no text of it."""
+    return text_of(format, format.main_table(all_forms(evidence)))

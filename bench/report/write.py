@@ -13,7 +13,7 @@ from bench.records.lines import read_records
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import held
 from bench.report.evidence.evidence import Evidence
-from bench.report.formats.base import PageFormat
+from bench.report.formats.base import PageFormat, text_of
 from bench.report.formats.document import FIGURES
 from bench.report.formats.markdown import Markdown
 from bench.report.page import document, render_page
@@ -58,10 +58,15 @@ def write_report(evidence: Evidence, folder: Path, formats: Sequence[PageFormat]
 
     contents: dict[Path, str | bytes] = {folder / RECORDS: records_text(evidence.comparison.records)}
     page = document(evidence)
-    contents |= {(folder / PAGE).with_suffix(each.suffix): each.page(page) for each in (*formats, Markdown())}
+    contents |= {file: text_of(each, each.page(page)) for file, each in page_files(folder, formats).items()}
     contents |= {folder / FIGURES / name: drawn for name, drawn in draw_figures(evidence).items()}
     atomic_write_all(contents)
     return list(contents)
+
+
+def page_files(folder: Path, formats: Sequence[PageFormat] = ()) -> dict[Path, PageFormat]:
+    """Return the files of a report's page, each with the format it is in: markdown and `formats`."""
+    return {(folder / PAGE).with_suffix(each.suffix): each for each in (*formats, Markdown())}
 
 
 def records_text(records: Iterable[RunRecord]) -> str:

@@ -10,6 +10,8 @@ from bench.plugins.registry import create, find
 from bench.report.formats.document import Document, MainTable
 from bench.report.formats.inline import Emphasis, Inline, Said, Strong, Text, Verbatim
 
+PAGE_SUFFIX = ".md"  # every report has a page in markdown, which no other format may replace
+
 
 class Format(ABC):
     """A format that writes the main table; `name` is what `spikebench report --format` takes."""
@@ -75,12 +77,25 @@ def format_named(name: str) -> Format:
     Raises UnknownNameError for a name that does not exist, ParameterError for code of others that is not trusted or is
     no format.
     """
-    found = find("format", name).load()
+    info = find("format", name)
+    found = info.load()
     wrong = _wrong(found)
+    if not wrong and info.outside and str(getattr(found, "suffix", "")).lower() == PAGE_SUFFIX:
+        wrong = f"should have a suffix other than '{PAGE_SUFFIX}', that of the page in markdown"
     if wrong:
         raise ParameterError(f"format '{name}': {found.__name__} {wrong}")
     format: Format = create("format", name)
     return format
+
+
+def text_of(format: Format, written: object) -> str:
+    """Return what a format has written. Raises ParameterError where that is no text."""
+    if not isinstance(written, str):
+        found = type(format)
+        raise ParameterError(
+            f"format '{found.__module__}:{found.__name__}': should return text, not {type(written).__name__}"
+        )
+    return written
 
 
 def _wrong(found: type) -> str:
