@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -34,7 +35,7 @@ Data = Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", hel
 
 Offline = Annotated[bool, typer.Option("--offline", help="Never download.")]
 
-Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that the suites name.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Run code from outside this package that suites or options name.")]
 
 
 class Listing(StrEnum):
@@ -56,13 +57,19 @@ class Listing(StrEnum):
     tables = "tables"
 
 
-def load(paths: list[Path], trusted: bool = False) -> list[Suite]:
-    """Load suites; `trusted`: the code from outside that they name may run."""
+def load(paths: list[Path], trusted: bool = False, uses: Iterable[tuple[str, str]] = ()) -> list[Suite]:
+    """Load suites; `trusted`: the code from outside may run that they, and options, name.
+
+    uses: the plug-ins that options name, by kind and name. Raises UnknownNameError or ParameterError where there is no
+    such plug-in, SuiteError for suites that are wrong.
+    """
+    from bench.plugins.registry import outside_modules
     from bench.suite.load import load_suites
 
+    modules = outside_modules(uses)
     suites = load_suites(paths)
     if trusted:
-        trust_modules({module for suite in suites for module in suite.outside_modules})
+        trust_modules(modules.union(*(suite.outside_modules for suite in suites)))
     return suites
 
 

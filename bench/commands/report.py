@@ -6,29 +6,32 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import Suites, load, out
-
-FORMATS = "md|csv|latex|MODULE:CLASS"
+from bench.commands.options import Suites, Trust, load, out
 
 
 def report(
     suites: Suites,
     check: Annotated[bool, typer.Option("--check", help="Fail when a report is not what its records give.")] = False,
-    format: Annotated[str, typer.Option(metavar=FORMATS, help="How to print the main table.")] = "md",
+    format: Annotated[
+        str, typer.Option(metavar="NAME", help="How to print the main table; see `spikebench list formats`.")
+    ] = "md",
     table: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="One more cost table, by name or path; may be repeated.")
     ] = None,
+    trust: Trust = False,
 ) -> None:
     """Write reports/<suite>/ from the records and print the main table."""
     from bench.report.formats.base import PageFormat, format_named
     from bench.report.page import main_table, table_in
-    from bench.report.write import check_report, make_report
+    from bench.report.write import check_report, make_report, page_files
     from bench.store.store import REPORTS, Store
+    from bench.suite.load import rules_of
 
+    loaded = load(suites, trust, {("format", format), *rules_of(table or ())})
     chosen = format_named(format)
     pages = [chosen] if isinstance(chosen, PageFormat) else []
     differences = 0
-    for suite in load(suites):
+    for suite in loaded:
         folder = REPORTS / suite.name
         tables = [*suite.spec.energy, *(name for name in table or () if name not in suite.spec.energy)]
         if check:
@@ -39,7 +42,8 @@ def report(
         evidence = make_report(suite, Store(), folder, tables, pages)
         narrow = out.is_terminal and format == "md"  # the full table is for a page, not for a screen
         out.print(main_table(evidence, compact=True) if narrow else table_in(chosen, evidence))
-        typer.echo(f"{folder / 'report.md'}", err=True)
+        for file in page_files(folder, pages):
+            typer.echo(f"{file}", err=True)
     if differences:
         raise typer.Exit(1)
 

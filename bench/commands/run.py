@@ -44,6 +44,9 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
     stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
     trust: Trust = False,
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="Where runs are executed; see `spikebench list engines`.")
+    ] = "local",
     path: Annotated[ExecutionPath, typer.Option(help="How steps are executed; numbers agree to rounding.")] = "auto",
     profile: Annotated[
         bool, typer.Option("--profile", help="Show where the time of a training step goes, and keep its trace.")
@@ -55,9 +58,9 @@ def run(
     from bench.store.store import State, Store
 
     terminate_like_interrupt()
-    loaded, store = load(suites, trust), Store()
+    loaded, store = load(suites, trust, [("engine", engine)]), Store()
     selected, todos = plan(loaded, store, label=only, seed=seed, force=force, stale=stale)
-    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile)
+    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile, engine=engine)
     try:
         with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
             out.print(plan_in_words(selected, todos))

@@ -66,10 +66,14 @@ def resources(settings: Settings) -> tuple[list[str], int]:
 def check_values(suites: Iterable[Suite]) -> None:
     """Construct every plug-in once, so that a wrong value shows before anything is trained.
 
+    Accounting rules too: what is trained is to be reported.
+
     Raises SuiteError listing the values that a constructor refuses.
     """
     import torch
 
+    from bench.energy.costs import rule_of
+    from bench.energy.table import load_table
     from bench.runs.assembly import assemble
     from bench.runs.recipe import check_recipe
 
@@ -84,6 +88,11 @@ def check_values(suites: Iterable[Suite]) -> None:
                         assemble(run.spec.model_copy(update={"neuron": run.measure.deploy}))
             except BenchError as error:
                 problems[f"{suite.path}: entry '{run.label}': {error}"] = None
+        for index, table in enumerate(suite.spec.energy):
+            try:
+                rule_of(load_table(table))
+            except BenchError as error:
+                problems[f"{suite.path}: energy[{index}]: {error}"] = None
     if problems:
         raise SuiteError(list(problems))
 

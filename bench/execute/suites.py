@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from bench.errors import BenchError
 from bench.execute.executor import Executor, open_engine
@@ -40,23 +41,29 @@ def execute(
     return Scheduler(store, settings, engine, observe).execute(todos)
 
 
+class How(TypedDict, total=False):
+    """How `run_suite` executes, as `Settings` says it and has it by default."""
+
+    device: str
+    jobs: int | None
+    offline: bool
+    path: ExecutionPath
+    engine: str
+
+
 def run_suite(
     suite: Suite,
     runs: str | Path = RUNS,
     data: str | Path = "data",
-    *,
-    device: str = "auto",
-    jobs: int | None = None,
-    offline: bool = False,
-    path: ExecutionPath = "auto",
+    **how: Unpack[How],
 ) -> list[RunRecord]:
     """Execute what is not done of a suite and return all its records.
 
     The library's form of `spikebench run`. A failed run is a record with status "failed". device: "auto", "cpu", "cuda"
     or "cuda:1".  jobs: at once, by default one per GPU, else per core.  offline: never download.  path: how steps are
-    executed; numbers agree to rounding.
+    executed; numbers agree to rounding.  engine: where runs are executed, by default "local".
     """
     store = Store(Path(runs))
     _, todos = plan([suite], store)
-    execute(todos, store, Settings(device=device, jobs=jobs, data=Path(data), offline=offline, path=path))
+    execute(todos, store, Settings(data=Path(data), **how))
     return store.collect(suite, REPORTS)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,14 @@ def references(kind: str, name: str, params: Mapping[str, Any]) -> list[tuple[st
     info = find(kind, name)
     values = info.resolve(params)
     return [(p.plugin, values[p.name]) for p in info.parameters if p.plugin and isinstance(values[p.name], str)]
+
+
+def outside_modules(uses: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the modules outside this package that plug-ins, by kind and name, would import.
+
+    Raises UnknownNameError or ParameterError as `find`.
+    """
+    return {info.module for kind, name in uses if (info := find(kind, name)).outside}
 
 
 def create(kind: str, name: str, harness: Mapping[str, Any] | None = None, /, **params: Any) -> Any:

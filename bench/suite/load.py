@@ -14,7 +14,7 @@ from bench.energy.table import load_table
 from bench.errors import BenchError, SuiteError, nearest
 from bench.files.toml_file import read_toml
 from bench.plugins.installed import Installed, installed_files
-from bench.plugins.registry import find
+from bench.plugins.registry import outside_modules
 from bench.suite.checks import raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
 from bench.suite.match import match_problems, merged
@@ -48,8 +48,7 @@ class Suite:
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
         used = {(use.kind, use.name) for run in self.runs for use in run.plugins}
-        used |= {("rule", memory.accesses) for name in self.spec.energy if (memory := load_table(name).memory)}
-        return {info.module for kind, name in used if (info := find(kind, name)).outside}
+        return outside_modules(used | rules_of(self.spec.energy))
 
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
@@ -61,6 +60,14 @@ class Suite:
         return tuple(
             run for run in self.runs if (label is None or run.label == label) and (seed is None or run.seed == seed)
         )
+
+
+def rules_of(tables: Iterable[str]) -> set[tuple[str, str]]:
+    """Return the accounting rules that cost tables ask for, by kind and name.
+
+    Raises UnknownNameError or TableError for a table that cannot be used.
+    """
+    return {("rule", memory.accesses) for name in tables if (memory := load_table(name).memory)}
 
 
 def load_suite(path: str | Path) -> Suite:

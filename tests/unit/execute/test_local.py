@@ -1,16 +1,22 @@
 """The engine of this machine, with processes that say what the tests want."""
 
+import sys
 import time
 
 import pytest
+from support import ROOT
+from support.command import spikebench
 from support.runs import RUN, SUITE
 
+import bench
+from bench.errors import ParameterError
 from bench.execute.engines.local import Local
 from bench.execute.executor import open_engine
 from bench.execute.messages import Event
 from bench.execute.plan import Settings, Todo
 from bench.execute.processes import start_worker
 from bench.plugins import registry
+from bench.plugins.trust import TRUST_VARIABLE
 from bench.store.store import State, Store
 
 TODO = Todo(SUITE, RUN, State.MISSING)
@@ -22,6 +28,28 @@ job = Job.model_validate_json(sys.stdin.readline())
 def say(kind, **fields):
     print(Event(kind=kind, **fields).model_dump_json(), flush=True)
 """
+
+
+FARM = '''
+from bench.execute.messages import Event
+
+
+class Farm:
+    """Refuses every job."""
+
+    slots = 1
+
+    def start(self, job):
+        self.key = job.key
+        with open("jobs", "a") as jobs:
+            print(job.label, file=jobs)
+
+    def hear(self, patience_s):
+        return self.key, Event(kind="failed", error="the farm is full")
+
+    def stop(self, grace_s):
+        return set()
+'''
 
 
 @pytest.fixture
@@ -42,6 +70,23 @@ def test_it_is_the_engine_that_settings_name_unless_they_say_otherwise():
     engine = open_engine(SETTINGS)
     assert type(engine) is Local and engine.slots == 2 and engine.devices == ["cpu"]
     assert {name: info.cls for name, info in registry.plugins("engine").items()}["local"] == "Local"
+
+
+def test_an_engine_of_somebody_else_is_chosen_by_name_and_run_with_trust(tmp_path, monkeypatch):
+    (tmp_path / "farm.py").write_text(FARM)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match="engine 'farm:Farm' would import 'farm'"):
+        bench.run_suite(SUITE, engine="farm:Farm")
+    command = ("run", ROOT / "suites" / "digits.toml", "--only", "LIF", "--seed", "0", "--engine", "farm:Farm")
+    done = spikebench(*command, cwd=tmp_path)
+    assert done.returncode == 2 and "engine 'farm:Farm' would import 'farm'" in done.stderr
+    done = spikebench(*command, "--trust", cwd=tmp_path)
+    assert done.returncode == 1 and "the farm is full" in done.stderr
+    monkeypatch.setenv(TRUST_VARIABLE, "farm")
+    assert bench.run_suite(SUITE, engine="farm:Farm") == []
+    assert len((tmp_path / "jobs").read_text().splitlines()) == 1 + len(SUITE.runs)
+    del sys.modules["farm"]
 
 
 def test_a_worker_gets_the_job_with_a_device_of_this_machine_and_says_its_last_word_when_it_is_gone(started):

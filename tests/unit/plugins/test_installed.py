@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 from support.laboratory import NEURON, RULE, SURROGATE, TABLE, write_distribution, write_package
 
+from bench.energy.rules.base import rule_called
 from bench.energy.table import load_table, table_names
 from bench.errors import BenchError, ParameterError, SuiteError, UnknownNameError
+from bench.execute.plan import check_values
+from bench.kit import check_neuron
 from bench.plugins import registry
-from bench.plugins.trust import TRUST_VARIABLE
+from bench.plugins.trust import TRUST_VARIABLE, trusted
 from bench.suite.load import load_suite
 from bench.upkeep.listing import rows_of
 
@@ -111,6 +114,29 @@ def test_the_rule_of_a_table_is_outside_code_too(theirs):
     text = (theirs / "theirlab/suites/theirs.toml").read_text()
     (theirs / "with-rule.toml").write_text(text.replace('"horowitz-fp32"', '"theirs"'))
     assert "theirlab.energy.rules" in load_suite(theirs / "with-rule.toml").outside_modules
+
+
+def test_the_rule_of_a_table_is_made_before_anything_is_trained(theirs, monkeypatch):
+    digits = (ROOT / "suites" / "digits.toml").read_text()
+    (theirs / "ruled.toml").write_text(digits.replace('"horowitz-fp32"', '"theirs"'))
+    suite = load_suite(theirs / "ruled.toml")
+    with pytest.raises(
+        SuiteError, match=r"ruled\.toml: energy\[\d\]: rule 'synops' would import 'theirlab.energy.rules'"
+    ):
+        check_values([suite])
+    assert not (theirs / "imported").exists()
+    monkeypatch.setenv(TRUST_VARIABLE, "theirlab")
+    check_values([suite])
+    rule_called.cache_clear()
+
+
+def test_an_installed_neuron_is_checked_only_with_trust_and_one_that_is_typed_without(theirs):
+    with pytest.raises(ParameterError, match=r"'lazy' would import 'theirlab\.neurons' .* SPIKEBENCH_TRUST=theirlab"):
+        check_neuron("lazy", slow=False)
+    assert not (theirs / "imported").exists()
+    found = check_neuron("theirlab.neurons:Lazy", slow=False)
+    assert [finding.name for finding in found if finding.problem] == ["schema"]  # its docstring has no equation
+    assert (theirs / "imported").exists() and not trusted("theirlab.neurons")  # the leave ends with the check
 
 
 def test_lists_say_whose_it_is_and_what_cannot_be_used(theirs):

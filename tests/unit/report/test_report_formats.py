@@ -5,6 +5,7 @@ import shutil
 import pytest
 from support import ROOT
 from support.command import spikebench
+from support.laboratory import RULE, TABLE
 from support.reports import diagnosed, failed, layer, make_records, make_suite
 
 from bench.errors import ParameterError, UnknownNameError
@@ -15,7 +16,7 @@ from bench.report.formats.document import Bullets, Code, Figure, Paragraph, Sect
 from bench.report.formats.inline import Emphasis, Said, Strong, Text, Verbatim, join, listed, text
 from bench.report.formats.latex import Latex
 from bench.report.formats.markdown import Markdown
-from bench.report.page import document, render_page
+from bench.report.page import document, render_page, table_in
 from bench.report.sections.counts_of_run import counts
 from bench.report.sections.diagnostics_of_run import diagnostics
 
@@ -169,6 +170,19 @@ class Bare(Org):
     """A format with a suffix that is none."""
 
     suffix = "../org"
+
+
+class Same(Org):
+    """A format whose page would replace that in markdown."""
+
+    suffix = ".md"
+
+
+class Mute(Org):
+    """A format that forgets to return what it wrote."""
+
+    def main_table(self, table):
+        super().main_table(table)
 '''
 
 
@@ -194,6 +208,12 @@ def test_a_format_that_cannot_be_used_is_one_message(laboratory, monkeypatch):
         format_named("orglab.formats:Half")
     with pytest.raises(ParameterError, match=r"Bare should have a suffix as '\.html', not '\.\./org'"):
         format_named("orglab.formats:Bare")
+    with pytest.raises(
+        ParameterError, match=r"Same should have a suffix other than '\.md', that of the page in markdown"
+    ):
+        format_named("orglab.formats:Same")
+    with pytest.raises(ParameterError, match=r"format 'orglab\.formats:Mute': should return text, not NoneType"):
+        table_in(format_named("orglab.formats:Mute"), Evidence.of(make_suite(), []))
 
 
 def test_a_strangers_format_prints_the_main_table_and_writes_a_page(laboratory):
@@ -203,10 +223,22 @@ def test_a_strangers_format_prints_the_main_table_and_writes_a_page(laboratory):
     before = (folder / "report.md").read_bytes()
     done = spikebench(*report, cwd=laboratory)
     assert done.returncode == 2 and "SPIKEBENCH_TRUST=orglab.formats" in done.stderr and not done.stdout
-    done = spikebench(*report, cwd=laboratory, SPIKEBENCH_TRUST="orglab")
+    done = spikebench(*report, "--trust", cwd=laboratory)
+    assert done.stderr.splitlines() == ["reports/digits/report.org", "reports/digits/report.md"]
     assert done.returncode == 0 and done.stdout.startswith("| ANN | 1 | "), done.stderr
     assert (folder / "report.org").read_text() == "#+title: Digits 8x8, small convnet: ReLU, LIF, PLIF, CLIF\n"
     assert (folder / "report.md").read_bytes() == before
+
+
+def test_the_rule_of_a_table_that_an_option_names_is_run_with_trust(laboratory):
+    shutil.copytree(ROOT / "reports" / "digits", laboratory / "reports" / "digits")
+    (laboratory / "theirrule.py").write_text(RULE)
+    (laboratory / "theirs.toml").write_text(TABLE.replace("RULE", "theirrule:Synops"))
+    report = ("report", ROOT / "suites" / "digits.toml", "--table", "theirs.toml")
+    done = spikebench(*report, cwd=laboratory)
+    assert done.returncode == 2 and "rule 'theirrule:Synops' would import 'theirrule'" in done.stderr
+    done = spikebench(*report, "--trust", cwd=laboratory)
+    assert done.returncode == 0 and "theirs" in done.stdout, done.stderr
 
 
 def test_an_unknown_format_is_refused_before_anything_is_read():
