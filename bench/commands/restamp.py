@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.commands.options import Suites, load, out
-from bench.errors import RunFailedError
+from bench.errors import BenchError, RunFailedError
 
 if TYPE_CHECKING:
     from bench.suite.load import Suite
@@ -30,35 +31,51 @@ def restamp(
 ) -> None:
     """Compare runs trained before and after a change of the code; where all are equal, mark records as current."""
     from bench.files.durable import atomic_write_all
-    from bench.records.lines import read_records
-    from bench.report.evidence.comparison import held
-    from bench.report.write import RECORDS, records_text
+    from bench.files.lock import Lock
+    from bench.report.write import PATIENCE_S, RECORDS
     from bench.store.store import REPORTS
-    from bench.upkeep.restamp import restamped
 
-    contents: dict[Path, str | bytes] = {}
-    for suite in load(suites):
-        path = REPORTS / suite.name / RECORDS
-        records = read_records(path)
-        if not records:
-            raise RunFailedError(f"{path}: there are no records; nothing written")
-        _show(suite, _compared(suite, before, after, path))
-        contents[path] = records_text(held(suite, restamped(suite, records)))
-    if not yes:
-        out.print("all equal; nothing written, --yes writes the records")
-        return
-    atomic_write_all(contents)
+    _refuse_the_store(before, after)
+    loaded = load(suites)
+    with contextlib.ExitStack() as stack:
+        for suite in loaded:
+            if not (REPORTS / suite.name / RECORDS).is_file():
+                raise RunFailedError(f"{REPORTS / suite.name / RECORDS}: there are no records; nothing written")
+            stack.enter_context(Lock(REPORTS / suite.name / ".lock", PATIENCE_S))
+        contents = {}
+        for suite in loaded:
+            path = REPORTS / suite.name / RECORDS
+            contents[path] = _stamped(suite, before, after, path)
+        if not yes:
+            out.print("all equal; nothing written, --yes writes the records")
+            return
+        atomic_write_all(contents)
     for path in contents:
         out.print(f"{path}: has the digest of today's code")
     out.print(f"now: spikebench report {' '.join(map(str, suites))}")
 
 
-def _compared(suite: Suite, before: Path, after: Path, committed: Path) -> list[Compared]:
-    from bench.records.lines import read_records
-    from bench.store.store import Store
-    from bench.upkeep.restamp import compared
+def _refuse_the_store(*folders: Path) -> None:
+    from bench.store.store import RUNS
 
-    return compared(suite, Store(before), Store(after), read_records(committed))
+    for folder in folders:
+        if folder.resolve() == RUNS.resolve():
+            raise BenchError(
+                f"{folder}: is where reports take records from, before the committed ones; keep the runs to compare in "
+                "a folder of their own, as other-checkout/runs"
+            )
+
+
+def _stamped(suite: Suite, before: Path, after: Path, path: Path) -> str:
+    """Return the records at `path` with today's digest, once the runs of the suite are shown to be equal."""
+    from bench.records.lines import read_records
+    from bench.report.write import records_text
+    from bench.store.store import Store
+    from bench.upkeep.restamp import compared, restamped
+
+    records = read_records(path)
+    _show(suite, compared(suite, Store(before), Store(after), records))
+    return records_text(restamped(suite, records))
 
 
 def _show(suite: Suite, found: list[Compared]) -> None:
@@ -76,5 +93,9 @@ def _show(suite: Suite, found: list[Compared]) -> None:
             out.print(f"{name}  equal in every number; {kept}")
     if wrong:
         raise RunFailedError(f"{suite.path}: {len(wrong)} of {len(found)} compared runs differ; nothing written")
+    labels = {one.run.label for one in found}
+    rest = [entry.label for entry in suite.spec.entries if entry.label not in labels]
+    if found and rest:
+        out.print(f"{suite.name}: nothing compared of {', '.join(rest)}")
     if not found:
         raise RunFailedError(f"{suite.path}: no run is in both folders, so nothing is shown; nothing written")

@@ -45,7 +45,7 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    return sources_digest([RUN, *_files(spec.plugins)])
+    return sources_digest([(RUN, "bench.runs.run"), *_files(spec.plugins)])
 
 
 def neuron_digest(neuron: PluginSpec) -> str:
@@ -53,8 +53,9 @@ def neuron_digest(neuron: PluginSpec) -> str:
     return sources_digest(_files(with_named([PluginUse("neuron", neuron.name, neuron.params)])))
 
 
-def _files(uses: Iterable[PluginUse]) -> Iterator[Path]:
-    return (registry.find(use.kind, use.name).path for use in uses)
+def _files(uses: Iterable[PluginUse]) -> Iterator[tuple[Path, str]]:
+    """Yield the file of each plug-in, and the module it is imported as."""
+    return ((info.path, info.module) for use in uses for info in [registry.find(use.kind, use.name)])
 
 
 def versions() -> dict[str, str]:

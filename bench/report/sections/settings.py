@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.files.canonical import canonical_json
+from bench.plugins import registry
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph, Table
@@ -40,9 +41,20 @@ def _shared(comparison: Comparison) -> dict[str, Any]:
     spec = comparison.suite.spec
     measure = {"samples": spec.measure.samples or "the whole test split"}
     return {part: _resolved(comparison, part) for part in ("dataset", "model")} | {
-        "train": spec.train.model_dump(mode="json"),
+        "train": _trained(comparison),
         "measure": measure | ({"diagnostics": True} if spec.measure.diagnostics else {}),
     }
+
+
+def _trained(comparison: Comparison) -> dict[str, Any]:
+    """The recipe; of an optimiser, schedule or loss from outside only what that one takes."""
+    recipe = comparison.suite.spec.train.model_dump(mode="json")
+    for kind in ("optimizer", "schedule", "loss"):
+        info = registry.find(kind, recipe[kind]["name"])
+        if info.outside:
+            known = {"name", *(parameter.name for parameter in info.parameters)}
+            recipe[kind] = {name: value for name, value in recipe[kind].items() if name in known}
+    return recipe
 
 
 def _resolved(comparison: Comparison, part: str) -> dict[str, Any]:

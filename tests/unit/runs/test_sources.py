@@ -82,6 +82,9 @@ def test_words_places_and_what_keeps_results_leave_every_digest(package):
     replaced(bench / "neurons/base.py", '"""', '"""Another word. ')
     replaced(bench / "models/layers.py", "from __future__", "# A comment.\nfrom __future__")
     replaced(bench / "errors.py", "did you mean", "you mean")
+    replaced(bench / "plugins/signature.py", "is out of range; at most", "is more than")
+    replaced(bench / "plugins/trust.py", "\n\n\ndef ", "\n\nWORDS = 1\n\n\ndef ")
+    replaced(bench / "runs/run.py", "is the threshold too high?", "why?")
     moved = bench / "seeds"
     moved.mkdir()
     (moved / "__init__.py").write_text('"""Seeds."""\n')
@@ -110,6 +113,10 @@ def test_what_computes_changes_every_digest(package, file, old, new):
     assert not set(digests(package)) & set(before)
 
 
+def digest(folder, module="mylab.neurons"):
+    return sources_digest([(folder / f"{module.rpartition('.')[2]}.py", module)])
+
+
 def write(folder, **files):
     folder.mkdir(exist_ok=True)
     for name, text in files.items():
@@ -127,15 +134,15 @@ def test_a_plugin_of_somebody_else_enters_with_its_own_package_and_nothing_else(
     }
     package = write(tmp_path / "one") / "mylab"
     write(package, **files)
-    names = {path.name for path in closure(package / "neurons.py")}
-    assert names == {"neurons.py", "maths.py", "other.py"}
-    first = sources_digest([package / "neurons.py"])
+    names = {path.name for path in closure(package / "neurons.py", "mylab.neurons")}
+    assert names == {"neurons.py", "maths.py", "other.py", "__init__.py"}
+    first = digest(package)
     again = write(tmp_path / "two") / "mylab"
     write(again, **files | {"maths": '"""Words."""\n\n\ndef half(x):\n    # why\n    return x / 2\n', "apart": "x = 1"})
-    assert sources_digest([again / "neurons.py"]) == first
+    assert digest(again) == first
     other = write(tmp_path / "three") / "mylab"
     write(other, **files | {"maths": "def half(x):\n    return x / 3\n"})
-    assert sources_digest([other / "neurons.py"]) != first
+    assert digest(other) != first
 
 
 @pytest.mark.parametrize(
@@ -144,6 +151,12 @@ def test_a_plugin_of_somebody_else_enters_with_its_own_package_and_nothing_else(
         ("def f(x):\n    return x + 1\n", 'def f(x):\n    "Add."\n    return (x + 1)  # one\n', True),
         ("raise ValueError('a')\n", "raise ValueError('b')\n", True),
         ("raise ValueError('a')\n", "raise TypeError('a')\n", False),
+        ("raise Stop(1, f'{x}')\n", "raise Stop(2, f'{x}')\n", False),
+        ("raise Stop(1, f'{x}')\n", "raise Stop(1, f'{y}' + 'z')\n", True),
+        ("assert x, 'a'\n", "assert x, 'b'\n", True),
+        ("x = 1\n'about x'\n", "x = 1\n", True),
+        ("_log.info('a')\nx = 1\n", "x = 1\n", True),
+        ("if TYPE_CHECKING:\n    pass\nelse:\n    x = 1\n", "if TYPE_CHECKING:\n    pass\nelse:\n    x = 2\n", False),
         ("x = 1\n", "from typing import TYPE_CHECKING\nx = 1\n", False),
         ("if TYPE_CHECKING:\n    import a\nx = 1\n", "if TYPE_CHECKING:\n    import b\nx = 1\n", True),
         ("x = {'a': 1}\n", "x = {'b': 1}\n", False),
@@ -152,8 +165,55 @@ def test_a_plugin_of_somebody_else_enters_with_its_own_package_and_nothing_else(
     ],
 )
 def test_what_a_file_does_is_its_digest(tmp_path, first, second, same):
-    paths = tmp_path / "first.py", tmp_path / "second.py"
+    paths = tmp_path / "first" / "plugin.py", tmp_path / "second" / "plugin.py"
     for path, text in zip(paths, (first, second), strict=True):
+        path.parent.mkdir()
         path.write_text(text)
-    found = [sources_digest([path]) for path in paths]
+    found = [sources_digest([(path, "plugin")]) for path in paths]
     assert (found[0] == found[1]) == same
+
+
+@pytest.mark.parametrize(
+    ("module", "text", "file", "old", "new"),
+    [
+        ("mylab.neurons", "from bench.neurons import LIF\n\n\nclass Mine(LIF):\n    pass\n", "", "", ""),
+        ("mylab.neurons", "from mylab.maths import X\n", "mylab/maths.py", "X = 1", "X = 2"),
+        ("neurons", "from maths import X\n", "maths.py", "X = 1", "X = 2"),
+        ("mylab.inner.neurons", "X = 1\n", "mylab/__init__.py", "set(1)", "set(2)"),
+    ],
+)
+def test_what_a_plugin_imports_enters_wherever_it_lies(tmp_path, module, text, file, old, new):
+    path = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    if not file:
+        names = {found.relative_to(PACKAGE).as_posix() for found in closure(path, module) if found != path}
+        assert {"neurons/lif.py", "neurons/leaky.py", "neurons/base.py"} <= names
+        return
+    (tmp_path / file).write_text(old)
+    first = sources_digest([(path, module)])
+    moved = tmp_path / "again"
+    shutil.copytree(tmp_path, moved, ignore=shutil.ignore_patterns("again"))
+    again = moved / path.relative_to(tmp_path)
+    assert sources_digest([(again, module)]) == first
+    other = tmp_path / "other"
+    shutil.copytree(moved, other)
+    (other / file).write_text(new)
+    assert sources_digest([(other / path.relative_to(tmp_path), module)]) != first
+
+
+def test_two_files_that_change_places_change_the_digest(tmp_path):
+    files = {"neurons": "from mylab import a, b\n", "a": "X = 1\n", "b": "X = 2\n"}
+    first = digest(write(write(tmp_path / "one") / "mylab", **files))
+    second = digest(write(write(tmp_path / "two") / "mylab", **files | {"a": "X = 2\n", "b": "X = 1\n"}))
+    assert first != second
+
+
+@pytest.mark.parametrize("content", [b"# -*- coding: latin-1 -*-\nX = '\xe9'\n", b"print 'Python 2'\n", b"x = 1\0"])
+def test_a_file_that_need_not_be_read_by_this_python_enters_as_it_is(tmp_path, content):
+    package = write(write(tmp_path / "one") / "mylab", neurons="from mylab import old\n")
+    (package / "old.py").write_bytes(content)
+    first = digest(package)
+    other = write(write(tmp_path / "two") / "mylab", neurons="from mylab import old\n")
+    (other / "old.py").write_bytes(content.replace(b"2", b"3").replace(b"X", b"Y").replace(b"x", b"y"))
+    assert digest(other) != first

@@ -11,6 +11,7 @@ from bench.errors import ParameterError, SuiteError
 from bench.execute.plan import check_values
 from bench.plugins import registry
 from bench.plugins.trust import TRUST_VARIABLE
+from bench.report.page import render_report
 from bench.runs.provenance import code_digest
 from bench.suite.load import load_suite
 from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec
@@ -201,6 +202,12 @@ def test_one_file_of_somebody_else_is_an_optimiser_a_schedule_a_loss_or_an_augme
     augmenter = build_augmenter(spec.train.augment, classes=4, image_size=(8, 8))
     images = augmenter.on_normalised(torch.zeros(2, 1, 8, 8), torch.Generator().manual_seed(0))
     assert torch.equal(images, 0.1 * torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
+
+
+def test_a_report_says_of_them_what_they_take_and_nothing_else(write, lab):
+    page = render_report(load_suite(write(a=(OPTIMIZER, THEIRS))), [])
+    assert "train.optimizer.beta " in page and "train.schedule.last " in page
+    assert not any(name in page for name in ("nesterov", "beta2", "gamma", "milestones", "mse_weight"))
 
 
 def test_what_runs_of_them_stands_in_the_key_and_their_code_in_the_digest(write, lab):

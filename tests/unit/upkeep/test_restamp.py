@@ -93,3 +93,18 @@ def test_the_later_run_must_be_todays_codes_and_the_earlier_one_not(folder):
     put(folder / "after", run, today)
     put(folder / "before", run, today)
     assert "was made by today's code" in refusal()
+
+
+def test_records_that_the_suite_no_longer_plans_stay(folder):
+    suite = folder / "suites/digits.toml"
+    suite.write_text(suite.read_text().replace("seeds    = [0, 1, 2]", "seeds    = [0]"))
+    before = read_records(folder / RECORDS)
+    done = restamp("--yes")
+    assert done.exit_code == 0 and "nothing compared of ANN, PLIF, CLIF" in done.stdout
+    assert [record.key for record in read_records(folder / RECORDS)] == [record.key for record in before]
+
+
+def test_the_store_that_reports_read_is_no_place_for_a_sample(folder):
+    (folder / "after").rename(folder / "runs")
+    done = CliRunner().invoke(app, ["restamp", "suites/digits.toml", "--before", "before", "--after", "runs"])
+    assert "is where reports take records from" in str(done.exception)
