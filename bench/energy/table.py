@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bench.energy.memory import Bits, Memory, Price
 from bench.errors import MOST_PROBLEMS, TableError, UnknownNameError, nearest
 from bench.files.toml_file import read_toml
-from bench.plugins.installed import Installed, installed_files
+from bench.plugins.installed import Installed, chosen, installed_files
 
 TABLES = Path(__file__).parent / "tables"
 
@@ -95,7 +95,7 @@ def table_names() -> list[str]:
 def installed_tables() -> dict[str, Installed]:
     """Return the tables that other distributions bring, by name; they are data, and nothing is imported for them.
 
-    Raises ParameterError where a name is there twice.
+    One that cannot be used says so.
     """
     return installed_files("table", table_names())
 
@@ -114,9 +114,10 @@ def load_table(name_or_path: str | Path) -> CostTable:
         path = TABLES / f"{text}.toml"
     else:
         theirs = installed_tables()
-        if text not in theirs:
-            raise UnknownNameError("table", text, [*table_names(), *theirs])
-        path = Path(theirs[text].value)
+        found = chosen(theirs, text)
+        if found is None:
+            raise UnknownNameError("table", text, {*table_names(), *theirs})
+        path = Path(found.value)
     try:
         data = read_toml(path, "a cost table")
     except OSError as error:

@@ -54,10 +54,9 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         if weight_seed is not None:
             torch.default_generator.manual_seed(weight_seed)
-        try:
-            model: nn.Module = _taking_site(name, info.load())(**params, _site=site)
-        except ValueError as error:
-            raise ParameterError(f"model '{name}': {error}") from error
+        cls = _taking_site(name, info.load())
+        with info.constructing():
+            model: nn.Module = cls(**params, _site=site)
     initialise(model, weight_seed)
     return model
 

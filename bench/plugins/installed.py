@@ -11,8 +11,8 @@ import functools
 import importlib.metadata
 import importlib.util
 import sys
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.errors import ParameterError
@@ -27,30 +27,51 @@ class Installed:
     name: str
     value: str
     distribution: str  # name and version
+    problem: str = ""  # why it cannot be used
 
 
 def installed(kind: str, built_in: Collection[str] = ()) -> dict[str, Installed]:
     """Return the plug-ins of a kind that other distributions bring, by name.
 
-    Raises ParameterError where two bring the same name, or one brings a name that is `built_in`.
+    One that cannot be used says so, and harms no other: its name is brought twice or is `built_in`, or its value is no
+    `package.module:Class`.
     """
-    return _by_name(kind, _entries(kind, tuple(sys.path)), built_in)
+    return _by_name(kind, map(functools.partial(_with_class, kind), _entries(kind, tuple(sys.path))), built_in)
 
 
 def installed_files(kind: str, built_in: Collection[str] = ()) -> dict[str, Installed]:
     """Return the tables or suites (`table`, `suite`) that other distributions bring, by the name of their file.
 
-    Raises ParameterError where a name is there twice, as above, or a package that is named does not exist.
+    One that cannot be used says so: its name is there twice or is `built_in`, or it is a package that does not exist.
     """
     found = []
     for entry in _entries(kind, tuple(sys.path)):
         folder = folder_of(entry.value)
         if folder is None:
-            raise ParameterError(
+            problem = (
                 f"{entry.distribution} brings {kind}s in '{entry.value:.60}', which is no package on Python's path"
             )
+            found.append(replace(entry, name=entry.value, problem=problem))
+            continue
         found += [Installed(path.stem, str(path), entry.distribution) for path in sorted(folder.glob("*.toml"))]
     return _by_name(kind, found, built_in)
+
+
+def usable(entry: Installed) -> Installed:
+    """Return what was given. Raises ParameterError where it cannot be used."""
+    if entry.problem:
+        raise ParameterError(entry.problem)
+    return entry
+
+
+def chosen(found: Mapping[str, Installed], name: str) -> Installed | None:
+    """Return the file called `name` among those of `installed_files`, None where no package brings it.
+
+    Raises ParameterError where it cannot be used, or may be in a package that does not exist.
+    """
+    gone = (entry for entry in found.values() if entry.problem and entry.name == entry.value)
+    entry = found.get(name) or next(gone, None)
+    return None if entry is None else usable(entry)
 
 
 def _by_name(kind: str, found: Iterable[Installed], built_in: Collection[str]) -> dict[str, Installed]:
@@ -60,12 +81,20 @@ def _by_name(kind: str, found: Iterable[Installed], built_in: Collection[str]) -
         if entry.name in named:
             other = named[entry.name].distribution
         if other is not None:
-            raise ParameterError(
+            problem = (
                 f"{kind} '{entry.name:.60}' is brought by {entry.distribution} and by {other}; uninstall one, or give "
                 "it another name there"
             )
+            entry = replace(entry, problem=problem)
         named[entry.name] = entry
     return named
+
+
+def _with_class(kind: str, entry: Installed) -> Installed:
+    if all(entry.value.partition(":")):
+        return entry
+    where = f"{kind} '{entry.name:.60}' of {entry.distribution}"
+    return replace(entry, problem=f"{where}: '{entry.value:.60}' should be package.module:Class")
 
 
 @functools.lru_cache(maxsize=64)
@@ -88,6 +117,14 @@ def source_of(module: str) -> Path | None:
     """Find the source of a module without running any of its package."""
     sources, _ = _places(module)
     return next((source for source in sources if source.suffix == ".py" and source.is_file()), None)
+
+
+def is_there(module: str) -> bool:
+    """Whether there is a module of this name, be it without a source (within a package: only with one)."""
+    try:
+        return module.isidentifier() and importlib.util.find_spec(module) is not None
+    except ValueError:  # as below
+        return False
 
 
 def folder_of(module: str) -> Path | None:

@@ -9,6 +9,7 @@ distribution says: its source is read too, and it is imported only when the user
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BenchError, ParameterError, UnknownNameError, nearest
-from bench.plugins.installed import installed, source_of
+from bench.plugins.contract import breach
+from bench.plugins.installed import installed, is_there, source_of, usable
 from bench.plugins.signature import (
     Parameter,
     class_attribute,
@@ -29,6 +31,11 @@ from bench.plugins.signature import (
 from bench.plugins.trust import TRUST_VARIABLE, trusted
 
 PACKAGE = Path(__file__).parents[1]
+# What code of others may raise when it is wrong; of our own only the ValueError of a constructor is the user's affair.
+_WRONG = (
+    RuntimeError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, AssertionError, NameError,
+    SyntaxError, OSError, ImportError,
+)  # fmt: skip
 
 # Where the plug-ins of a kind lie, and they alone are scanned: contracts and helpers have no `name`. A folder that
 # does not exist holds none.
@@ -66,7 +73,8 @@ class PluginInfo:
     def load(self) -> type:
         """Import the module and return the class.
 
-        Raises ParameterError when it is outside this package and not trusted, or when importing it fails.
+        Raises ParameterError when it is outside this package and not trusted, cannot be imported, or is none of its
+        kind.
         """
         if self.outside and not trusted(self.module):
             raise ParameterError(
@@ -74,10 +82,13 @@ class PluginInfo:
                 f"if you trust that code, pass --trust or set {TRUST_VARIABLE}={self.module}"
             )
         try:
-            importlib.import_module(self.module)
-        except ImportError as error:
-            raise ParameterError(f"{self.kind} '{self.name}': cannot import '{self.module}': {error}") from error
-        loaded: type = getattr(importlib.import_module(self.module), self.cls)
+            loaded: type = getattr(importlib.import_module(self.module), self.cls)
+        except self._heard(ImportError) as error:
+            cause = error if isinstance(error, ImportError) else _in_words(error)
+            raise ParameterError(f"{self.kind} '{self.name}': cannot import '{self.module}': {cause}") from error
+        wrong = breach(self.kind, loaded) if self.outside else ""
+        if wrong:
+            raise ParameterError(f"{self.kind} '{self.name}': {wrong}")
         return loaded
 
     def construct(self, params: Mapping[str, Any], harness: Mapping[str, Any]) -> Any:
@@ -86,10 +97,24 @@ class PluginInfo:
         Raises ParameterError where it refuses them, or may not be imported.
         """
         given = {key: value for key, value in harness.items() if key in self.harness}
+        cls = self.load()
+        with self.constructing():
+            return cls(**params, **given)
+
+    @contextlib.contextmanager
+    def constructing(self) -> Iterator[None]:
+        """Within the block its constructor is called: what it raises as it is refused, or wrong, is a ParameterError.
+
+        Of a class of this package that is ValueError alone: anything else is a mistake of ours.
+        """
         try:
-            return self.load()(**params, **given)
-        except ValueError as error:
-            raise ParameterError(f"{self.kind} '{self.name}': {error}") from error
+            yield
+        except self._heard(ValueError) as error:
+            cause = error if isinstance(error, ValueError) else _in_words(error)
+            raise ParameterError(f"{self.kind} '{self.name}': {cause}") from error
+
+    def _heard(self, ours: type[Exception]) -> tuple[type[Exception], ...]:
+        return _WRONG if self.outside else (ours,)
 
     @property
     def outside(self) -> bool:
@@ -127,7 +152,7 @@ def find(kind: str, name: str) -> PluginInfo:
     """Return the plug-in called `name`: built in, brought by a distribution, or `package.module:Class` from outside.
 
     Outside code is not imported here. Raises UnknownNameError when there is no such plug-in, ParameterError when there
-    is no such module or class, or two of that name.
+    is no such module or class, or two of that name, and for a class of this package, which has a plain name.
     """
     if ":" in name:
         return _outside(kind, name)
@@ -136,8 +161,8 @@ def find(kind: str, name: str) -> PluginInfo:
         return known[name]
     brought = installed(kind, known)
     if name not in brought:
-        raise UnknownNameError(kind, name, [*known, *brought])
-    entry = brought[name]
+        raise UnknownNameError(kind, name, {*known, *brought})
+    entry = usable(brought[name])
     try:
         return replace(_outside(kind, entry.value), name=name, distribution=entry.distribution)
     except ParameterError as error:
@@ -240,12 +265,23 @@ def _with_choices(parameter: Parameter) -> Parameter:
 def _outside(kind: str, name: str) -> PluginInfo:
     module, _, _ = name.partition(":")
     path = source_of(module)
+    if path is None and is_there(module):
+        raise ParameterError(f"{kind} '{name:.60}': there is no source of module '{module:.60}'; it is read from there")
     if path is None:
         raise ParameterError(
             f"{kind} '{name:.60}': there is no module '{module:.60}' on Python's path; install its package, or run "
             "this in the folder that holds it"
         )
-    return describe(kind, name, path)
+    info = describe(kind, name, path)
+    if not info.outside:
+        plain = class_attribute(classes_in(path)[info.cls], "name")
+        its_name = f"; its name is '{plain}'" if plain in plugins(kind) else ""
+        raise ParameterError(f"{kind} '{name:.60}': is part of this package{its_name}")
+    return info
+
+
+def _in_words(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(":")
 
 
 def describe(kind: str, name: str, path: Path) -> PluginInfo:

@@ -87,7 +87,7 @@ def _parsed(path: Path) -> ast.Module:
 def _parsed_once(path: Path, changed_ns: int, size: int) -> ast.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the code of others, which does not run
-        return ast.parse(path.read_text("utf-8"))
+        return ast.parse(path.read_text("utf-8"), str(path))
 
 
 def class_attribute(node: ast.ClassDef, attribute: str) -> str | None:

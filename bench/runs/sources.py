@@ -22,7 +22,7 @@ PACKAGE = Path(__file__).parents[1]
 SILENT = frozenset(
     PACKAGE / name
     for name in (
-        *("errors.py", "plugins/trust.py", "plugins/installed.py", "plugins/signature.py"),
+        *("errors.py", "plugins/trust.py", "plugins/installed.py", "plugins/signature.py", "plugins/contract.py"),
         *("runs/essence.py", "runs/sources.py", "runs/provenance.py"),
     )
 )

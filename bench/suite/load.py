@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from bench.energy.table import load_table
 from bench.errors import BenchError, SuiteError, nearest
 from bench.files.toml_file import read_toml
-from bench.plugins.installed import Installed, installed_files
+from bench.plugins.installed import Installed, chosen, installed_files
 from bench.plugins.registry import outside_modules
 from bench.suite.checks import raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
@@ -97,7 +97,7 @@ def load_suites(paths: Iterable[str | Path]) -> list[Suite]:
 def installed_suites() -> dict[str, Installed]:
     """Return the suites that other distributions bring, by name; they are data, and nothing is imported for them.
 
-    Raises ParameterError where a name is there twice.
+    One that cannot be used says so.
     """
     return installed_files("suite")
 
@@ -107,7 +107,7 @@ def _file_of(path: Path) -> Path:
     if path.suffix or path.name != str(path) or os.path.exists(path):  # False also for what no path can be
         return path
     try:
-        found = installed_suites().get(path.name)
+        found = chosen(installed_suites(), path.name)
     except BenchError as error:
         raise _wrong(path, [str(error)]) from None
     return path if found is None else Path(found.value)

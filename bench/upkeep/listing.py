@@ -9,7 +9,7 @@ from typing import Any
 from bench.energy.table import installed_tables, load_table, table_names
 from bench.errors import BenchError, SuiteError
 from bench.plugins import registry
-from bench.plugins.installed import installed, plural
+from bench.plugins.installed import installed, plural, usable
 from bench.plugins.signature import Parameter
 from bench.suite.load import installed_suites, load_suite
 
@@ -35,7 +35,8 @@ def _counted(count: int, noun: str) -> str:
 def _suite_rows() -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = [(str(path), _suite_in_words(path)) for path in sorted(Path("suites").glob("*.toml"))]
     for name, entry in sorted(installed_suites().items()):
-        rows.append((name, f"{_suite_in_words(Path(name))}, of {entry.distribution}"))
+        words = f"cannot be used: {entry.problem}" if entry.problem else _suite_in_words(Path(name))
+        rows.append((name, f"{words}, of {entry.distribution}"))
     if not rows:
         raise BenchError("suites/: no suite files here; run this in the folder that holds suites/")
     return rows
@@ -54,6 +55,7 @@ def _table_rows() -> Iterator[tuple[str, ...]]:
         yield name, load_table(name).title
     for name, entry in sorted(installed_tables().items()):
         try:
+            usable(entry)
             title = load_table(name).title
         except BenchError as error:
             title = f"cannot be used: {error}"
@@ -61,16 +63,19 @@ def _table_rows() -> Iterator[tuple[str, ...]]:
 
 
 def _plugin_rows(kind: str) -> Iterator[tuple[str, ...]]:
+    known = registry.plugins(kind)
+    yield from (_plugin_row(known[name]) for name in sorted(known))
+    for name, entry in sorted(installed(kind, known).items()):
+        try:
+            usable(entry)
+            yield _plugin_row(registry.find(kind, name))
+        except BenchError as error:  # of a distribution that brings what is not there
+            yield name, "", f"cannot be used: {error}"
+
+
+def _plugin_row(info: registry.PluginInfo) -> tuple[str, ...]:
     def words(parameter: Parameter) -> Any:
         return parameter.name if parameter.required else f"{parameter.name}={parameter.default}"
 
-    known = registry.plugins(kind)
-    brought = installed(kind, known)
-    for name in [*sorted(known), *sorted(brought)]:
-        try:
-            info = registry.find(kind, name)
-        except BenchError as error:  # of a distribution that brings what is not there
-            yield name, "", f"cannot be used: {error}"
-        else:
-            origin = f" Of {info.distribution}." if info.distribution else ""
-            yield info.name, ", ".join(map(words, info.parameters)), f"{info.summary}{origin}"
+    origin = f" Of {info.distribution}." if info.distribution else ""
+    return info.name, ", ".join(map(words, info.parameters)), f"{info.summary}{origin}"

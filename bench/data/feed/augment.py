@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from torch import Generator, Tensor
 
 from bench.data.augmentations.base import Augmentation, ImageAugmentation, MixingAugmentation
 from bench.data.augmentations.draws import below
-from bench.errors import ParameterError
 from bench.plugins import registry
 
 
@@ -56,7 +54,7 @@ def build_augmenter(
     Raises UnknownNameError for another name, ParameterError for one that these data have no use for.
     """
     data = {"_classes": classes, "_image_size": image_size, "_in_channels": in_channels, "_timesteps": timesteps}
-    stages = [_stage(name, data) for name in sorted(set(names))]
+    stages: list[Augmentation] = [registry.create("augmentation", name, data) for name in sorted(set(names))]
     stages.sort(key=lambda stage: stage.order)
     on_images = [stage for stage in stages if isinstance(stage, ImageAugmentation)]
     return Augmenter(
@@ -64,13 +62,3 @@ def build_augmenter(
         normalised=tuple(stage for stage in on_images if not stage.stored),
         mixing=tuple(stage for stage in stages if isinstance(stage, MixingAugmentation)),
     )
-
-
-def _stage(name: str, data: Mapping[str, Any]) -> Augmentation:
-    stage: Augmentation = registry.create("augmentation", name, data)
-    if not isinstance(stage, ImageAugmentation | MixingAugmentation):
-        raise ParameterError(
-            f"augmentation '{name}': should inherit from ImageAugmentation or MixingAugmentation of "
-            "bench.data.augmentations.base"
-        )
-    return stage

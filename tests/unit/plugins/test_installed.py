@@ -86,8 +86,10 @@ def test_a_name_that_is_built_in_or_brought_twice_is_one_error_naming_both(their
     write_distribution(theirs, "other", {"neurons": {"lazy": "theirlab.neurons:Lazy"}, "rules": {"lemaire": "a:B"}})
     with pytest.raises(ParameterError, match=r"neuron 'lazy' is brought by (their-lab|other) 1.0 and by (their|other)"):
         registry.find("neuron", "lazy")
-    with pytest.raises(ParameterError, match=r"rule 'lemaire' is brought by other 1\.0 and by spikebench itself"):
-        rows_of("rules")
+    assert registry.find("rule", "lemaire").distribution == "" and registry.find("rule", "synops").outside
+    rows = rows_of("rules")
+    assert [row[0] for row in rows] == ["lemaire", "per-operation", "lemaire", "synops"]
+    assert "rule 'lemaire' is brought by other 1.0 and by spikebench itself" in rows[2][2]
     assert registry.find("neuron", "lif").distribution == ""  # what is built in needs no look at the metadata
 
 
@@ -145,6 +147,26 @@ def test_lists_say_whose_it_is_and_what_cannot_be_used(theirs):
     assert rows["lazy"] == "As LIF, with a high threshold. Of their-lab 1.0."
     assert rows["gone"].startswith("cannot be used: neuron 'gone' of broken 1.0: ") and "theirlab.gone" in rows["gone"]
     assert not rows["lif"].endswith("1.0.")
+
+
+def test_one_bad_entry_point_harms_no_other(theirs):
+    bad = {
+        "neurons": {"nocolon": "theirlab.neurons", "ours": "bench.neurons.lif:LIF"},
+        "tables": {"all": "nowhere.tables"},
+        "suites": {"all": "nowhere.suites"},
+    }
+    write_distribution(theirs, "careless", bad)
+    nocolon = "neuron 'nocolon' of careless 1.0: 'theirlab.neurons' should be package.module:Class"
+    with pytest.raises(ParameterError, match=nocolon):
+        registry.find("neuron", "nocolon")
+    assert registry.find("neuron", "lazy").outside
+    rows = {row[0]: row[-1] for row in rows_of("neurons")}
+    assert rows["nocolon"] == f"cannot be used: {nocolon}" and rows["lazy"].endswith("Of their-lab 1.0.")
+    assert "is part of this package; its name is 'lif'" in rows["ours"]
+    assert load_table("theirs").name == "theirs" and load_suite("theirs").name == "theirs"
+    for kind in ("tables", "suites"):
+        rows = dict(rows_of(kind))
+        assert "theirs" in rows and "which is no package on Python's path" in rows[f"nowhere.{kind}"]
 
 
 def test_a_package_of_tables_that_is_not_there_is_named(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from bench.errors import ParameterError, UnknownNameError
 from bench.plugins import registry
+from bench.plugins.contract import breach
 from bench.plugins.trust import TRUST_VARIABLE, trust, trusted, trusted_modules, trusting
 
 OUTSIDE = '''
@@ -125,10 +126,120 @@ def test_what_is_trusted_is_told_to_jobs_and_left_out_of_the_environment(monkeyp
     assert trusted_modules() == ("a", "b.c") and os.environ[TRUST_VARIABLE] == " a, b.c,,a"
 
 
-@pytest.mark.parametrize("module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b", "_io"])
+@pytest.mark.parametrize(
+    "module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b", "_ioo"]
+)
 def test_a_module_that_does_not_exist_is_named(module):
     with pytest.raises(ParameterError, match=f"no module '{re.escape(module)}' on Python's path"):
         registry.find("neuron", f"{module}:Neuron")
+
+
+@pytest.mark.parametrize("module", ["os", "_io"])
+def test_a_module_whose_source_cannot_be_read_is_told_from_one_that_is_not_there(module):
+    with pytest.raises(ParameterError, match=f"there is no source of module '{module}'"):
+        registry.find("neuron", f"{module}:path")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "expected"),
+    [
+        ("neuron", "bench.neurons.lif:LIF", "is part of this package; its name is 'lif'"),
+        ("engine", "bench.execute.engines.local:Local", "is part of this package; its name is 'local'"),
+        ("neuron", "bench.neurons.base:Neuron", "is part of this package"),
+        ("loss", "bench.neurons.lif:LIF", "is part of this package"),
+    ],
+)
+def test_a_class_of_this_package_is_called_by_its_plain_name(kind, name, expected):
+    with pytest.raises(ParameterError) as caught:
+        registry.find(kind, name)
+    assert str(caught.value) == f"{kind} '{name}': {expected}"
+
+
+@pytest.fixture
+def wrong(tmp_path, monkeypatch):
+    """Write the source of module `wronglab`, which is trusted."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv(TRUST_VARIABLE, "wronglab")
+    yield (tmp_path / "wronglab.py").write_text
+    sys.modules.pop("wronglab", None)
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("1 + 'a'", "TypeError: unsupported operand"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("{}['a']", "KeyError: 'a'"),
+        ("raise RuntimeError('no driver\\nhere')", "RuntimeError: no driver here"),
+        ("open('/nowhere')", "FileNotFoundError: "),
+        ("assert False", "AssertionError"),
+        ("gone", "NameError: name 'gone'"),
+        ("compile('class', 'inner.py', 'exec')", "SyntaxError: invalid syntax (inner.py, line 1)"),
+        ("del Half", "AttributeError: module 'wronglab' has no attribute 'Half'"),
+    ],
+)
+def test_what_a_module_raises_as_it_is_imported_is_one_message(wrong, statement, told):
+    wrong(OUTSIDE + f"\n\n{statement}\n")
+    with pytest.raises(ParameterError) as caught:
+        registry.create("neuron", "wronglab:Half")
+    assert str(caught.value).startswith(f"neuron 'wronglab:Half': cannot import 'wronglab': {told}".rstrip())
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_constructor_of_others_raises_is_one_message(wrong):
+    wrong(OUTSIDE.replace("self.threshold = threshold", "self.threshold = threshold + 'a'"))
+    with pytest.raises(ParameterError, match=r"^neuron 'wronglab:Half': TypeError: unsupported operand"):
+        registry.create("neuron", "wronglab:Half")
+
+
+def test_a_mistake_in_a_constructor_of_ours_is_no_mistake_of_the_user():
+    with pytest.raises(TypeError), registry.find("neuron", "lif").constructing():
+        raise TypeError
+    with pytest.raises(ParameterError, match="neuron 'lif': no"), registry.find("neuron", "lif").constructing():
+        raise ValueError("no")
+
+
+def test_a_syntax_error_names_the_file(wrong, tmp_path):
+    wrong("class Half(")
+    with pytest.raises(ParameterError, match=r"wronglab\.py: not a Python file .*\(wronglab\.py, line 1\)"):
+        registry.find("neuron", "wronglab:Half")
+
+
+METHODS = {
+    "neuron": ("bench.neurons.base.Neuron", "initial_state`, `step"),
+    "surrogate": ("bench.neurons.surrogate.Surrogate", "derivative"),
+    "encoder": ("bench.encoders.base.Encoder", "encode"),
+    "model": ("torch.nn.Module", "forward"),
+    "dataset": ("bench.data.base.Dataset", "load"),
+    "augmentation": ("bench.data.augmentations.base.MixingAugmentation", "mix"),
+    "optimizer": ("bench.train.optimizers.base.Optimizer", "build"),
+    "schedule": ("bench.train.schedules.base.Schedule", "after_warmup"),
+    "loss": ("bench.train.losses.base.Loss", "of"),
+    "rule": ("bench.energy.rules.base.Rule", "layer`, `neuron"),
+}
+
+
+@pytest.mark.parametrize("kind", METHODS)
+def test_a_class_that_is_none_of_its_kind_is_told_so(wrong, kind):
+    base, methods = METHODS[kind]
+    module, _, cls = base.rpartition(".")
+    wrong(f"from {module} import {cls}\n\nclass Plain:\n    pass\n\nclass Hollow({cls}):\n    pass\n")
+    with pytest.raises(ParameterError, match=rf"^{kind} 'wronglab:Plain': Plain should inherit from .*{base}"):
+        registry.find(kind, "wronglab:Plain").load()
+    with pytest.raises(ParameterError, match=rf"^{kind} 'wronglab:Hollow': Hollow has no `{methods}`$"):
+        registry.find(kind, "wronglab:Hollow").load()
+
+
+@pytest.mark.parametrize("kind", sorted(METHODS))
+def test_every_class_of_ours_keeps_its_contract(kind):
+    assert {name: breach(kind, info.load()) for name, info in registry.plugins(kind).items()} == dict.fromkeys(
+        registry.plugins(kind), ""
+    )
+
+
+def test_a_neuron_of_another_library_need_not_inherit_from_ours(wrong):
+    wrong("from torch import nn\n\nclass Theirs(nn.Module):\n    def forward(self, x):\n        return x\n")
+    assert registry.create("neuron", "wronglab:Theirs").training
 
 
 def test_a_module_that_cannot_be_imported_is_named(tmp_path, monkeypatch):
@@ -195,6 +306,10 @@ def test_what_the_harness_gives_is_no_parameter_of_a_suite(tmp_path, monkeypatch
         "    def __init__(self, *, gain: float = 1.0, _channels: int) -> None:\n"
         "        super().__init__()\n"
         "        self.gains = [gain] * _channels\n"
+        "    def initial_state(self, x):\n"
+        "        return ()\n"
+        "    def step(self, x, state):\n"
+        "        return self.fire(x - 1), state\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("SPIKEBENCH_TRUST", "percha")
