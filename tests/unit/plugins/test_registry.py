@@ -126,9 +126,7 @@ def test_what_is_trusted_is_told_to_jobs_and_left_out_of_the_environment(monkeyp
     assert trusted_modules() == ("a", "b.c") and os.environ[TRUST_VARIABLE] == " a, b.c,,a"
 
 
-@pytest.mark.parametrize(
-    "module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b", "_ioo"]
-)
+@pytest.mark.parametrize("module", ["nowhere", "nowhere.deeper", "os.nowhere", "bench.nowhere", "..", "", "a b"])
 def test_a_module_that_does_not_exist_is_named(module):
     with pytest.raises(ParameterError, match=f"no module '{re.escape(module)}' on Python's path"):
         registry.find("neuron", f"{module}:Neuron")
@@ -172,7 +170,7 @@ def wrong(tmp_path, monkeypatch):
         ("{}['a']", "KeyError: 'a'"),
         ("raise RuntimeError('no driver\\nhere')", "RuntimeError: no driver here"),
         ("open('/nowhere')", "FileNotFoundError: "),
-        ("assert False", "AssertionError"),
+        ("assert False", "AssertionError: "),
         ("gone", "NameError: name 'gone'"),
         ("compile('class', 'inner.py', 'exec')", "SyntaxError: invalid syntax (inner.py, line 1)"),
         ("del Half", "AttributeError: module 'wronglab' has no attribute 'Half'"),
@@ -182,7 +180,7 @@ def test_what_a_module_raises_as_it_is_imported_is_one_message(wrong, statement,
     wrong(OUTSIDE + f"\n\n{statement}\n")
     with pytest.raises(ParameterError) as caught:
         registry.create("neuron", "wronglab:Half")
-    assert str(caught.value).startswith(f"neuron 'wronglab:Half': cannot import 'wronglab': {told}".rstrip())
+    assert str(caught.value).startswith(f"neuron 'wronglab:Half': cannot import 'wronglab': {told}".removesuffix(": "))
     assert "\n" not in str(caught.value)
 
 
