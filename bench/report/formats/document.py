@@ -48,10 +48,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Code:
-    """Lines to be copied, in a language as `sh`."""
+    """Lines to be copied: commands of the shell, or of another language."""
 
     text: str
-    language: str
+    language: str = "sh"
 
 
 @dataclass(frozen=True)

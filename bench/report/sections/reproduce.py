@@ -17,4 +17,4 @@ def section(evidence: Evidence) -> list[Block]:
     if seeds and seeds != sorted(spec.seeds):
         runs = [f"spikebench run {path} --seed {seed}" for seed in seeds]
     extra = "".join(f" --table {shlex.quote(name)}" for name in evidence.tables if name not in spec.energy)
-    return [Code(" && ".join([*runs, f"spikebench report {path}{extra}"]), "sh")]
+    return [Code(" && ".join([*runs, f"spikebench report {path}{extra}"]))]
