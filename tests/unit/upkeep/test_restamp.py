@@ -108,3 +108,11 @@ def test_the_store_that_reports_read_is_no_place_for_a_sample(folder):
     (folder / "after").rename(folder / "runs")
     done = CliRunner().invoke(app, ["restamp", "suites/digits.toml", "--before", "before", "--after", "runs"])
     assert "is where reports take records from" in str(done.exception)
+
+
+def test_committed_numbers_that_neither_code_makes_here_are_told(folder):
+    records = read_records(folder / RECORDS)
+    changed = [record.model_copy(update={"accuracy_fraction": 0.5}) for record in records]
+    (folder / RECORDS).write_text("".join(record.to_json() + "\n" for record in changed))
+    shown = restamp().stdout
+    assert "the committed record has others" in shown and "train the suite again, and do not restamp" in shown
