@@ -95,9 +95,9 @@ def _show(suite: Suite, found: list[Compared]) -> None:
         raise RunFailedError(f"{suite.path}: {len(wrong)} of {len(found)} compared runs differ; nothing written")
     if any(not one.as_committed for one in found):
         out.print(
-            f"{suite.name}: committed numbers are not those that both codes give on this machine: another kind of "
-            "processor made them, or code older than that of --before. In the second case train the suite again, and do "
-            "not restamp"
+            f"{suite.name}: the committed numbers are not those that both codes give on this machine: another kind of "
+            "processor made them, or code older than that of --before. In the second case do not restamp: train the "
+            "suite again"
         )
     labels = {one.run.label for one in found}
     rest = [entry.label for entry in suite.spec.entries if entry.label not in labels]

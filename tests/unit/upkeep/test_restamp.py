@@ -115,4 +115,4 @@ def test_committed_numbers_that_neither_code_makes_here_are_told(folder):
     changed = [record.model_copy(update={"accuracy_fraction": 0.5}) for record in records]
     (folder / RECORDS).write_text("".join(record.to_json() + "\n" for record in changed))
     shown = restamp().stdout
-    assert "the committed record has others" in shown and "train the suite again, and do not restamp" in shown
+    assert "the committed record has others" in shown and "do not restamp: train the suite again" in shown
