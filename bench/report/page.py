@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from bench.records.record import RunRecord
 from bench.report.evidence.evidence import Evidence
-from bench.report.formats.base import Format, format_named, text_of
+from bench.report.formats.base import Format, text_of
 from bench.report.formats.document import Block, Document, Section
 from bench.report.formats.inline import Said
 from bench.report.formats.markdown import Markdown
@@ -82,11 +82,6 @@ def render_page(evidence: Evidence) -> str:
 def main_table(evidence: Evidence, compact: bool = False) -> str:
     """Return the main table in markdown; `compact` leaves eight columns and the first cost table."""
     return Markdown().table(narrow_table(evidence) if compact else full_table(evidence))
-
-
-def render_table(evidence: Evidence, format: str = "md") -> str:
-    """Return the main table in a format by name. Raises UnknownNameError or ParameterError as `format_named`."""
-    return table_in(format_named(format), evidence)
 
 
 def table_in(format: Format, evidence: Evidence) -> str:

@@ -10,7 +10,8 @@ from bench.report.evidence.comparison import select
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.frames import layers_frame, neurons_frame, runs_frame
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, price
-from bench.report.page import main_table, render_report, render_table
+from bench.report.formats.base import format_named
+from bench.report.page import main_table, render_report, table_in
 
 # horowitz-fp32: MAC 4.6, AC 0.9, add 0.9 pJ. The sums per sample, in pJ:
 #   ANN   dense (1000 + 2000) 4.6 = 13800, zero-skipping (500 + 800) 4.6 = 5980; bias 27, neurons 20 x 0.9 = 18
@@ -99,7 +100,9 @@ def test_break_even_rate_by_hand(suite, records):
 
 
 def test_csv_has_full_precision_and_leaves_open_what_is_missing(suite, records):
-    rows = list(csv.DictReader(io.StringIO(render_table(Evidence.of(suite, records[:3] + records[6:]), "csv"))))
+    rows = list(
+        csv.DictReader(io.StringIO(table_in(format_named("csv"), Evidence.of(suite, records[:3] + records[6:]))))
+    )
     assert [row["entry"] for row in rows] == ["ANN", "LIF", "CLIF"]
     assert float(rows[2]["accuracy_percent_mean"]) == pytest.approx((90.1 + 90.9 + 92.1) / 3, rel=1e-12)
     assert float(rows[2]["horowitz-fp32_total_zero_skipping_ratio"]) == pytest.approx(6916 / 6025, rel=1e-12)
@@ -109,7 +112,7 @@ def test_csv_has_full_precision_and_leaves_open_what_is_missing(suite, records):
 
 def test_latex_is_escaped_and_ruled():
     suite = make_suite(labels=("A_N&N", "50% #1", "{x}"))
-    text = render_table(Evidence.of(suite, make_records(suite)), "latex")
+    text = table_in(format_named("latex"), Evidence.of(suite, make_records(suite)))
     assert r"A\_N\&N" in text and r"50\% \#1" in text and r"\{x\}" in text
     assert [text.count(rule) for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\hline")] == [1, 1, 1, 0]
     lines = [line for line in text.splitlines() if line.endswith(r"\\")]
@@ -118,7 +121,7 @@ def test_latex_is_escaped_and_ruled():
 
 def test_an_unknown_format_and_an_unknown_table_are_errors(suite, records):
     with pytest.raises(BenchError, match="did you mean 'latex'"):
-        render_table(Evidence.of(suite, records), "latx")
+        format_named("latx")
     with pytest.raises(UnknownNameError, match="horowitz-fp32"):
         main_table(Evidence.of(suite, records, tables=["horowitz-fp33"]))
 
