@@ -27,6 +27,7 @@ from bench.train.learner import Learner
 from bench.train.loop import Accuracies, fit
 from bench.train.machine.device import algorithms, describe_device, peak_memory_bytes, use_device
 from bench.train.machine.path import ExecutionPath
+from bench.train.machine.processor import describe_processor
 from bench.train.pace import Progress
 
 _log = logging.getLogger(__name__)
@@ -94,7 +95,12 @@ def run_one(
         "process_s": round(finished - began, 3),
         "peak_memory_bytes": peak_memory_bytes(device),
     } | ({"measured_energy": joules} if joules else {})
-    machine = {"device": describe_device(device), "path": ", then ".join(history.paths), "algorithms": used}
+    machine = {
+        "device": describe_device(device),
+        "machine": describe_processor(bf16=device.type == "cpu" and spec.train.precision == "bf16"),
+        "path": ", then ".join(history.paths),
+        "algorithms": used,
+    }
     machine |= {"warning": warning} if warning else {}
     if record.dead:
         _log.warning("dead: no neuron fired in %s; is the threshold too high?", ", ".join(record.dead))
