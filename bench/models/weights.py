@@ -17,20 +17,23 @@ def initialise(model: nn.Module, seed: int | None) -> None:
 
     Convolutions: He-normal, fan_out (He et al. 2015), biases 0. Batch norm: weight 1, bias 0. Linear: uniform within
     1 / sqrt(fan_in), weights and biases (torch's default). seed None draws from torch's global generator.
+
+    Drawn in float64 and rounded: the last bits of torch's float32 numbers depend on the processor's instruction set.
     """
     generator = None if seed is None else torch.Generator().manual_seed(seed)
     for module in _outside_neurons(model):
         if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+            drawn = torch.empty_like(module.weight, dtype=torch.float64)
+            nn.init.kaiming_normal_(drawn, mode="fan_out", nonlinearity="relu", generator=generator)
+            _fill(module.weight, drawn)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_parameters()
         elif isinstance(module, nn.Linear):
-            bound = 1 / math.sqrt(module.in_features)
-            nn.init.uniform_(module.weight, -bound, bound, generator=generator)
+            _fill_uniform(module.weight, 1 / math.sqrt(module.in_features), generator)
             if module.bias is not None:
-                nn.init.uniform_(module.bias, -bound, bound, generator=generator)
+                _fill_uniform(module.bias, 1 / math.sqrt(module.in_features), generator)
 
 
 def synaptic_parameters(model: nn.Module) -> dict[str, Tensor]:
@@ -52,6 +55,17 @@ def weights_digest(model: nn.Module) -> str:
         state.update(f"{name} {tuple(value.shape)}\n".encode())
         state.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
     return state.hexdigest()[:16]
+
+
+def _fill(parameter: Tensor, drawn: Tensor) -> None:
+    with torch.no_grad():
+        parameter.copy_(drawn)
+
+
+def _fill_uniform(parameter: Tensor, bound: float, generator: torch.Generator | None) -> None:
+    """Fill with numbers uniform within +-bound; scaled in one rounding, where `uniform_` may fuse its two."""
+    unit = torch.rand(parameter.shape, dtype=torch.float64, generator=generator)
+    _fill(parameter, (2 * unit - 1) * bound)
 
 
 def _outside_neurons(module: nn.Module) -> Iterator[nn.Module]:

@@ -1,7 +1,12 @@
 """Networks by name: matched initial weights, seeds, digests and the errors a user can make."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
+from support import ROOT
 from torch import nn
 
 import bench
@@ -43,6 +48,18 @@ def test_without_a_seed_the_global_generator_decides():
         digests.append(weights_digest(convnet(seed=None)))
     assert digests[0] == digests[1] != digests[2]
     assert weights_digest(convnet(seed=None)) != digests[2]
+
+
+@pytest.mark.parametrize("capability", ["default", "avx2"])
+def test_initial_weights_do_not_depend_on_the_instruction_set(capability):
+    program = """
+import bench.models as m, bench.models.build as b
+model = b.build_model("convnet", neuron="lif", weight_seed=0, in_channels=1, classes=10, image_size=8)
+print(m.weights_digest(model))
+"""
+    limited = os.environ | {"ATEN_CPU_CAPABILITY": capability, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", program], env=limited, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == weights_digest(convnet("lif"))
 
 
 def test_initial_values():
