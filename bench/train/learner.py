@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.suite.recipe import TrainSpec
+from bench.train.machine.autocast import autocast
 from bench.train.machine.graphed import Graphed, Update, make_capturable
-from bench.train.step import AUTOCAST, build_loss, build_optimizer
+from bench.train.step import build_loss, build_optimizer
 
 
 class Learner:
@@ -44,8 +45,7 @@ class Learner:
         return Graphed(self._step)
 
     def _step(self, sequence: Tensor, labels: Tensor) -> Tensor:
-        dtype = AUTOCAST.get(self.spec.precision)
-        with torch.autocast(self.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+        with autocast(self.device, self.spec.precision):
             logits = self.model(sequence)
         logits = logits.float()
         loss = self.loss.of(logits, labels)
