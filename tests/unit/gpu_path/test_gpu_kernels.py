@@ -20,6 +20,10 @@ TIMESTEPS = 3
 # parameters are fp32. In bf16 the outputs of all timesteps are written as fp32 and cast in a kernel of their own.
 FP32 = (["fp32 -> 3 fp32"], ["2 fp32 -> 3 fp32"])
 BF16 = (["bf16 -> 3 fp32", "fp32 -> bf16"], ["2 bf16 -> 3 fp32", "fp32 -> bf16"])
+ONE_PARAMETER = {
+    "fp32": (["2 fp32 -> 3 fp32"], ["4 fp32 -> 4 fp32"]),
+    "bf16": (["fp32, bf16 -> 3 fp32", "fp32 -> bf16"], ["2 fp32, 2 bf16 -> 4 fp32", "fp32 -> bf16"]),
+}
 KERNELS = {
     "alif": {"fp32": FP32, "bf16": BF16},
     "clif": {"fp32": FP32, "bf16": BF16},
@@ -31,11 +35,9 @@ KERNELS = {
         ),
     },
     "if": {"fp32": FP32, "bf16": BF16},
-    "klif": {
-        "fp32": (["2 fp32 -> 3 fp32"], ["4 fp32 -> 4 fp32"]),
-        "bf16": (["fp32, bf16 -> 3 fp32", "fp32 -> bf16"], ["2 fp32, 2 bf16 -> 4 fp32", "fp32 -> bf16"]),
-    },
+    "klif": ONE_PARAMETER,
     "lif": {"fp32": FP32, "bf16": BF16},
+    "plif": ONE_PARAMETER,
 }
 QUICK = ("lif", "clif")
 FUSED = [name for name, info in plugins("neuron").items() if info.flags.get("spiking", True)]
