@@ -17,7 +17,7 @@ except (ImportError, AttributeError) as moved:
 
 TIMESTEPS = 3
 # What each kernel reads -> what it writes, forward and backward: an output is written timestep by timestep, a neuron's
-# parameters are fp32. In bf16 the outputs of all timesteps are written as fp32 and cast in a kernel of their own.
+# parameters are fp32. In bf16 all outputs but PSN's are written as fp32 and cast in a kernel of their own.
 FP32 = (["fp32 -> 3 fp32"], ["2 fp32 -> 3 fp32"])
 BF16 = (["bf16 -> 3 fp32", "fp32 -> bf16"], ["2 bf16 -> 3 fp32", "fp32 -> bf16"])
 ONE_PARAMETER = {
@@ -38,6 +38,13 @@ KERNELS = {
     "klif": ONE_PARAMETER,
     "lif": {"fp32": FP32, "bf16": BF16},
     "plif": ONE_PARAMETER,
+    "psn": {
+        "fp32": (["3 fp32 -> fp32"], ["5 fp32 -> 10 fp32", "6 fp32 -> fp32", "4 fp32 -> fp32"]),
+        "bf16": (
+            ["fp32, bf16, fp32 -> bf16"],
+            ["fp32, bf16, fp32, bf16, fp32 -> 10 fp32", "6 fp32 -> fp32", "4 fp32 -> bf16"],
+        ),
+    },
 }
 QUICK = ("lif", "clif")
 FUSED = [name for name, info in plugins("neuron").items() if info.flags.get("spiking", True)]
