@@ -25,6 +25,7 @@ from torch._inductor.async_compile import AsyncCompile
 from torch._inductor.compile_fx import compile_fx_inner
 from torch._inductor.decomposition import select_decomp_table
 from torch.fx.passes.fake_tensor_prop import FakeTensorProp
+from torch.utils._triton import has_triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -188,7 +189,9 @@ def _as_on_an_h100(found):
         return types.SimpleNamespace(run=lambda *_, **__: None)
 
     driver = type(triton.runtime.driver)
+    has_triton.cache_clear()  # it remembers for the process whether there is a GPU for Triton
     with contextlib.ExitStack() as stack:
+        stack.callback(has_triton.cache_clear)
         for name, value in given.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, value, create=True))
         stack.enter_context(mock.patch.object(driver, "active", property(lambda self: _Driver())))
