@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -56,7 +57,8 @@ def count(
     wanted = {planned.key for planned in loaded.select(only, seed)}
     done = [record for record in Store().collect(loaded) if record.key in wanted and record.counts is not None]
     if not done:
-        raise BenchError(f"{suite}: no finished run of '{only}'; train it with: spikebench run {suite} --only '{only}'")
+        command = f"spikebench run {loaded.arguments} --only {shlex.quote(only)}"
+        raise BenchError(f"{suite}: no finished run of '{only}'; train it with: {command}")
     first = min(done, key=lambda record: record.seed)
     out.print(first.counts.model_dump_json(indent=2) if json and first.counts else Markdown().blocks(counts(first)))
 
