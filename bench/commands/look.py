@@ -21,6 +21,7 @@ from bench.commands.options import (
     load,
     out,
     runs_in_words,
+    warn,
 )
 from bench.errors import BenchError
 
@@ -97,10 +98,11 @@ def diagnose(
 
 def check(suites: Suites, trust: Trust = False) -> None:
     """Validate suites without running them: every problem at once."""
-    from bench.execute.plan import check_values
+    from bench.execute.plan import check_values, warnings_of
 
     loaded = load(suites, trust)
     check_values(loaded)
+    warn(warnings_of(loaded))
     for suite in loaded:
         out.print(f"{suite.path}: fine ({runs_in_words(len(suite.runs))})")
 
