@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from bench.commands.libraries import quiet_libraries
 from bench.commands.look import check, count, diagnose, list_, status
 from bench.commands.neurons import check_neuron, new
 from bench.commands.options import INTERRUPTED, TERMINATED, out
@@ -65,6 +66,7 @@ def main() -> None:
     """Run the command; a BenchError becomes one message on standard error and its exit code."""
     if not {"", os.getcwd()} & set(sys.path):  # as `python -m bench` has it; last, so that it hides nothing
         sys.path.append(os.getcwd())
+    quiet_libraries()
     try:
         app()
     except BenchError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from bench.commands.options import (
     load,
     out,
     runs_in_words,
+    warn,
 )
 from bench.errors import BenchError
 
@@ -56,7 +58,8 @@ def count(
     wanted = {planned.key for planned in loaded.select(only, seed)}
     done = [record for record in Store().collect(loaded) if record.key in wanted and record.counts is not None]
     if not done:
-        raise BenchError(f"{suite}: no finished run of '{only}'; train it with: spikebench run {suite} --only '{only}'")
+        command = f"spikebench run {loaded.arguments} --only {shlex.quote(only)}"
+        raise BenchError(f"{suite}: no finished run of '{only}'; train it with: {command}")
     first = min(done, key=lambda record: record.seed)
     out.print(first.counts.model_dump_json(indent=2) if json and first.counts else Markdown().blocks(counts(first)))
 
@@ -95,10 +98,11 @@ def diagnose(
 
 def check(suites: Suites, trust: Trust = False) -> None:
     """Validate suites without running them: every problem at once."""
-    from bench.execute.plan import check_values
+    from bench.execute.plan import check_values, warnings_of
 
     loaded = load(suites, trust)
     check_values(loaded)
+    warn(warnings_of(loaded))
     for suite in loaded:
         out.print(f"{suite.path}: fine ({runs_in_words(len(suite.runs))})")
 

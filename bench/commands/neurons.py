@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.commands.options import out
+from bench.commands.options import Trust, out
 from bench.errors import BenchError, ParameterError, nearest
 from bench.plugins import registry
+from bench.plugins.trust import trust as trust_modules
 
 new = typer.Typer(no_args_is_help=True, help="Write a starting file for a plug-in of your own.")
 
@@ -20,17 +21,22 @@ def check_neuron(
     neuron: Annotated[
         str, typer.Argument(metavar="NEURON", help="A name, or mylab.neurons:AdaptiveLIF (which is imported).")
     ],
+    trust: Trust = False,
 ) -> None:
     """Check a neuron against every line of the contract; its parameters are options: --tau 3.0."""
     from bench.kit import check_neuron as check
     from bench.kit.shrink import INPUT
 
     info = registry.find("neuron", neuron)
-    findings = check(neuron, _parameters(context.args, info))
+    parameters = _parameters(context.args, info)
+    if trust:
+        trust_modules(registry.outside_modules([("neuron", neuron), *_named_by(info, parameters)]))
+    findings = check(neuron, parameters)
     broken = [finding for finding in findings if finding.problem]
+    hints = [finding for finding in findings if finding.hint]
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        word = "BROKEN" if finding.problem else "skipped" if finding.skipped else "ok"
+        word = "BROKEN" if finding.problem else "skipped" if finding.skipped else "hint" if finding.hint else "ok"
         out.print(f"{word:<7} {finding.name:<{width}}  {finding.contract}")
         indent = " " * (width + 10)
         if finding.problem:
@@ -39,10 +45,12 @@ def check_neuron(
             out.print(f"{indent}{INPUT}: {finding.example}")
         if finding.skipped:
             out.print(f"{indent}{finding.skipped}")
+        if finding.hint:
+            out.print(f"{indent}{finding.hint}")
     if broken:
         out.print(f"{neuron}: {len(broken)} of {len(findings)} lines of the contract are broken")
         raise typer.Exit(1)
-    out.print(f"{neuron}: keeps the contract")
+    out.print(f"{neuron}: keeps the contract{_hints_in_words(len(hints))}")
 
 
 @new.command("neuron")
@@ -56,8 +64,18 @@ def new_neuron(
     path, test, plugin = write(name, folder)
     out.print(f"{path}\n{test}")
     out.print(
-        f'check it, in its folder:  spikebench check-neuron {plugin}\nin a suite:  neuron = {{ name = "{plugin}" }}'
+        f"check it, in its folder:  spikebench check-neuron {plugin}\n"
+        f'in a suite:  neuron = {{ name = "{plugin}" }}\nand run it there:  spikebench run SUITE --trust'
     )
+
+
+def _hints_in_words(count: int) -> str:
+    return f"; {count} hint{'' if count == 1 else 's'}, which break{'s' if count == 1 else ''} nothing" if count else ""
+
+
+def _named_by(info: registry.PluginInfo, parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the plug-ins that well-formed parameters name, as an outside surrogate: what is wrong is told later."""
+    return [] if info.problems(parameters) else registry.references("neuron", info.name, parameters)
 
 
 def _parameters(words: list[str], info: registry.PluginInfo) -> dict[str, Any]:

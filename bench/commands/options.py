@@ -73,6 +73,12 @@ def load(paths: list[Path], trusted: bool = False, uses: Iterable[tuple[str, str
     return suites
 
 
+def warn(lines: Iterable[str]) -> None:
+    """Print warnings beside the output: nothing is wrong, and the command goes on."""
+    for line in lines:
+        typer.echo(f"warning: {line}", err=True)
+
+
 def runs_in_words(count: int) -> str:
     """Say how many runs these are."""
     return f"{count} run{'' if count == 1 else 's'}"

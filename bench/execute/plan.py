@@ -70,24 +70,13 @@ def check_values(suites: Iterable[Suite]) -> None:
 
     Raises SuiteError listing the values that a constructor refuses.
     """
-    import torch
-
     from bench.energy.costs import rule_of
     from bench.energy.table import load_table
-    from bench.runs.assembly import assemble
-    from bench.runs.recipe import check_recipe
+    from bench.runs.recipe import refusals
 
     problems: dict[str, None] = {}
     for suite in {suite.path: suite for suite in suites}.values():
-        for run in suite.select(seed=suite.spec.seeds[0]):
-            try:
-                with torch.device("meta"):
-                    dataset = assemble(run.spec).dataset
-                    check_recipe(run.spec, dataset)
-                    if run.measure.deploy is not None:
-                        assemble(run.spec.model_copy(update={"neuron": run.measure.deploy}))
-            except BenchError as error:
-                problems[f"{suite.path}: entry '{run.label}': {error}"] = None
+        problems |= dict.fromkeys(_by_entry(suite, lambda run: refusals(run.spec, run.measure.deploy)))
         for index, table in enumerate(suite.spec.energy):
             try:
                 rule_of(load_table(table))
@@ -95,6 +84,31 @@ def check_values(suites: Iterable[Suite]) -> None:
                 problems[f"{suite.path}: energy[{index}]: {error}"] = None
     if problems:
         raise SuiteError(list(problems))
+
+
+def warnings_of(suites: Iterable[Suite]) -> list[str]:
+    """Return what is worth a word before training, of suites whose values were checked."""
+    from bench.runs.recipe import doubts
+
+    distinct = {suite.path: suite for suite in suites}.values()
+    return [line for suite in distinct for line in _by_entry(suite, lambda run: doubts(run.spec))]
+
+
+def _by_entry(suite: Suite, said_of: Callable[[PlannedRun], Iterable[str]]) -> list[str]:
+    """Return what is said of the entries of a suite, each thing once."""
+    said: dict[str, list[str]] = {}
+    for run in suite.select(seed=suite.spec.seeds[0]):
+        for words in said_of(run):
+            said.setdefault(words, []).append(run.label)
+    return [f"{suite.path}: {_whose(labels, suite)}{words}" for words, labels in said.items()]
+
+
+def _whose(labels: Sequence[str], suite: Suite) -> str:
+    """Say which entries a problem is in, nothing where it is in all of several: then it is of the suite's own."""
+    if 1 < len(labels) == len(suite.spec.entries):
+        return ""
+    named = ", ".join(f"'{label}'" for label in labels)
+    return f"{'entry' if len(labels) == 1 else 'entries'} {named}: "
 
 
 def prepare_data(todos: Sequence[Todo], settings: Settings) -> None:

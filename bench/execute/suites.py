@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
 from bench.errors import BenchError
 from bench.execute.executor import Executor, open_engine
-from bench.execute.plan import Observer, Outcome, Settings, Todo, check_values, plan, prepare_data
+from bench.execute.plan import Observer, Outcome, Settings, Todo, check_values, plan, prepare_data, warnings_of
 from bench.execute.scheduler import Scheduler
 from bench.records.record import RunRecord
 from bench.store.store import REPORTS, RUNS, Store
 from bench.suite.load import Suite
 from bench.train.machine.path import ExecutionPath
+
+_log = logging.getLogger(__name__)
 
 
 def execute(
@@ -37,6 +40,8 @@ def execute(
         raise BenchError(f"--data {str(settings.data)!r}: is not UTF-8; give the folder another name") from None
     engine = engine or open_engine(settings)
     check_values(todo.suite for todo in todos)
+    for warning in warnings_of(todo.suite for todo in todos):
+        _log.warning("warning: %s", warning)
     prepare_data(todos, settings)
     return Scheduler(store, settings, engine, observe).execute(todos)
 

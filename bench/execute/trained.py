@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,7 @@ def _first_trained(suite: Suite, runs: Sequence[PlannedRun], store: Store) -> tu
     label, which = runs[0].label, f" with seed {runs[0].seed}" if len(runs) == 1 else ""
     raise BenchError(
         f"{suite.path}: {store.root} holds no trained network of '{label}'{which}{begun}; "
-        f"train it with: spikebench run {suite.path} --only '{label}'"
+        f"train it with: spikebench run {suite.arguments} --only {shlex.quote(label)}"
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.kit.contract import ONE, SMALL, check
-from bench.kit.subject import Broken, Subject, drive, loop, require
+from bench.kit.subject import Subject, Unpolished, drive, loop, polish, require
 from bench.models import weights_digest
 from bench.models.build import build_model
 from bench.neurons.base import Neuron
@@ -22,27 +22,36 @@ DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
 
 @check(
     "schema",
-    "keyword-only, annotated constructor arguments with literal defaults, named in the docstring",
+    "a Neuron; keyword-only, annotated constructor arguments whose defaults are of the type they say",
     shapes=ONE,
     uses_input=False,
 )
 def _schema(subject: Subject, x: Tensor) -> None:
     require(issubclass(subject.cls, Neuron), f"{subject.cls.__name__} is not a subclass of bench.neurons.Neuron")
     require(isinstance(subject.cls.spiking, bool), "the class attribute 'spiking' should be True or False")
-    doc = subject.cls.__doc__ or ""
-    summary = subject.info.summary
-    require(
-        "=" in summary and len(summary) <= 120, "the docstring's first line should be the equation, at most 120 long"
-    )
-    require("Source" in doc, "the docstring should name its source ('Source: ...')")
     for parameter in subject.info.parameters:
-        require(not parameter.required, f"parameter '{parameter.name}' should have a default")
-        problem = parameter.problem(parameter.default)
+        problem = None if parameter.required else parameter.problem(parameter.default)
         require(problem is None, f"the default of '{parameter.name}' {problem}")
-        require(
-            f"{parameter.name}:" in doc,
-            f"the docstring should say what '{parameter.name}' is ('{parameter.name}: ...')",
-        )
+
+
+@check(
+    "documentation",
+    "the docstring says the equation, its source and every parameter; parameters have defaults",
+    shapes=ONE,
+    uses_input=False,
+)
+def _documentation(subject: Subject, x: Tensor) -> None:
+    doc, summary, parameters = subject.cls.__doc__ or "", subject.info.summary, subject.info.parameters
+    undefined = ", ".join(f"'{parameter.name}'" for parameter in parameters if parameter.required)
+    unsaid = ", ".join(f"'{parameter.name}: ...'" for parameter in parameters if f"{parameter.name}:" not in doc)
+    lacking = [
+        ("" if "=" in summary and len(summary) <= 120 else "the equation as its first line, at most 120 long"),
+        ("" if "Source" in doc else "its source ('Source: ...')"),
+        (unsaid and f"what its parameters are ({unsaid})"),
+    ]
+    said = "; ".join(filter(None, lacking))
+    words = [said and f"the docstring could say: {said}", undefined and f"without a default: {undefined}"]
+    polish(not any(words), "; ".join(filter(None, words)))
 
 
 @check(
@@ -173,7 +182,7 @@ def _copies(subject: Subject, x: Tensor) -> None:
     try:
         twin = pickle.loads(pickle.dumps(neuron))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise Broken(f"it cannot be pickled: {error}") from error
+        raise Unpolished(f"it cannot be pickled, as torch.save of a whole network would: {error}") from error
     require(torch.equal(twin(x), expected), "an unpickled copy gives another output")
 
 

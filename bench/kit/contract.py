@@ -18,7 +18,10 @@ LONG = ((20, 3, 8),)
 
 @dataclass(frozen=True)
 class Check:
-    """One line of the contract; `test` raises Broken on an input x [T, N, C, ...] that shows it is not kept."""
+    """One line of the contract; `test` raises Broken on an input x [T, N, C, ...] that shows it is not kept.
+
+    Of a neuron outside this package Unpolished, a kind of Broken, breaks nothing.
+    """
 
     name: str
     contract: str

@@ -13,7 +13,7 @@ from torch import Tensor
 from bench.kit import behaviour, derivatives  # noqa: F401 - each adds its lines to CHECKS
 from bench.kit.contract import CHECKS, Check
 from bench.kit.shrink import as_text, shrink
-from bench.kit.subject import Broken, Skipped, Subject, drive, modules_said, subject_of
+from bench.kit.subject import Broken, Skipped, Subject, Unpolished, drive, modules_said, subject_of
 from bench.plugins.trust import trusting_also
 
 SEEDS = 3  # inputs of each shape
@@ -26,13 +26,17 @@ _WRONG = (
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the contract: kept (`problem` is None), or broken, with the smallest input that shows it."""
+    """One line of the contract: kept (`problem` is None), or broken, with the smallest input that shows it.
+
+    hint: what a rule of this package would have otherwise, in a neuron of somebody else's; it is kept all the same.
+    """
 
     name: str
     contract: str
     problem: str | None = None
     example: str | None = None  # Python that makes the input x [T, N, C, ...]
     skipped: str | None = None  # why it could not be tested here
+    hint: str | None = None
 
 
 def check_neuron(
@@ -57,17 +61,19 @@ def checks(*, slow: bool = True) -> Iterable[Check]:
 def find(subject: Subject, check: Check) -> Finding:
     """Run one check. The caller's random numbers are left as they were."""
     modes = [subject, replace(subject, training=False)] if check.uses_input and not check.slow else [subject]
+    hint = None
     with torch.random.fork_rng(devices=[]):
         for shape, variant in itertools.product(check.shapes, modes):
             for seed in range(SEEDS if check.uses_input and not check.slow else 1):
                 x = subject.threshold * drive(*shape, seed=seed, dtype=check.dtype)
                 try:
-                    problem = _problem(variant, check, x)
+                    problem, unpolished = _seen(variant, check, x)
                 except Skipped as reason:
                     return Finding(check.name, check.contract, skipped=str(reason))
                 if problem is not None:
                     return _finding(variant, check, x, problem)
-    return Finding(check.name, check.contract)
+                hint = hint or unpolished
+    return Finding(check.name, check.contract, hint=hint)
 
 
 def _finding(subject: Subject, check: Check, x: Tensor, problem: str) -> Finding:
@@ -80,10 +86,16 @@ def _finding(subject: Subject, check: Check, x: Tensor, problem: str) -> Finding
 
 
 def _problem(subject: Subject, check: Check, x: Tensor) -> str | None:
+    return _seen(subject, check, x)[0]
+
+
+def _seen(subject: Subject, check: Check, x: Tensor) -> tuple[str | None, str | None]:
+    """Return the problem that an input shows, and the hint that it gives."""
     try:
         check.test(subject, x)
     except Broken as broken:
-        return str(broken)
+        hint = isinstance(broken, Unpolished) and subject.info.outside
+        return (None, str(broken)) if hint else (str(broken), None)
     except _WRONG as error:
-        return f"{type(error).__name__}: {error}".partition("\n")[0]
-    return None
+        return f"{type(error).__name__}: {error}".partition("\n")[0], None
+    return None, None

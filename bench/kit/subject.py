@@ -21,6 +21,10 @@ class Broken(Exception):
     """A line of the contract is not kept; the message says how it shows."""
 
 
+class Unpolished(Broken):
+    """A rule of this package that makes no neuron wrong: somebody else's who breaks it is told so, and that is all."""
+
+
 class Skipped(Exception):
     """A line of the contract cannot be tested here; the message says why."""
 
@@ -95,6 +99,12 @@ def loop(neuron: Any, x: Tensor) -> tuple[Tensor, list[tuple[Tensor, ...]]]:
         outputs.append(out)
         states.append(tuple(state))
     return torch.stack(outputs), states
+
+
+def polish(condition: bool, message: str) -> None:
+    """Raise Unpolished with `message` unless `condition` holds."""
+    if not condition:
+        raise Unpolished(message)
 
 
 def require(condition: bool, message: str) -> None:

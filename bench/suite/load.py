@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,11 @@ class Suite:
         """The modules outside this package that the suite's runs would import."""
         used = {(use.kind, use.name) for run in self.runs for use in run.plugins}
         return outside_modules(used | rules_of(self.spec.energy))
+
+    @property
+    def arguments(self) -> str:
+        """What a command line says to run the suite: its path and, where that runs code from outside, --trust."""
+        return f"{shlex.quote(str(self.path))}{' --trust' if self.outside_modules else ''}"
 
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""

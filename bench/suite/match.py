@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -134,13 +135,18 @@ def overrides_are_valid(case: Case) -> Iterator[str]:
 
 
 def overridden_plugins_are_valid(case: Case) -> Iterator[str]:
-    """So are the parameters of the plug-ins that they name."""
-    for part, model in (("dataset", DatasetSpec), ("model", ModelSpec)):
+    """So are the parameters of the plug-ins that they name; what is wrong in the suite's own tables is told there."""
+    checks: dict[str, Callable[[Any, str], Iterator[str]]] = {
+        part: partial(plugin_problems, model, part) for part, model in _PLUGINS.items()
+    }
+    for part, check in (checks | {"train": recipe_problems}).items():
         if changes := getattr(case.entry, part):
-            yield from plugin_problems(model, part, _merge(case.data[part], changes), f"{case.where}.{part}")
-    if case.entry.train:
-        yield from recipe_problems(_merge(case.data["train"], case.entry.train), f"{case.where}.train")
+            where = f"{case.where}.{part}"
+            shared = set(check(case.data[part], where))
+            yield from (found for found in check(_merge(case.data[part], changes), where) if found not in shared)
 
+
+_PLUGINS: Mapping[str, type[PluginSpec]] = {"dataset": DatasetSpec, "model": ModelSpec}
 
 RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     no_repeated_work,

@@ -2,12 +2,24 @@
 
 import pytest
 import torch
-from support.mutants import CAUGHT, Acausal, BatchOrder, Half, InPlace, Silent, Sound
+from support.mutants import (
+    CAUGHT,
+    Acausal,
+    BatchOrder,
+    Half,
+    InPlace,
+    Silent,
+    Sound,
+    Uncompilable,
+    Undocumented,
+    Unpicklable,
+)
 
 from bench.errors import ParameterError, UnknownNameError
-from bench.kit import check_neuron
-from bench.kit.report import checks
+from bench.kit import check_neuron, subject_of
+from bench.kit.report import checks, find
 from bench.kit.shrink import as_text, shrink
+from bench.neurons.lif import LIF
 
 
 @pytest.fixture(autouse=True)
@@ -26,10 +38,38 @@ def test_a_sound_neuron_passes():
 
 @pytest.mark.parametrize("cls", CAUGHT, ids=lambda cls: cls.__name__)
 def test_a_mutant_is_caught(cls):
-    params = {"tau": 2.0} if cls.__name__ == "Undocumented" else {}
-    found = broken(cls, **params)
+    found = broken(cls)
     assert CAUGHT[cls] <= set(found)
     assert all(finding.contract and finding.problem for finding in found.values())
+
+
+def hints(cls, params=None):
+    found = check_neuron(cls, params, slow=False)
+    assert [finding for finding in found if finding.problem] == []
+    return {finding.name: finding.hint for finding in found if finding.hint}
+
+
+def test_what_is_not_about_correctness_is_a_hint_to_somebody_else():
+    assert hints(Sound) == {}
+    assert hints(Undocumented, {"tau": 2.0}) == {
+        "documentation": "the docstring could say: the equation as its first line, at most 120 long; its source "
+        "('Source: ...'); what its parameters are ('tau: ...', 'gain: ...'); without a default: 'tau'"
+    }
+    assert "cannot be pickled" in hints(Unpicklable)["copies"]
+
+
+def test_a_loop_that_cannot_be_fused_is_a_hint_as_it_trains_all_the_same():
+    [fused] = [check for check in checks() if check.name == "fused"]
+    finding = find(subject_of(Uncompilable), fused)
+    assert finding.problem is None
+    assert finding.skipped or "it trains on the plain path alone" in finding.hint
+
+
+def test_the_same_is_a_rule_inside_this_package(monkeypatch):
+    monkeypatch.setattr(LIF, "__doc__", "A neuron.")
+    [documentation] = [check for check in checks() if check.name == "documentation"]
+    finding = find(subject_of("lif"), documentation)
+    assert finding.hint is None and "its source ('Source: ...')" in finding.problem
 
 
 @pytest.mark.parametrize(

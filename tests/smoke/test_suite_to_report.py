@@ -283,7 +283,7 @@ def test_what_cannot_be_diagnosed_is_said(copy):
     assert code == 1 and "checkpoint.pt: corrupt: is not a file of this program" in stderr
     checkpoint.unlink()
     code, stderr = refused("--only", "LIF")
-    assert code == 2 and "train it with: spikebench run small.toml --only 'LIF'" in stderr
+    assert code == 2 and "train it with: spikebench run small.toml --only LIF" in stderr
 
 
 def record_files(folder):

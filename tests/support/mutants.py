@@ -158,19 +158,11 @@ class Explodes(Sound):
         return s, (u - s,)
 
 
-class Undocumented(Sound):
-    """A neuron."""
+class Misnamed(Sound):
+    """u = v / 2 + x; tau: its default is of another type. Source: none."""
 
-    def __init__(self, *, tau: float):
+    def __init__(self, *, tau: float = "two"):
         super().__init__()
-
-
-class Unpicklable(Sound):
-    """u = v / 2 + x. Source: none."""
-
-    def __init__(self):
-        super().__init__()
-        self.leak = lambda v: 0.5 * v
 
 
 class EvalState(Sound):
@@ -240,6 +232,29 @@ class Settings(Sound):
         torch.use_deterministic_algorithms(True)
 
 
+class Undocumented(Sound):
+    """A neuron."""
+
+    def __init__(self, *, tau: float, gain: float = 1.0):
+        super().__init__()
+
+
+class Unpicklable(Sound):
+    """u = v / 2 + x. Source: none."""
+
+    def __init__(self):
+        super().__init__()
+        self.leak = lambda v: 0.5 * v
+
+
+class Uncompilable(Sound):
+    """u = v / 2 + x, with a call that no graph holds. Source: none."""
+
+    def step(self, x, state):
+        torch._dynamo.graph_break()
+        return super().step(x, state)
+
+
 # class -> checks that must fail
 CAUGHT = {
     HiddenState: {"no memory"},
@@ -257,8 +272,7 @@ CAUGHT = {
     Silent: {"alive", "gradients"},
     DoublePrecision: {"precision"},
     Explodes: {"large input"},
-    Undocumented: {"schema"},
-    Unpicklable: {"copies"},
+    Misnamed: {"schema"},
     EvalState: {"no memory"},
     EvalDiffers: {"modes"},
     BatchSize: {"samples"},

@@ -7,6 +7,7 @@ import sys
 import pytest
 from support import ROOT
 from support.command import spikebench
+from support.laboratory import SURROGATE
 
 from bench.errors import BenchError
 from bench.kit.scaffold import new_neuron
@@ -21,10 +22,19 @@ def started(tmp_path):
     return tmp_path / "lab"
 
 
-def test_a_new_neuron_keeps_the_contract_as_written(started):
-    done = spikebench("check-neuron", "my_lif:MyLIF", "--tau", "3", "--surrogate=atan", cwd=started)
+def test_a_new_neuron_keeps_the_contract_as_written_and_needs_no_source_to_do_so(started):
+    path, (toolkit, surrogates) = started / "my_lif.py", (started / "cuda", started / "wide.py")
+    written = path.read_text()
+    path.write_text(written.replace("    Source: where the equation comes from.\n", ""))
+    surrogates.write_text(SURROGATE)
+    toolkit.mkdir()
+    arguments = ("--trust", "--tau", "3", "--surrogate=wide:Wide")
+    done = spikebench("check-neuron", "my_lif:MyLIF", *arguments, cwd=started, CUDA_HOME=str(toolkit))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "my_lif:MyLIF: keeps the contract" and "BROKEN" not in done.stdout
+    assert done.stdout.splitlines()[-1] == "my_lif:MyLIF: keeps the contract; 1 hint, which breaks nothing"
+    assert "hint    documentation" in done.stdout and "BROKEN" not in done.stdout
+    assert not done.stderr  # torch, when it compiles, warns of a toolkit without a GPU
+    path.write_text(written)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "."]
     tests = subprocess.run(
         command, cwd=started, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300
@@ -70,6 +80,7 @@ def test_a_broken_neuron_is_shown_with_the_line_and_the_input(started):
         (["cliff"], "unknown neuron 'cliff'; did you mean 'clif'?"),
         (["lif", "--tua", "3"], "--tua: neuron 'lif' has no such parameter; did you mean 'tau'?"),
         (["lif", "--tau"], "--tau: needs a value"),
+        (["my_lif:MyLIF", "--surrogate", "wide:Wide"], "would import 'wide'"),
         (["lif", "--tau", "much"], "tau: should be float, not str"),
         (["lif", "--tau", "0.5"], "tau should be above 1 timestep"),
         (["lif", "tau"], "'tau': expected a parameter of the neuron"),
@@ -77,5 +88,7 @@ def test_a_broken_neuron_is_shown_with_the_line_and_the_input(started):
     ],
 )
 def test_a_wrong_argument_is_explained(arguments, expected, tmp_path):
+    new_neuron("my-LIF", tmp_path)
+    (tmp_path / "wide.py").write_text(SURROGATE)
     done = spikebench("check-neuron", *arguments, cwd=tmp_path)
     assert done.returncode == 2 and expected in done.stderr and "Traceback" not in done.stderr

@@ -39,7 +39,7 @@ OPTIONS = {
     "check": {"suites", "trust"},
     "list": {"kind"},
     "diff": {"old", "new"},
-    "check-neuron": {"neuron"},  # and the parameters of the neuron
+    "check-neuron": {"neuron", "trust"},  # and the parameters of the neuron
     "doctor": {"suites", "data"},
     "clean": {"suites", "yes", "checkpoints", "unplanned", "data"},
     "restamp": {"suites", "before", "after", "yes"},

@@ -2,17 +2,22 @@
 
 import pytest
 import torch
+from support.command import spikebench
+from support.engines import Scripted
 from support.suites import problems
 from torch import nn
 
 from bench.data.augmentations.base import Augmentation
 from bench.data.feed.augment import build_augmenter
 from bench.errors import ParameterError, SuiteError
-from bench.execute.plan import check_values
+from bench.execute.messages import Event
+from bench.execute.plan import Settings, check_values, plan, warnings_of
+from bench.execute.suites import execute
 from bench.plugins import registry
 from bench.plugins.trust import TRUST_VARIABLE
 from bench.report.page import render_report
 from bench.runs.provenance import code_digest
+from bench.store.store import Store
 from bench.suite.load import load_suite
 from bench.suite.recipe import LossSpec, OptimizerSpec, ScheduleSpec
 from bench.train.schedule import schedule_factor
@@ -158,11 +163,56 @@ def test_a_misspelt_key_is_told_beside_the_missing_one(write):
 
 def test_what_a_constructor_refuses_shows_before_anything_is_trained(write):
     suite = load_suite(write(a=("learning_rate = 0.1", "learning_rate = 0.1, nesterov = true, momentum = 0.0")))
-    with pytest.raises(SuiteError, match="entry 'ANN': optimizer 'sgd': nesterov needs sgd with a momentum above 0"):
+    with pytest.raises(SuiteError, match="toml: optimizer 'sgd': nesterov needs sgd with a momentum above 0"):
         check_values([suite])
     suite = load_suite(write(a=(OPTIMIZER, f'{OPTIMIZER}\naugment = ["event-drop"]')))
-    with pytest.raises(SuiteError, match="entry 'ANN': augment: 'event-drop' is for event recordings"):
+    with pytest.raises(SuiteError, match="toml: augment: 'event-drop' is for event recordings"):
         check_values([suite])
+
+
+def test_a_problem_of_a_shared_table_is_one_line_and_others_are_told_beside_it(write):
+    nesterov = "learning_rate = 0.1, nesterov = true, momentum = 0.0"
+    suite = load_suite(
+        write(
+            a=("learning_rate = 0.1", nesterov),
+            b=("stages = 2", "stages = 9"),
+            c=("tau = 2.0", "tau = 0.5"),
+        )
+    )
+    with pytest.raises(SuiteError) as caught:
+        check_values([suite])
+    found = [line.partition(".toml: ")[2] for line in caught.value.problems]
+    assert sorted(line.partition(":")[0] for line in found) == ["entry 'LIF'", "model 'convnet'", "optimizer 'sgd'"]
+
+
+def test_batch_norm_over_a_batch_of_one_is_one_warning(write):
+    assert warnings_of([load_suite(write())]) == []
+    path = write(a=("batch_size = 64", "batch_size = 1"))
+    [warning] = warnings_of([load_suite(path)] * 2)
+    assert warning.startswith(f"{path}: train.batch_size = 1: batch norm ")
+    done = spikebench("check", path)
+    assert (done.returncode, done.stderr) == (0, f"warning: {warning}\n")
+    override = 'timesteps = 4\ntrain = { batch_size = 1 }\nunmatched = ["train.batch_size"]'
+    [warning] = warnings_of([load_suite(write(a=("timesteps = 4", override)))])
+    assert warning.startswith(f"{path}: entry 'LIF': train.batch_size = 1: ")
+
+
+def test_a_run_warns_before_it_trains(write, tmp_path, caplog):
+    suite = load_suite(write(a=("batch_size = 64", "batch_size = 1")))
+    store = Store(tmp_path / "runs")
+    _, todos = plan([suite], store)
+    outcome = execute(todos, store, Settings(device="cpu"), engine=Scripted(lambda job: [Event(kind="done")]))
+    assert outcome.done == 4 and not outcome.failed
+    assert [record.getMessage() for record in caplog.records] == [f"warning: {line}" for line in warnings_of([suite])]
+
+
+def test_what_is_wrong_in_a_shared_table_is_not_told_again_where_an_entry_changes_it(write):
+    override = 'timesteps = 4\nmodel = { width = 4, dropuot = 0.5 }\nunmatched = ["model"]'
+    found = problems(write(a=("stages = 2", "stagse = 2"), b=("timesteps = 4", override)))
+    assert found == [
+        "model.stagse: unknown key; did you mean 'stages'?",
+        "entries[1] (LIF).model.dropuot: unknown key; did you mean 'dropout'?",
+    ]
 
 
 def test_a_run_lists_every_plugin_that_it_uses(write):
