@@ -23,11 +23,11 @@ Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite fi
 
 OneSuite = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")]
 
-Only = Annotated[str | None, typer.Option(metavar="LABEL", help="Only this entry.")]
+Only = Annotated[list[str] | None, typer.Option(metavar="LABEL", help="Only this entry; may be repeated.")]
 
 Entry = Annotated[str, typer.Option("--only", metavar="LABEL", help="The entry.")]
 
-Seed = Annotated[int | None, typer.Option(metavar="N", help="Only this seed.")]
+Seed = Annotated[list[int] | None, typer.Option(metavar="N", help="Only this seed; may be repeated.")]
 
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")]
 

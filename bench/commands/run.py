@@ -59,7 +59,7 @@ def run(
 
     terminate_like_interrupt()
     loaded, store = load(suites, trust, [("engine", engine)]), Store()
-    selected, todos = plan(loaded, store, label=only, seed=seed, force=force, stale=stale)
+    selected, todos = plan(loaded, store, labels=only or (), seeds=seed or (), force=force, stale=stale)
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile, engine=engine)
     try:
         with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
