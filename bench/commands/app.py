@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Any
@@ -11,7 +12,7 @@ from typer.core import TyperGroup
 
 from bench.commands.look import check, count, diagnose, list_, status
 from bench.commands.neurons import check_neuron, new
-from bench.commands.options import INTERRUPTED, TERMINATED, out
+from bench.commands.options import INTERRUPTED, TERMINATED, err, out
 from bench.commands.report import diff, report
 from bench.commands.restamp import restamp
 from bench.commands.run import run
@@ -27,6 +28,7 @@ class _Verbs(TyperGroup):
 
     def main(self, *args: Any, **settings: Any) -> Any:
         print_whatever_can_be()
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its word on a home where it cannot write
         return super().main(*args, **settings)
 
     def invoke(self, ctx: Any) -> Any:
@@ -67,5 +69,5 @@ def main() -> None:
     try:
         app()
     except BenchError as error:
-        typer.echo(f"spikebench: {error}", err=True)
+        err.print(f"spikebench: {error}")
         sys.exit(error.exit_code)

@@ -17,6 +17,7 @@ from bench.commands.options import (
     OneSuite,
     Suites,
     Trust,
+    err,
     load,
     out,
     runs_in_words,
@@ -90,7 +91,7 @@ def diagnose(
         from bench.report.figures.panels import run_figure
 
         atomic_write(figure, run_figure(planned.label, found, drawn_as))
-        typer.echo(f"{figure}", err=True)
+        err.print(f"{figure}")
 
 
 def check(suites: Suites, trust: Trust = False) -> None:

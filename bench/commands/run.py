@@ -19,6 +19,7 @@ from bench.commands.options import (
     Seed,
     Suites,
     Trust,
+    err,
     load,
     out,
     runs_in_words,
@@ -120,7 +121,7 @@ def print_profiles(todos: Sequence[Todo], store: Store) -> None:
 def end(outcome: Outcome, asked: int) -> None:
     """Say what of the runs that were `asked` for was not done, and end with the exit code for that."""
     for line in outcome.failed:
-        typer.echo(f"failed: {line}", err=True)
+        err.print(f"failed: {line}")
     if outcome.interrupted:
         words = [f"{outcome.done} of {runs_in_words(asked)} done", f"{outcome.saved} saved part of the way"]
         words += [f"{outcome.killed} killed before saving"] if outcome.killed else []
