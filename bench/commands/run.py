@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from bench.commands.options import (
     out,
     runs_in_words,
 )
+from bench.errors import RecordError
 from bench.train.machine.path import ExecutionPath
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ def run(
     try:
         with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
             out.print(plan_in_words(selected, todos))
+            print_reported(todos, store)
             if todos and not dry_run:
                 import torch  # noqa: F401
         if dry_run or not todos:
@@ -88,6 +91,19 @@ def plan_in_words(selected: Sequence[Todo], todos: Sequence[Todo]) -> str:
     begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
     return f"{runs_in_words(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}"
+
+
+def print_reported(todos: Sequence[Todo], store: Store) -> None:
+    """Say how many of the runs to do a report has already: `run` takes for done what this machine's store holds."""
+    from bench.store.store import State
+
+    reported = 0
+    for suite in {todo.suite.path: todo.suite for todo in todos}.values():
+        with contextlib.suppress(RecordError):  # of records that cannot be read, `report` says so
+            keys = {run.key for run, state in store.standing(suite) if state is State.REPORTED}
+            reported += sum(todo.run.suite == suite.name and todo.run.key in keys for todo in todos)
+    if reported:
+        out.print(f"{reported} of these {State.REPORTED}; trained here anew")
 
 
 def print_only(todos: Sequence[Todo], profile: bool) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 import typer.main
+from support import ROOT
 from support.command import in_process
 
 from bench.commands.app import app
@@ -58,9 +59,10 @@ def test_a_parameter_of_a_neuron_that_is_given_twice_is_refused():
     assert (done.returncode, done.stderr) == (2, "spikebench: --tau: given 2 times, takes one value; give it once\n")
 
 
-def test_run_takes_each_label_and_each_seed_that_is_named():
+def test_run_takes_each_label_and_each_seed_that_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     repeated = ["--only", "CLIF", "--only", "ANN", "--only", "ANN", "--seed", "2", "--seed=0"]
-    done = in_process("run", "suites/digits.toml", "--dry-run", *repeated)
+    done = in_process("run", ROOT / "suites/digits.toml", "--dry-run", *repeated)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("4 runs: ")
     assert [line.split()[:3] for line in lines[1:]] == [
