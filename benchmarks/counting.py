@@ -145,14 +145,14 @@ def _memory(work: Work, name: str) -> float | None:
     PASSES[name](model, [(x[:, :1], labels[:1]) for x, labels in batches[:1]])  # imports and kernels, not the work
     if not CLEAR.exists():
         return None
-    CLEAR.write_text("5")  # the peak starts anew from what is resident now
+    CLEAR.write_text("5", "ascii")  # the peak starts anew from what is resident now
     before = _resident("VmRSS")
     PASSES[name](model, batches)
     return _resident("VmHWM") - before
 
 
 def _resident(field: str) -> float:
-    (line,) = (line for line in STATUS.read_text().splitlines() if line.startswith(field))
+    (line,) = (line for line in STATUS.read_text("utf-8").splitlines() if line.startswith(field))
     return float(line.split()[1]) * 1024
 
 

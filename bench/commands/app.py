@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Any
@@ -12,17 +13,24 @@ from typer.core import TyperGroup
 from bench.commands.libraries import quiet_libraries
 from bench.commands.look import check, count, diagnose, list_, status
 from bench.commands.neurons import check_neuron, new
-from bench.commands.options import INTERRUPTED, TERMINATED, out
+from bench.commands.options import INTERRUPTED, TERMINATED, err, out
 from bench.commands.report import diff, report
 from bench.commands.restamp import restamp
 from bench.commands.run import run
 from bench.commands.speed import speed
+from bench.commands.streams import print_whatever_can_be
 from bench.commands.upkeep import clean, doctor
+from bench.commands.verb import Verb
 from bench.errors import BenchError
 
 
 class _Verbs(TyperGroup):
-    """Every verb ends a Ctrl-C in one line."""
+    """Every verb prints on any terminal, and ends a Ctrl-C in one line."""
+
+    def main(self, *args: Any, **settings: Any) -> Any:
+        print_whatever_can_be()
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # its word on a home where it cannot write
+        return super().main(*args, **settings)
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -43,21 +51,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (run, report, status, count, diagnose, check):
-    app.command()(verb)
+for verb in (run, report, status, count, diagnose, check, diff, speed, doctor, clean, restamp):
+    app.command(cls=Verb)(verb)
 
-app.command("list")(list_)
+app.command("list", cls=Verb)(list_)
 
-app.command()(diff)
-
-app.command("check-neuron", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(check_neuron)
-
-app.command("speed")(speed)
-
-app.command("doctor")(doctor)
-
-app.command("clean")(clean)
-app.command("restamp")(restamp)
+app.command("check-neuron", cls=Verb, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    check_neuron
+)
 
 app.add_typer(new, name="new")
 
@@ -70,5 +71,5 @@ def main() -> None:
     try:
         app()
     except BenchError as error:
-        typer.echo(f"spikebench: {error}", err=True)
+        err.print(f"spikebench: {error}")
         sys.exit(error.exit_code)

@@ -18,6 +18,7 @@ from bench.commands.options import (
     OneSuite,
     Suites,
     Trust,
+    err,
     load,
     out,
     runs_in_words,
@@ -27,17 +28,20 @@ from bench.errors import BenchError
 
 
 def status(suites: Suites) -> None:
-    """Show which runs are done, stale, partial, corrupt, failed or missing, and what is known of them."""
+    """Show which runs are done, stale, partial, corrupt, failed or missing, and what is known of them.
+
+    In reports/, not in runs/: reports count the committed record as done; `run` trains it again.
+    """
     from bench.store.store import Store
 
     store = Store()
     for suite in load(suites):
-        states = [(planned, store.state(planned)) for planned in suite.runs]
+        states = store.standing(suite)
         counted = Counter(state for _, state in states)
         out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
         table = Table(box=None, pad_edge=False)
         for column in ("entry", "seed", "key", "state", ""):
-            table.add_column(column)
+            table.add_column(column, no_wrap=column in ("seed", "key", "state"), overflow="fold")
         for planned, state in states:
             table.add_row(planned.label, str(planned.seed), planned.key, state, store.remark(planned))
         out.print(table)
@@ -93,7 +97,7 @@ def diagnose(
         from bench.report.figures.panels import run_figure
 
         atomic_write(figure, run_figure(planned.label, found, drawn_as))
-        typer.echo(f"{figure}", err=True)
+        err.print(f"{figure}")
 
 
 def check(suites: Suites, trust: Trust = False) -> None:

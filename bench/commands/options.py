@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -19,15 +20,25 @@ INTERRUPTED, TERMINATED = 130, 143  # 128 + SIGINT and 128 + SIGTERM, as shells 
 
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 
+err = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=True)
+
+
+def text_of(word: str) -> str:
+    """Return a word of the command line as the text that suites have: in UTF-8, whatever the locale."""
+    return os.fsencode(word).decode("utf-8", "replace")
+
+
 Suites = Annotated[list[Path], typer.Argument(metavar="SUITE...", help="Suite files, as suites/digits.toml.")]
 
 OneSuite = Annotated[Path, typer.Argument(metavar="SUITE", help="A suite file.")]
 
-Only = Annotated[str | None, typer.Option(metavar="LABEL", help="Only this entry.")]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="LABEL", parser=text_of, help="Only this entry; may be repeated.")
+]
 
-Entry = Annotated[str, typer.Option("--only", metavar="LABEL", help="The entry.")]
+Entry = Annotated[str, typer.Option("--only", metavar="LABEL", parser=text_of, help="The entry.")]
 
-Seed = Annotated[int | None, typer.Option(metavar="N", help="Only this seed.")]
+Seed = Annotated[list[int] | None, typer.Option(metavar="N", help="Only this seed; may be repeated.")]
 
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")]
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import Suites, Trust, load, out
+from bench.commands.options import Suites, Trust, err, load, out
 
 
 def report(
@@ -43,7 +43,7 @@ def report(
         narrow = out.is_terminal and format == "md"  # the full table is for a page, not for a screen
         out.print(main_table(evidence, compact=True) if narrow else table_in(chosen, evidence))
         for file in page_files(folder, pages):
-            typer.echo(f"{file}", err=True)
+            err.print(f"{file}")
     if differences:
         raise typer.Exit(1)
 

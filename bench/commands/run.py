@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,10 +20,12 @@ from bench.commands.options import (
     Seed,
     Suites,
     Trust,
+    err,
     load,
     out,
     runs_in_words,
 )
+from bench.errors import RecordError
 from bench.train.machine.path import ExecutionPath
 
 if TYPE_CHECKING:
@@ -59,11 +62,12 @@ def run(
 
     terminate_like_interrupt()
     loaded, store = load(suites, trust, [("engine", engine)]), Store()
-    selected, todos = plan(loaded, store, label=only, seed=seed, force=force, stale=stale)
+    selected, todos = plan(loaded, store, labels=only or (), seeds=seed or (), force=force, stale=stale)
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile, engine=engine)
     try:
         with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
             out.print(plan_in_words(selected, todos))
+            print_reported(todos, store)
             if todos and not dry_run:
                 import torch  # noqa: F401
         if dry_run or not todos:
@@ -87,6 +91,19 @@ def plan_in_words(selected: Sequence[Todo], todos: Sequence[Todo]) -> str:
     begun = f" ({', '.join(f'{count} {state}' for state, count in sorted(before.items()))})" if before else ""
     parts = [f"{states[state]} {state}" for state in (State.DONE, State.STALE) if states[state]]
     return f"{runs_in_words(len(selected))}: {', '.join([*parts, f'{len(todos)} to do{begun}'])}"
+
+
+def print_reported(todos: Sequence[Todo], store: Store) -> None:
+    """Say how many of the runs to do a report has already: `run` takes for done what this machine's store holds."""
+    from bench.store.store import State
+
+    reported = 0
+    for suite in {todo.suite.path: todo.suite for todo in todos}.values():
+        with contextlib.suppress(RecordError):  # of records that cannot be read, `report` says so
+            keys = {run.key for run, state in store.standing(suite) if state is State.REPORTED}
+            reported += sum(todo.run.suite == suite.name and todo.run.key in keys for todo in todos)
+    if reported:
+        out.print(f"{reported} of these {State.REPORTED}; trained here anew")
 
 
 def print_only(todos: Sequence[Todo], profile: bool) -> None:
@@ -120,7 +137,7 @@ def print_profiles(todos: Sequence[Todo], store: Store) -> None:
 def end(outcome: Outcome, asked: int) -> None:
     """Say what of the runs that were `asked` for was not done, and end with the exit code for that."""
     for line in outcome.failed:
-        typer.echo(f"failed: {line}", err=True)
+        err.print(f"failed: {line}")
     if outcome.interrupted:
         words = [f"{outcome.done} of {runs_in_words(asked)} done", f"{outcome.saved} saved part of the way"]
         words += [f"{outcome.killed} killed before saving"] if outcome.killed else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -25,16 +26,17 @@ def plan(
     suites: Sequence[Suite],
     store: Store,
     *,
-    label: str | None = None,
-    seed: int | None = None,
+    labels: Sequence[str] = (),
+    seeds: Sequence[int] = (),
     force: bool = False,
     stale: bool = False,
 ) -> tuple[list[Todo], list[Todo]]:
     """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all.
 
+    Selected is what has one of these labels and one of these seeds; where none are named, any.
     Where an earlier one of these was interrupted, what it left undone is to do, and what it has done is not done again.
     """
-    runs = {(run.suite, run.key): (suite, run) for suite in suites for run in suite.select(label, seed)}
+    runs = {(run.suite, run.key): (suite, run) for suite in suites for run in _chosen(suite, labels, seeds)}
     known = {}
     for key, (_, run) in runs.items():
         seen = store.folder(run).seen()  # before the state: what comes after it was not seen
@@ -49,6 +51,12 @@ def plan(
         if again or state not in settled:
             todos.append(selected[-1])
     return selected, todos
+
+
+def _chosen(suite: Suite, labels: Sequence[str], seeds: Sequence[int]) -> list[PlannedRun]:
+    named: tuple[Sequence[str | None], Sequence[int | None]] = (labels or [None], seeds or [None])
+    chosen = {run.key for label, seed in itertools.product(*named) for run in suite.select(label, seed)}
+    return [run for run in suite.runs if run.key in chosen]
 
 
 def resources(settings: Settings) -> tuple[list[str], int]:

@@ -22,7 +22,7 @@ EXIT_INTERRUPTED = 75  # sysexits' "temporary failure": start it again and it go
 
 def main() -> int:
     """Execute the job on standard input."""
-    job = Job.model_validate_json(sys.stdin.readline())
+    job = Job.model_validate_json(sys.stdin.buffer.readline())  # UTF-8, whatever the locale
     threading.Thread(target=_end_with_parent, daemon=True).start()
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream

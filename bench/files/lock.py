@@ -231,7 +231,7 @@ class Lock:
         """Keep the other processes out while a lock is looked at and taken; the system frees it, however we end."""
         path = self.path.with_name(self.path.name + ".guard")
         while True:
-            with path.open("w") as handle:
+            with path.open("wb") as handle:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX)
                 except OSError as error:  # then the file itself has to do

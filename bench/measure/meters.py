@@ -73,7 +73,7 @@ class RaplMeter:
 
     def about(self) -> dict[str, Any]:
         """Return the packages that are covered."""
-        return {"device": ", ".join((domain / "name").read_text().strip() for domain in self.domains)}
+        return {"device": ", ".join((domain / "name").read_text("utf-8").strip() for domain in self.domains)}
 
 
 @contextmanager
@@ -117,7 +117,7 @@ def _rapl_meter(folder: Path) -> Meter | None:
 
 
 def _read(path: Path) -> int:
-    return int(path.read_text())
+    return int(path.read_text("ascii"))
 
 
 def _text(value: str | bytes) -> str:

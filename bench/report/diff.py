@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.errors import RecordError
 from bench.records.lines import parse_records, read_records
+from bench.records.machines import kinds_of_machine
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import deployed_record
 from bench.report.evidence.quantities import (
@@ -27,14 +28,19 @@ from bench.report.formats.text import NOT_AVAILABLE, number, ratio
 
 MEASURED = (ACCURACY, FIRING_RATE, EFFECTIVE_SYNOPS, DENSE_MACS)
 RUNS = "finished runs"
+MOST_NAMED = 4  # entries of a side
 
 
 def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
     """Return a markdown table of what differs between the seed means of two sets of records, entry by entry.
 
-    Measured numbers that are equal are left out and counted in the first line; training time is always shown.
+    Measured numbers that are equal are left out and counted in the first line; training time is always shown. Sides
+    without a common entry are one line, and so are sides that were made on different kinds of machine.
     """
     old, new = _with_deployed(old), _with_deployed(new)
+    both = {record.label for record in old} & {record.label for record in new}
+    if old and new and not both:
+        return f"No entry is on both sides: before has {_labels(old)}; after has {_labels(new)}."
     rows: list[list[Inline]] = []
     differing, compared = 0, 0
     for label in dict.fromkeys(record.label for record in [*old, *new]):
@@ -50,9 +56,21 @@ def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
             rows.append([Said(label), name, *cells])
     said = f"{differing} of {compared} measured numbers differ." if differing else "No measured number differs."
     blocks: list[Block] = [Paragraph(said)]
+    first_kinds, second_kinds = (
+        kinds_of_machine(record for record in side if record.label in both) for side in (old, new)
+    )
+    if first_kinds and second_kinds and first_kinds.keys() != second_kinds.keys():
+        kinds = f"before on {'; '.join(first_kinds)} - after on {'; '.join(second_kinds)}."
+        blocks.append(Paragraph(f"Made on different kinds of machine, which alone moves trained numbers: {kinds}"))
     if rows:
         blocks.append(Table(["entry", "mean over seeds", "before", "after", "ratio"], rows, 2))
     return Markdown().blocks(blocks)
+
+
+def _labels(records: Sequence[RunRecord]) -> str:
+    labels = list(dict.fromkeys(record.label for record in records))
+    more = len(labels) - MOST_NAMED
+    return ", ".join(labels[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _with_deployed(records: Sequence[RunRecord]) -> list[RunRecord]:

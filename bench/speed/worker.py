@@ -13,8 +13,8 @@ from bench.speed.job import Subject
 
 def main() -> int:
     """Serve: a subject, then a line for each of its turns, then the end of the input."""
-    subject = Subject.model_validate_json(sys.stdin.readline())
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    subject = Subject.model_validate_json(sys.stdin.buffer.readline())
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the answers
     if subject.peer is not None:
         warnings.simplefilter("ignore")
@@ -28,7 +28,7 @@ def main() -> int:
         with trusting(subject.trust):
             steps = Steps(subject)
             answers.write(steps.warm().model_dump_json() + "\n")
-            for _ in sys.stdin:
+            for _ in sys.stdin.buffer:
                 answers.write(steps.block().model_dump_json() + "\n")
             answers.write(steps.end(roofline=subject.peer is None).model_dump_json() + "\n")
     except BenchError as error:

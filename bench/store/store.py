@@ -31,6 +31,7 @@ class State(StrEnum):
     UNREADABLE = "unreadable"  # no leave to read it, or a newer version wrote it
     CORRUPT = "corrupt"  # a file that is not what was written there; `run` sets it aside and goes on from the rest
     FAILED = "failed"
+    REPORTED = "in reports/, not in runs/"  # reports have its committed record; `run` trains it again
     MISSING = "missing"
 
 
@@ -62,6 +63,19 @@ class Store:
             return State.FAILED
         begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
         return State.PARTIAL if begun else State.MISSING
+
+    def standing(self, suite: Suite, reports: Path = REPORTS) -> list[tuple[PlannedRun, State]]:
+        """Say how far each run of a suite is, and which of the missing ones the committed report has.
+
+        Raises RecordError where the report's records cannot be read.
+        """
+        committed = {record.key: record for record in read_records(reports / suite.name / "records.jsonl")}
+        states = []
+        for run in suite.runs:
+            state, record = self.state(run), committed.get(run.key)
+            is_reported = record is not None and record.status == "done" and _is_measured(record, run)
+            states.append((run, State.REPORTED if state is State.MISSING and is_reported else state))
+        return states
 
     def remark(self, run: PlannedRun) -> str:
         """Return what there is to know of a run beside its state: who executes it, what is damaged, why it failed."""

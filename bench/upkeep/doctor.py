@@ -14,7 +14,7 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
-from bench.errors import BenchError
+from bench.errors import BenchError, RecordError
 from bench.files.durable import atomic_write
 from bench.store.folder import RunFolder
 from bench.store.store import State, Store
@@ -39,7 +39,7 @@ def examine(suites: Sequence[Suite], store: Store, reports: Path, data: Path) ->
     yield from _versions()
     yield _device()
     yield from _disk({"runs": store.root, "reports": reports, "data": data})
-    yield from _store(suites, store)
+    yield from _store(suites, store, reports)
     yield from _locks(store.root)
     yield from _leftovers(leftovers(store.root, reports, data))
     yield from _data(suites, data)
@@ -101,11 +101,15 @@ def _disk(folders: dict[str, Path]) -> Iterator[Finding]:
             yield Finding(what, "ok", words if folder.exists() else f"{words}; does not exist yet")
 
 
-def _store(suites: Sequence[Suite], store: Store) -> Iterator[Finding]:
+def _store(suites: Sequence[Suite], store: Store, reports: Path) -> Iterator[Finding]:
     for suite in suites:
         states: Counter[str] = Counter()
-        for run in suite.runs:
-            state = store.state(run)
+        try:
+            standing = store.standing(suite, reports)
+        except RecordError as error:
+            yield Finding("store", "wrong", str(error))
+            continue
+        for run, state in standing:
             states[state] += 1
             if state is State.UNREADABLE:
                 yield Finding("store", "wrong", store.remark(run))

@@ -147,7 +147,7 @@ def _dead(path: Path) -> str | None:
 def _frames(folder: Path) -> Iterator[Path]:
     for path in folder.glob("*.part"):
         try:
-            with path.with_suffix(".lock").open("a") as handle:
+            with path.with_suffix(".lock").open("ab") as handle:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 yield path
         except OSError:  # somebody is framing, or may

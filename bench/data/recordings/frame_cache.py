@@ -131,6 +131,6 @@ def _checksum(path: Path) -> str:
 
 @contextlib.contextmanager
 def _only_one(path: Path) -> Iterator[None]:
-    with path.open("w") as handle:
+    with path.open("wb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -10,7 +10,7 @@ from bench.store.store import State, Store
 
 
 def planned(store, **options):
-    selected, todos = plan([SUITE], store, label="LIF", seed=0, **options)
+    selected, todos = plan([SUITE], store, labels=["LIF"], seeds=[0], **options)
     assert len(selected) == 1
     return todos
 

@@ -21,7 +21,7 @@ PROGRESS = Event(kind="progress", step=1)
 
 
 def planned(store, label="LIF", seed=0, **options):
-    return plan([SUITE], store, label=label, seed=seed, **options)[1]
+    return plan([SUITE], store, labels=[label], seeds=[seed], **options)[1]
 
 
 def execute(store, todos, engine, observe=lambda todo, event: None, **fields):

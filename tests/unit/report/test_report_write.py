@@ -138,6 +138,27 @@ def test_diff_says_what_is_missing(records):
     assert diff([], []) == "No measured number differs."
 
 
+def test_diff_of_sides_that_share_no_entry_is_one_line(records):
+    other = [record.model_copy(update={"label": f"other/{n}"}) for n, record in enumerate(records)]
+    assert diff(records, other) == (
+        "No entry is on both sides: before has ANN, LIF, CLIF; after has other/0, other/1, other/2, other/3 and 5 more."
+    )
+
+
+def test_diff_names_the_kinds_of_machine_when_the_sides_are_of_different_ones(records):
+    def made_on(records, instructions):
+        machine = {"instructions": instructions, "kernels": "AVX2", "onednn": "3.7.1"}
+        return [r.model_copy(update={"provenance": {**r.provenance, "machine": machine}}) for r in records]
+
+    here, there = made_on(records, "AVX2"), made_on(records, "AVX-512")
+    assert diff(here, there).splitlines()[2] == (
+        "Made on different kinds of machine, which alone moves trained numbers: "
+        "before on AVX2, AVX2 kernels, oneDNN 3.7.1 - after on AVX-512, AVX2 kernels, oneDNN 3.7.1."
+    )
+    elsewhere = [record.model_copy(update={"label": "XNN"}) for record in there]  # of an entry that is not compared
+    assert not any("kinds of machine" in diff(here, new) for new in (here, records, [*here, *elsewhere]))
+
+
 def test_diff_labels_cannot_break_the_table(suite, records):
     text = diff([records[0].model_copy(update={"label": "a|b<i>"})], [])
     assert len({line.count("|") for line in text.splitlines()[2:]}) == 1 and "<i>" not in text

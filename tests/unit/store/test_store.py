@@ -52,6 +52,17 @@ def test_collect_prefers_the_store_and_relabels(store, tmp_path):
     assert found == {("LIF", 0): 0.9, ("CLIF", 1): 0.2}
 
 
+def test_what_only_the_committed_report_has_is_a_state_of_its_own(store, tmp_path):
+    reports, clif = tmp_path / "reports", SUITE.select("CLIF")
+    lines = [record(), record(clif[0]), record(clif[1], measure_key="another"), record(clif[2], status="failed")]
+    atomic_write(reports / "digits" / "records.jsonl", "".join(line.to_json() + "\n" for line in lines))
+    put(store)
+    standing = {run.key: state for run, state in store.standing(SUITE, reports)}
+    assert standing.pop(RUN.key) is State.DONE and standing.pop(clif[0].key) is State.REPORTED
+    assert set(standing.values()) == {State.MISSING} and len(standing) == len(SUITE.runs) - 2
+    assert [run for run, _ in store.standing(SUITE, tmp_path / "none")] == list(SUITE.runs)
+
+
 def test_a_failed_run_is_collected_with_its_error(store, tmp_path):
     write_failure(store.folder(RUN), "the loss is nan", "Traceback ...")
     [found] = store.collect(SUITE, tmp_path)

@@ -1,0 +1,41 @@
+"""Kinds of machine that made records, as they name them."""
+
+import pytest
+
+from bench.records.machines import kinds_of_machine
+
+AVX2 = {"processor": "Core i5", "instructions": "AVX2", "kernels": "AVX2", "onednn": "3.7.1", "mkl": "2024.2"}
+
+
+def made_on(record, machine):
+    return record.model_copy(update={"provenance": {**record.provenance, "machine": machine}})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"instructions": "AVX-512"}, "AVX-512, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2"),
+        ({"kernels": "DEFAULT"}, "AVX2, DEFAULT kernels, oneDNN 3.7.1, MKL 2024.2"),
+        ({"onednn": "3.8"}, "AVX2, AVX2 kernels, oneDNN 3.8, MKL 2024.2"),
+        ({"limits": {"MKL_CBWR": "AVX2"}}, "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, MKL_CBWR=AVX2"),
+    ],
+)
+def test_what_may_move_a_number_makes_another_kind(records, change, words):
+    first, second = made_on(records[0], AVX2), made_on(records[1], AVX2 | change)
+    assert kinds_of_machine([first, second]) == {
+        "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2": [first],
+        words: [second],
+    }
+
+
+def test_another_model_of_processor_is_the_same_kind_and_who_names_none_is_left_out(records):
+    first, second = made_on(records[0], AVX2), made_on(records[1], AVX2 | {"processor": "Core i7"})
+    [(_, found)] = kinds_of_machine([first, second, *records]).items()
+    assert found == [first, second]
+
+
+def test_a_run_in_fp32_is_of_the_kind_of_those_in_bf16_beside_it_and_two_ways_to_bf16_are_two_kinds(records):
+    plain, native = made_on(records[0], AVX2), made_on(records[1], AVX2 | {"bf16": "native"})
+    assert list(kinds_of_machine([plain, native]).values()) == [[plain, native]]
+    rounded = made_on(records[2], AVX2 | {"bf16": "in fp32"})
+    assert [kind.rpartition(", ")[2] for kind in kinds_of_machine([native, rounded])] == ["bf16 native", "bf16 in fp32"]
