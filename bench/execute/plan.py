@@ -70,10 +70,9 @@ def check_values(suites: Iterable[Suite]) -> None:
 
     Raises SuiteError listing the values that a constructor refuses.
     """
-    import torch
-
     from bench.energy.costs import rule_of
     from bench.energy.table import load_table
+    from bench.execute.weightless import weightless
     from bench.runs.assembly import assemble
     from bench.runs.recipe import check_recipe
 
@@ -81,7 +80,7 @@ def check_values(suites: Iterable[Suite]) -> None:
     for suite in {suite.path: suite for suite in suites}.values():
         for run in suite.select(seed=suite.spec.seeds[0]):
             try:
-                with torch.device("meta"):
+                with weightless():
                     dataset = assemble(run.spec).dataset
                     check_recipe(run.spec, dataset)
                     if run.measure.deploy is not None:
