@@ -31,9 +31,13 @@ def _raise(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def interrupts_deferred() -> Iterator[None]:
-    """Let a Ctrl-C or a SIGTERM wait until the end of the block, which then raises what it would have raised."""
+    """Let a Ctrl-C or a SIGTERM wait until the end of the block, which then raises what it would have raised.
+
+    What the process ignores, as one in the background of a script does Ctrl-C, it goes on to ignore.
+    """
     asked: list[int] = []
-    before = {number: signal.signal(number, lambda number, frame: asked.append(number)) for number in _SIGNALS}
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, lambda number, frame: asked.append(number)) for number in heard}
     try:
         yield
     finally:

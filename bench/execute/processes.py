@@ -1,33 +1,82 @@
-"""Worker processes: how one is started, and why it ended in one line."""
+"""Worker processes: the environment that they get, how one is started afresh, and why it ended in one line."""
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
 LOG_TAIL_LINES = 60
+KERNELS = "TORCHINDUCTOR_CACHE_DIR"  # where torch.compile keeps what it has compiled
+HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 
 
-def start_worker(module: str, device: str, log: IO[str], *, own_session: bool = False) -> subprocess.Popen[str]:
-    """Start `python -m module`, its standard error in `log`; on a CPU with one thread.
+def worker_environment(device: str) -> dict[str, str]:
+    """Return the environment of a worker on a device: on a CPU it has one thread. Decided here for all of them.
 
-    own_session: Ctrl-C on the terminal does not reach it.
+    What torch reads once, when it is imported, belongs in here: a worker whose environment differs from that of the
+    process that forks the others is started afresh.
     """
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
-    return subprocess.Popen(
-        [sys.executable, "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=log,
-        encoding="utf-8",
-        errors="replace",
-        env={**os.environ, **threads},
-        start_new_session=own_session,
-    )
+    return {KERNELS: str(kernel_folder()), **os.environ, **threads}
+
+
+@functools.cache
+def kernel_folder() -> Path:
+    """Return a folder of the user's for compiled kernels, which outlives a run; a temporary one where home is closed.
+
+    Several processes may use it at once: torch writes whole files there, under names that say what is in them.
+    """
+    caches = os.environ.get("XDG_CACHE_HOME", "")
+    home = Path(caches) if os.path.isabs(caches) else Path("~/.cache").expanduser()
+    for folder in (home / "spikebench" / "kernels", Path(tempfile.gettempdir()) / f"spikebench-kernels-{os.getuid()}"):
+        with contextlib.suppress(OSError):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid():
+                return folder
+    return Path(tempfile.mkdtemp(prefix="spikebench-kernels-"))
+
+
+def start_worker(
+    module: str, environment: Mapping[str, str], log: IO[str], *, own_session: bool = False
+) -> subprocess.Popen[str]:
+    """Start `python -m module`, its standard error in `log`.
+
+    own_session: Ctrl-C on the terminal does not reach it, and what asks it to end is held back until it listens.
+    """
+    with held_back() if own_session else contextlib.nullcontext():
+        return subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            encoding="utf-8",
+            errors="replace",
+            env=dict(environment),
+            start_new_session=own_session,
+        )
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Start processes that hear neither SIGINT nor SIGTERM until they call `listen`; none that came is lost."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def listen() -> None:
+    """Hear now what was held back."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
 
 
 def last_words(code: int | None, log: str) -> str:

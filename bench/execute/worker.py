@@ -15,6 +15,7 @@ import threading
 from types import FrameType
 
 from bench.execute.messages import Event, Job
+from bench.execute.processes import listen
 from bench.execute.work import work
 
 EXIT_INTERRUPTED = 75  # sysexits' "temporary failure": start it again and it goes on
@@ -22,14 +23,16 @@ EXIT_INTERRUPTED = 75  # sysexits' "temporary failure": start it again and it go
 
 def main() -> int:
     """Execute the job on standard input."""
-    job = Job.model_validate_json(sys.stdin.buffer.readline())  # UTF-8, whatever the locale
+    stop = _StopFlag()
+    line = sys.stdin.buffer.readline()  # UTF-8, whatever the locale
+    if not line:  # whoever started it ended before it could say why
+        return EXIT_INTERRUPTED
+    job = Job.model_validate_json(line)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     events = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1, encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
 
-    stop = _StopFlag()
-
-    import torch  # seconds; whoever asks to stop meanwhile is heard
+    import torch  # seconds, in a process of its own; whoever asks to stop meanwhile is heard
 
     torch.set_num_threads(1)  # processes of one thread each beat one process of several
 
@@ -53,6 +56,7 @@ class _StopFlag:
         self.asked = False
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._ask)
+        listen()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self.asked = True

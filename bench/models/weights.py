@@ -64,7 +64,7 @@ def _fill(parameter: Tensor, drawn: Tensor) -> None:
 
 def _fill_uniform(parameter: Tensor, bound: float, generator: torch.Generator | None) -> None:
     """Fill with numbers uniform within +-bound; scaled in one rounding, where `uniform_` may fuse its two."""
-    unit = torch.rand(parameter.shape, dtype=torch.float64, generator=generator)
+    unit = torch.empty_like(parameter, dtype=torch.float64).uniform_(generator=generator)
     _fill(parameter, (2 * unit - 1) * bound)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import torch
 from torch import nn
 
 from bench.data.base import Dataset
@@ -15,6 +14,7 @@ from bench.errors import BenchError
 from bench.neurons.base import make_factory
 from bench.plugins import registry
 from bench.runs.assembly import assemble, make_dataset
+from bench.runs.weightless import weightless
 from bench.suite.fields import PluginSpec
 from bench.suite.run_spec import RunSpec
 
@@ -33,7 +33,7 @@ def refusals(spec: RunSpec, deploy: PluginSpec | None = None) -> list[str]:
             found.append(str(error))
             return None
 
-    with torch.device("meta"):
+    with weightless():
         dataset = tried(lambda: make_dataset(spec))
         tried(lambda: registry.create("encoder", spec.encoder.name, **spec.encoder.params))
         for part in (spec.train.optimizer, spec.train.schedule, spec.train.loss):
@@ -53,7 +53,7 @@ def doubts(spec: RunSpec) -> list[str]:
     """Return what a run may say and is seldom meant: it is trained all the same. Nothing is allocated."""
     if spec.train.batch_size > 1:
         return []
-    with torch.device("meta"):
+    with weightless():
         model = assemble(spec).model
     if not any(isinstance(module, nn.modules.batchnorm._BatchNorm) for module in model.modules()):
         return []

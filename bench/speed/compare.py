@@ -12,7 +12,7 @@ from typing import IO, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bench.errors import RunFailedError
-from bench.execute.processes import last_words, start_worker
+from bench.execute.processes import last_words, start_worker, worker_environment
 from bench.speed.job import Block, End, Measured, Subject, Warm
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -111,7 +111,7 @@ class _Row:
 @contextlib.contextmanager
 def _started(subject: Subject) -> Iterator[SubjectProcess]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        process = start_worker("bench.speed.worker", subject.device, log)
+        process = start_worker("bench.speed.worker", worker_environment(subject.device), log)
         assert process.stdin and process.stdout
         try:
             process.stdin.write(subject.model_dump_json() + "\n")

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import os
+import signal
 import subprocess
 import sys
 from typing import NamedTuple
@@ -31,7 +32,13 @@ def start(*arguments, cwd=ROOT, memory_bytes=None, **variables):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=_hear_interrupts,
     )
+
+
+def _hear_interrupts():
+    """Hear Ctrl-C even where the tests do not, as under nohup or in the background of a script."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def spikebench(*arguments, **settings):

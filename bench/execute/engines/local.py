@@ -10,19 +10,23 @@ import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
 from bench.errors import StoreError
+from bench.execute.forks import Forked, Forks
 from bench.execute.interrupts import Terminated
 from bench.execute.messages import Event, Job
 from bench.execute.plan import Settings, resources
-from bench.execute.processes import last_words, start_worker, tail
+from bench.execute.processes import HELD_BACK, last_words, start_worker, tail, worker_environment
 from bench.store.folder import RunFolder
+
+WORKER = "bench.execute.worker"
 
 
 class Local:
-    """Processes on this machine, shared out evenly over its devices."""
+    """Processes on this machine, shared out evenly over its devices; on a CPU forked from one that has torch."""
 
     name = "local"
 
@@ -32,6 +36,7 @@ class Local:
         """module: what a process runs.  read_grace_s: how long the last words of a process that is gone may take."""
         self.devices, self.slots = resources(_settings or Settings())
         self._module, self._read_grace_s = module, read_grace_s
+        self._forks: Forks | None = None
         self._running: list[_Running] = []
         self._said: queue.SimpleQueue[tuple[_Running, Event | None]] = queue.SimpleQueue()
 
@@ -43,7 +48,7 @@ class Local:
         folder.make()
         with folder.open_log() as log:
             try:  # Ctrl-C reaches this process, which then stops the workers in order
-                process = start_worker(self._module, device, log, own_session=True)
+                process = self._process(job, log)
             except OSError as error:
                 raise StoreError(f"{job.label} seed {job.seed}: no process can be started: {error.strerror}") from None
         assert process.stdin
@@ -54,6 +59,17 @@ class Local:
         self._running.append(running)
         running.reader = threading.Thread(target=_read, args=(running, self._said), daemon=True)
         running.reader.start()
+
+    def _process(self, job: Job, log: IO[str]) -> subprocess.Popen[str] | Forked:
+        """Fork a worker; start a fresh one where it needs a GPU, or an environment that is not that of the others."""
+        environment = worker_environment(job.device)
+        if self._module == WORKER and job.device == "cpu":
+            if self._forks is None:
+                self._forks = Forks(environment, log)
+            forked = self._forks.fork(job, log) if self._forks.environment == environment else None
+            if forked is not None:
+                return forked
+        return start_worker(self._module, environment, log, own_session=True)
 
     def hear(self, patience_s: float | None) -> tuple[str, Event] | None:
         """Return what a worker says; its last word when its process is gone, so that its memory is free again."""
@@ -94,7 +110,7 @@ class Local:
 class _Running:
     key: str
     device: str
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     log: Path
     last: Event | None = None  # its final event, once it was said
     reader: threading.Thread | None = field(default=None, repr=False)
@@ -104,8 +120,10 @@ class _Running:
         """Say why it ended without a word."""
         if self.killed:
             return Event(kind="interrupted", error="killed before it could save")
-        printed = tail(self.log)
-        return Event(kind="failed", error=last_words(self.process.returncode, printed), printed=printed)
+        printed, code = tail(self.log), self.process.returncode
+        if code is None or -code in HELD_BACK:  # before it could listen, or with the process that forks: as good as new
+            return Event(kind="interrupted", error="ended before it had begun")
+        return Event(kind="failed", error=last_words(code, printed), printed=printed)
 
 
 def _read(running: _Running, said: queue.SimpleQueue[tuple[_Running, Event | None]]) -> None:
@@ -128,7 +146,7 @@ def _read(running: _Running, said: queue.SimpleQueue[tuple[_Running, Event | Non
         said.put((running, None))
 
 
-def _wait(process: subprocess.Popen[str], deadline: float) -> None:
+def _wait(process: subprocess.Popen[str] | Forked, deadline: float) -> None:
     """Wait for a process that was asked to end; a SIGTERM meanwhile hurries nobody, a Ctrl-C does."""
     while True:
         try:

@@ -14,7 +14,7 @@ from bench.execute.engines.local import Local
 from bench.execute.executor import open_engine
 from bench.execute.messages import Event
 from bench.execute.plan import Settings, Todo
-from bench.execute.processes import start_worker
+from bench.execute.processes import start_worker, worker_environment
 from bench.plugins import registry
 from bench.plugins.trust import TRUST_VARIABLE
 from bench.store.store import State, Store
@@ -25,6 +25,7 @@ SAY = """
 import os, signal, sys, time
 from bench.execute.messages import Event, Job
 job = Job.model_validate_json(sys.stdin.readline())
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
 def say(kind, **fields):
     print(Event(kind=kind, **fields).model_dump_json(), flush=True)
 """
@@ -136,6 +137,6 @@ def test_a_worker_that_this_process_killed_is_interrupted_and_not_failed(started
 
 def test_workers_speak_utf_8_whatever_the_locale(tmp_path):
     with (tmp_path / "log").open("w") as log:
-        process = start_worker("json.tool", "cpu", log)
+        process = start_worker("json.tool", worker_environment("cpu"), log)
         out, _ = process.communicate('{"a": 1}', timeout=60)
     assert process.stdout.encoding == "utf-8" and '"a": 1' in out
