@@ -20,7 +20,7 @@ def speed(
         str, typer.Option(metavar="LIBRARY,...", help="Also with these libraries' neurons: spikingjelly, snntorch.")
     ] = "",
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Interleaved turns.")] = 5,
-    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every turn there.")] = None,
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every turn there, as it ends.")] = None,
     device: Device = "auto",
     data: Data = Path("data"),
     offline: Offline = False,
@@ -33,7 +33,7 @@ def speed(
     [loaded] = load([suite], trust)
     from bench.execute.plan import Settings, check_values, resources
     from bench.files.durable import atomic_write
-    from bench.speed.compare import measure
+    from bench.speed.compare import Results, measure
     from bench.speed.subjects import subjects_of
     from bench.speed.table import render, to_json
 
@@ -42,14 +42,24 @@ def speed(
     [worker, *_], _ = resources(Settings(device=device, path=path))
     subjects = subjects_of(loaded, only, peers, device=worker, data=data, offline=offline, path=path)
     check_values([loaded])
-    measured, left = measure(subjects, repeats, lambda line: typer.echo(line, err=True))
-    if not measured:
-        raise RunFailedError("\n".join(item.why for item in left))
-    out.print(render(measured, left, loaded.spec.baseline, repeats))
-    if json is not None:
-        turns = to_json(measured, left, loaded.spec.baseline, repeats)
-        atomic_write(json, json_module.dumps(turns, indent=2) + "\n")
-        typer.echo(f"{json}", err=True)
+    results = Results()
+
+    def keep(so_far: Results) -> None:
+        nonlocal results
+        results = so_far
+        if json is not None and results.measured:
+            turns = to_json(results.measured, results.left, loaded.spec.baseline, repeats)
+            atomic_write(json, json_module.dumps(turns, indent=2) + "\n")
+
+    try:
+        measure(subjects, repeats, lambda line: typer.echo(line, err=True), keep)
+        if not results.measured:
+            raise RunFailedError("\n".join(item.why for item in results.left))
+    finally:  # also when it is interrupted
+        if results.measured:
+            out.print(render(results.measured, results.left, loaded.spec.baseline, repeats))
+            if json is not None:
+                typer.echo(f"{json}", err=True)
 
 
 def _check_file(json: Path | None) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import IO, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -26,30 +26,55 @@ class Left:
     why: str
 
 
+class Results:
+    """What was measured so far, and what could not be."""
+
+    def __init__(self) -> None:
+        self.rows: list[Measured] = []
+        self.left: list[Left] = []
+
+    @property
+    def measured(self) -> list[Measured]:
+        """The subjects that have taken a turn."""
+        return [row for row in self.rows if row.blocks]
+
+
 def measure(
-    subjects: Sequence[Subject], repeats: int, say: Callable[[str], None] = lambda line: None
-) -> tuple[list[Measured], list[Left]]:
-    """Measure subjects in `repeats` interleaved turns; `say` hears how far it is."""
-    left: list[Left] = []
+    subjects: Sequence[Subject],
+    repeats: int,
+    say: Callable[[str], None] = lambda line: None,
+    keep: Callable[[Results], None] = lambda results: None,
+) -> Results:
+    """Measure subjects in `repeats` interleaved turns; `say` hears how far it is.
+
+    `keep` gets what was measured so far whenever there is more, so that whatever ends the measuring loses nothing.
+    """
+    results = Results()
+    left = results.left
     with contextlib.ExitStack() as stack:
         rows: list[_Row] = []
         for subject in subjects:
             process = stack.enter_context(_started(subject))
             with _leaving(left, subject):
-                row = _Row(process, process.answer(Warm))
+                row = _Row(process, Measured(subject, process.answer(Warm), []))
                 rows.append(row)
-                say(f"{subject.label} ({subject.by}): ready after {row.warm.start_s:.1f} s")
+                results.rows.append(row.measured)
+                say(f"{subject.label} ({subject.by}): ready after {row.measured.warm.start_s:.1f} s")
         for turn in range(repeats):
             for row in rows:
-                with _leaving(left, row.process.subject):
-                    row.blocks.append(row.process.turn())
-            rows = [row for row in rows if len(row.blocks) == turn + 1]
+                with _leaving(left, row.measured.subject):
+                    row.measured.blocks.append(row.process.turn())
+                    keep(results)
+            rows = [row for row in rows if len(row.measured.blocks) == turn + 1]
             say(f"turn {turn + 1} of {repeats}")
-        measured = []
         for row in rows:
-            with _leaving(left, row.process.subject):
-                measured.append(Measured(row.process.subject, row.warm, row.blocks, row.process.end()))
-        return measured, left
+            with _leaving(left, row.measured.subject):
+                end = row.process.end()
+                index = results.rows.index(row.measured)
+                results.rows[index] = replace(row.measured, end=end)
+                keep(results)
+    keep(results)
+    return results
 
 
 @contextlib.contextmanager
@@ -104,8 +129,7 @@ class SubjectProcess:
 @dataclass
 class _Row:
     process: SubjectProcess
-    warm: Warm
-    blocks: list[Block] = field(default_factory=list)
+    measured: Measured
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict
 
@@ -62,7 +62,7 @@ class End(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    peak_memory_bytes: int
+    peak_memory_bytes: int | None = None
     flops: float | None = None  # of one step's layers
     neuron_bytes: float | None = None  # that one step's neurons read and write
     flops_per_s: float | None = None  # of matrix products, measured
@@ -85,12 +85,12 @@ class Spread:
 
 @dataclass(frozen=True)
 class Measured:
-    """A subject with all its turns."""
+    """A subject with its turns, at least one: all of them, or those before it failed or the measuring was stopped."""
 
     subject: Subject
     warm: Warm
     blocks: list[Block]
-    end: End
+    end: End = field(default_factory=End)
 
     @property
     def step_s(self) -> Spread:
@@ -117,5 +117,5 @@ class Measured:
     def over(self, other: Measured, times: float = 1.0) -> Spread:
         """Time per image over `times` that of `other`, turn by turn: what slows the machine slows both."""
         times *= self.warm.batch_size / other.warm.batch_size
-        pairs = zip(self.blocks, other.blocks, strict=True)
+        pairs = zip(self.blocks, other.blocks, strict=False)  # one may have stopped earlier
         return Spread.of([own.synthetic_s / (times * others.synthetic_s) for own, others in pairs])

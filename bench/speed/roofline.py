@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,8 +30,8 @@ class Work:
 class Rates:
     """What the device reaches on nothing but matrix products, and on nothing but copies (read and written bytes)."""
 
-    flops_per_s: float
-    bytes_per_s: float
+    flops_per_s: float | None  # None: too fast for the clock
+    bytes_per_s: float | None
 
 
 def work_of(model: nn.Module, forward: Callable[[], Tensor]) -> Work:
@@ -80,24 +81,36 @@ def _measure_rates(device: torch.device, dtype: torch.dtype) -> Rates:
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     product = torch.empty_like(left)
     source, target = (torch.zeros(size, dtype=torch.uint8, device=device) for _ in range(2))
+    wait = partial(synchronise, device)
     return Rates(
-        flops_per_s=2 * side**3 / _seconds(lambda: torch.mm(left, right, out=product), device),
-        bytes_per_s=2 * size / _seconds(lambda: target.copy_(source), device),
+        flops_per_s=rate(2 * side**3, lambda: torch.mm(left, right, out=product), wait),
+        bytes_per_s=rate(2 * size, lambda: target.copy_(source), wait),
     )
 
 
-def _seconds(work: Callable[[], Any], device: torch.device) -> float:
-    """The best of some batches of calls: a rate is what the device can do."""
-    best, began = float("inf"), time.monotonic()
+def rate(
+    amount: float,
+    work: Callable[[], Any],
+    wait: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> float | None:
+    """Return `amount` over the seconds of a call of `work`, at the best: a rate is what the device can do.
+
+    The first call is not timed, at least one is, and others for `MEASURE_S`. None where the clock saw no time pass.
+    """
     work()
-    while time.monotonic() - began < MEASURE_S:
-        synchronise(device)
-        start = time.perf_counter()
-        for _ in range(3):
+    wait()
+    best, began, calls = float("inf"), clock(), 1
+    while True:
+        start = clock()
+        for _ in range(calls):
             work()
-        synchronise(device)
-        best = min(best, (time.perf_counter() - start) / 3)
-    return best
+        wait()
+        now = clock()
+        best = min(best, (now - start) / calls)
+        if now - began >= MEASURE_S or best <= 0:
+            return amount / best if best > 0 else None
+        calls = 3  # the wait is paid once
 
 
 def synchronise(device: torch.device) -> None:

@@ -80,7 +80,7 @@ def render(measured: Sequence[Measured], left: Sequence[Left], baseline: str, re
                 number(row.images_per_s.median, 4),
                 number(row.epoch_s, 4),
                 NOT_AVAILABLE if row.real_over_synthetic is None else _spread(row.real_over_synthetic),
-                number(row.end.peak_memory_bytes / 1e6, 4),
+                NOT_AVAILABLE if row.end.peak_memory_bytes is None else number(row.end.peak_memory_bytes / 1e6, 4),
                 NOT_AVAILABLE if compared["limit"] is None else _spread(compared["limit"]),
                 NOT_AVAILABLE if compared["roofline"] is None else number(100 * compared["roofline"], 3),
                 "" if compared["faster"] is None else _spread(compared["faster"]),
@@ -110,9 +110,15 @@ def _notes(measured: Sequence[Measured], left: Sequence[Left], baseline: str, re
         )
     if any(row.warm.path == "graphed" for row in measured) and any(row.subject.peer for row in measured):
         notes.append("spikebench's steps are replayed as CUDA graphs, those with other libraries' neurons are not.")
+    notes += [
+        f"{row.subject.label} ({row.subject.by}): {len(row.blocks)} of {repeats} turns."
+        for row in measured
+        if len(row.blocks) < repeats
+    ]
     notes += sorted({f"No real data path: {row.warm.no_data}" for row in measured if row.warm.no_data})
     notes += [f"{row.subject.label}: {row.warm.warning}" for row in measured if row.warm.warning]
-    notes += [f"Not measured: {item.why}" for item in left]
+    begun = [row.subject for row in measured]
+    notes += [f"{'Failed' if item.subject in begun else 'Not measured'}: {item.why}" for item in left]
     return notes
 
 

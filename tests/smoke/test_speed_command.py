@@ -1,8 +1,11 @@
 """`spikebench speed` and `run --profile` as a user types them."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 from support import ROOT
 from support.command import spikebench
@@ -17,6 +20,31 @@ def test_speed_measures_entry_and_baseline_and_keeps_no_run(tmp_path):
     assert ann["times_baseline"] is None and 0.1 < clif["times_baseline"]["median"] < 10
     assert len(clif["synthetic_step_s"]) == len(clif["real_step_s"]) == 2
     assert 0 < clif["roofline_fraction"] < 1 and clif["peak_memory_bytes"] > 1e7
+    assert [path.name for path in tmp_path.iterdir()] == ["turns.json"]
+
+
+def test_an_interrupted_measurement_is_printed_and_kept(tmp_path):
+    """Ctrl-C after the first turn: its figures are in the file at that moment, and in the table that ends it."""
+    command = [sys.executable, "-m", "bench", "speed", str(ROOT / "suites" / "digits.toml")]
+    command += ["--only", "ANN", "--repeats", "500", "--json", "turns.json"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    while process.poll() is None and not (tmp_path / "turns.json").exists():
+        time.sleep(0.05)
+    json.loads((tmp_path / "turns.json").read_text())
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    [ann] = json.loads((tmp_path / "turns.json").read_text())["entries"]
+    turns = len(ann["synthetic_step_s"])
+    assert process.returncode == 130 and "| ANN " in said and "interrupted" in said
+    assert f"ANN (spikebench): {turns} of 500 turns." in said and 1 <= turns < 500
     assert [path.name for path in tmp_path.iterdir()] == ["turns.json"]
 
 

@@ -11,7 +11,7 @@ from bench.models.build import build_model
 from bench.sequences import repeat
 from bench.speed.compare import Left, SubjectProcess, measure
 from bench.speed.job import Block, End, Measured, Spread, Subject, Warm
-from bench.speed.roofline import measure_rates, work_of
+from bench.speed.roofline import measure_rates, rate, work_of
 from bench.speed.steps import Steps
 from bench.speed.subjects import subjects_of
 from bench.speed.table import comparisons, render, to_json
@@ -39,6 +39,46 @@ def measured(label, seconds, real=None, **changes):
     reals = real or [None] * len(seconds)
     blocks = [Block(synthetic_s=s, real_s=r) for s, r in zip(seconds, reals, strict=True)]
     return Measured(subject(label, **changes), warm, blocks, end)
+
+
+def parts(results):
+    return results.measured, results.left
+
+
+class Clock:
+    """A clock that only work moves."""
+
+    def __init__(self):
+        self.now, self.calls = 0.0, 0
+
+    def work(self, *seconds):
+        def call():
+            self.now += seconds[min(self.calls, len(seconds) - 1)]
+            self.calls += 1
+
+        return call
+
+    def __call__(self):
+        return self.now
+
+
+def test_a_rate_is_that_of_the_best_calls_after_the_first():
+    """The first call takes 5 s, longer than all the measuring; a call of 2 s is timed alone and ends it."""
+    clock = Clock()
+    assert rate(8.0, clock.work(5.0, 2.0), clock=clock) == 4.0 and clock.calls == 2
+    clock = Clock()  # 0.1 s once, then three of 0.04 s, then three of 0.05 s: 0.37 s
+    assert rate(1.0, clock.work(9.0, 0.1, 0.04, 0.04, 0.04, 0.05), clock=clock) == pytest.approx(25.0)
+    assert clock.calls == 1 + 1 + 3 + 3
+
+
+def test_a_rate_that_no_clock_sees_is_none_and_the_roofline_not_available():
+    clock = Clock()
+    assert rate(1.0, clock.work(0.0), clock=clock) is None
+    row = measured("ANN", [0.01])
+    row.end.flops_per_s = None
+    [compared] = comparisons([row], "ANN")
+    assert compared["roofline"] is None
+    assert render([row], [], "ANN", 1).splitlines()[2].split("|")[10].strip() == "n/a"
 
 
 def test_the_work_of_a_step_is_that_of_its_layers_and_neurons():
@@ -102,9 +142,17 @@ def test_a_subject_that_dies_in_its_turn_costs_the_others_nothing(monkeypatch):
         return real_turn(self)
 
     monkeypatch.setattr(SubjectProcess, "turn", turn)
-    found, left = measure([subject("LIF"), subject("ANN")], 3)
-    assert [(row.subject.label, len(row.blocks)) for row in found] == [("ANN", 3)]
-    assert [item.why for item in left] == ["LIF (spikebench): killed by SIGKILL; is there enough memory?"]
+    kept = []
+    found = measure(
+        [subject("LIF"), subject("ANN")], 3, keep=lambda so_far: kept.append(to_json(*parts(so_far), "ANN", 3))
+    )
+    assert [(row.subject.label, len(row.blocks)) for row in found.measured] == [("LIF", 1), ("ANN", 3)]
+    assert [item.why for item in found.left] == ["LIF (spikebench): killed by SIGKILL; is there enough memory?"]
+    assert [[len(entry["synthetic_step_s"]) for entry in each["entries"]] for each in kept] == [
+        *([1], [1, 1], [1, 2], [1, 3], [1, 3], [1, 3])  # every turn, the end of the one that lived, and the end
+    ]
+    page = render(*parts(found), "ANN", 3)
+    assert "LIF (spikebench): 1 of 3 turns." in page and "Failed: LIF (spikebench): killed by SIGKILL" in page
     assert turns == ["LIF", "ANN", "LIF", "ANN", "ANN"]
 
 
@@ -162,7 +210,7 @@ def test_a_subject_that_fails_leaves_the_others_measured():
     deep = spec.model.model_validate({"name": "convnet", "stages": 9})
     unfit = subject("CLIF", spec=spec.model_copy(update={"model": deep}))
     said = []
-    found, left = measure([subject("ANN"), unfit, subject("LIF", peer="nolib", version="0")], 2, said.append)
+    found, left = parts(measure([subject("ANN"), unfit, subject("LIF", peer="nolib", version="0")], 2, said.append))
     assert [(row.subject.label, len(row.blocks)) for row in found] == [("ANN", 2)]
     assert found[0].end.peak_memory_bytes > 1e7 and found[0].end.flops > 0
     first, second = (item.why for item in left)
