@@ -13,8 +13,8 @@ from bench.neurons.base import Neuron
 from bench.runs.assembly import Assembly
 from bench.sequences import repeat, repeated_frame
 from bench.suite.run_spec import RunSpec
+from bench.train.machine.autocast import DTYPES
 from bench.train.machine.path import ExecutionPath
-from bench.train.step import AUTOCAST
 
 # Fusing a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
 FUSE_FROM_PIXELS = 2e8
@@ -48,7 +48,7 @@ def fuse(assembly: Assembly) -> str | None:
     """Switch the neurons to their fused loop, or leave them plain where that fails and return why."""
     model, timesteps = assembly.model, assembly.spec.timesteps
     neurons = [module for module in model.modules() if isinstance(module, Neuron)]
-    dtype = AUTOCAST.get(assembly.spec.train.precision, torch.float32)
+    dtype = DTYPES.get(assembly.spec.train.precision, torch.float32)
     blank = torch.zeros(2, *assembly.dataset.sample_shape, device=assembly.device)
     currents = _currents(model, neurons, assembly.encoder.encode(blank, timesteps, torch.Generator()))
     for neuron in neurons:

@@ -23,9 +23,9 @@ from bench.speed.job import Block, End, Subject, Warm
 from bench.speed.peers import peer_factory
 from bench.speed.roofline import measure_rates, synchronise, work_of
 from bench.train.learner import Learner
+from bench.train.machine.autocast import DTYPES, autocast
 from bench.train.machine.device import describe_device, peak_memory_bytes, use_device
 from bench.train.pace import Sums
-from bench.train.step import AUTOCAST
 
 WARM_STEPS = 5
 BLOCK_S = 1.0  # about as long as a turn takes, at least one step
@@ -96,12 +96,12 @@ class Steps:
         """Say how much memory was held; with `roofline` measure the device too, and what a step cannot do without."""
         said = End(peak_memory_bytes=peak_memory_bytes(self.device))
         if roofline:
-            dtype = AUTOCAST.get(self.learner.spec.precision, torch.float32)
+            dtype = DTYPES.get(self.learner.spec.precision, torch.float32)
             rates = measure_rates(self.device, dtype)
             images, _ = next(self._synthetic)
 
             def forward() -> Tensor:
-                with torch.autocast(self.device.type, dtype=dtype, enabled=dtype != torch.float32):
+                with autocast(self.device, self.learner.spec.precision):
                     logits: Tensor = self.learner.model(self.assembly.encode(images, 0, 0))
                 return logits
 

@@ -9,8 +9,6 @@ from bench.suite.recipe import LossSpec, OptimizerSpec
 from bench.train.losses.base import Loss
 from bench.train.optimizers.base import Optimizer
 
-AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
 
 def build_loss(spec: LossSpec) -> Loss:
     """Return what training makes small."""
