@@ -23,7 +23,7 @@ from bench.speed.job import Block, End, Subject, Warm
 from bench.speed.peers import peer_factory
 from bench.speed.roofline import measure_rates, synchronise, work_of
 from bench.train.learner import Learner
-from bench.train.machine.autocast import DTYPES, autocast
+from bench.train.machine.autocast import autocast, product_dtype
 from bench.train.machine.device import describe_device, peak_memory_bytes, use_device
 from bench.train.pace import Sums
 
@@ -96,8 +96,7 @@ class Steps:
         """Say how much memory was held; with `roofline` measure the device too, and what a step cannot do without."""
         said = End(peak_memory_bytes=peak_memory_bytes(self.device))
         if roofline:
-            dtype = DTYPES.get(self.learner.spec.precision, torch.float32)
-            rates = measure_rates(self.device, dtype)
+            rates = measure_rates(self.device, product_dtype(self.device, self.learner.spec.precision))
             images, _ = next(self._synthetic)
 
             def forward() -> Tensor:

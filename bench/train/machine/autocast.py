@@ -37,10 +37,18 @@ def autocast(device: torch.device, precision: str) -> Iterator[None]:
     hardware with bf16 does, but for the order of the sums.
     """
     dtype = DTYPES.get(precision)
-    emulated = device.type == "cpu" and precision == "bf16" and not multiplies_bf16()
     with torch.autocast(device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
-        with InFloat32() if emulated else contextlib.nullcontext():
+        with InFloat32() if _emulated(device, precision) else contextlib.nullcontext():
             yield
+
+
+def product_dtype(device: torch.device, precision: str) -> torch.dtype:
+    """Return what the products of a pass in `precision` are computed in: float32 where bf16 is not in the hardware."""
+    return torch.float32 if _emulated(device, precision) else DTYPES.get(precision, torch.float32)
+
+
+def _emulated(device: torch.device, precision: str) -> bool:
+    return device.type == "cpu" and precision == "bf16" and not multiplies_bf16()
 
 
 class InFloat32(TorchFunctionMode):
