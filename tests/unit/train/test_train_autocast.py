@@ -121,6 +121,15 @@ def test_a_convolution_is_the_exact_sum_within_the_rounding_of_float32_and_bf16(
         assert bool(((ours.double() - theirs).abs() <= bound).all())
 
 
+def seen_dtypes(model):
+    """Return a list that a pass fills with the dtypes that each layer is given and gives."""
+    seen = []
+    for layer in model.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(lambda _, inputs, output: seen.append((inputs[0].dtype, output.dtype)))
+    return seen
+
+
 @pytest.mark.parametrize("fused", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_network_learns_as_in_native_bf16(fused, monkeypatch):
     """Activations and gradients have the dtypes of autocast, and a step's are its but for the order of sums."""
@@ -131,10 +140,7 @@ def test_a_network_learns_as_in_native_bf16(fused, monkeypatch):
         for layer in model.modules():
             if isinstance(layer, CLIF):
                 layer.use_fused(fused)
-        dtypes = []
-        for layer in model.modules():
-            if not list(layer.children()):
-                layer.register_forward_hook(lambda _, inputs, output: dtypes.append((inputs[0].dtype, output.dtype)))
+        dtypes = seen_dtypes(model)
         with context:
             logits = model(images)
         logits.float().mean(0).square().sum().backward()
