@@ -25,7 +25,10 @@ def worker_environment(device: str) -> dict[str, str]:
     process that forks the others is started afresh.
     """
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
-    return {KERNELS: str(kernel_folder()), **os.environ, **threads}
+    asked = os.environ.get(KERNELS, "")
+    torchs_own = Path(asked).name.startswith("torchinductor_")  # torch writes its default into our environment
+    kernels = str(kernel_folder()) if torchs_own or not asked else asked
+    return {**os.environ, KERNELS: kernels, **threads}
 
 
 @functools.cache

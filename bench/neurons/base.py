@@ -15,6 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bench.neurons.surrogate import SurrogateName, derivative_of, spike
 from bench.plugins import registry
+from bench.processor import code_tag
 from bench.sequences import repeated_frame
 
 State = tuple[Tensor, ...]
@@ -150,6 +151,10 @@ def fused_sequence(cls: str, graph: tuple[Any, ...]) -> Callable[[Neuron, Tensor
     # combination that needs a graph of its own keeps the count low.
     source, name = _holding_the_input_alone, re.sub(r"\W+", "_", f"{cls} {graph}")
     function = types.FunctionType(source.__code__.replace(co_name=name), source.__globals__, name)
+    # torch's cache of compiled code does not tell instruction sets apart: a loop of eight floats, compiled again where
+    # vectors have sixteen, writes beyond its array.
+    if not torch.compiler.config.cache_key_tag:
+        torch.compiler.config.cache_key_tag = code_tag()
     return torch.compile(function, fullgraph=True, dynamic=False)
 
 

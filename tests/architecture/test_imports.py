@@ -12,7 +12,7 @@ from support.source import BENCH, FILES, imported, parts_of, rooms
 # What stands earlier may be imported by what stands later, never the other way round; nothing is exempt.
 ORDER = {
     "": (
-        *("errors", "seeding", "sequences"),
+        *("errors", "processor", "seeding", "sequences"),
         *("files", "plugins"),
         *("records", "neurons", "encoders"),
         *("energy", "models", "data", "measure"),
@@ -33,6 +33,7 @@ WINGS = [("report/figures", "report/sections"), ("execute/engines", "execute/sch
 APART = {pair for one, other in WINGS for pair in ((one, other), (other, one))}
 NO_TORCH = {
     "errors",
+    "processor",
     "seeding",
     "files",
     "plugins",

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from bench.train.machine.processor import multiplies_bf16
+from bench.processor import multiplies_bf16
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 

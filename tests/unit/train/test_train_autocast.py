@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from bench.models.build import build_model
 from bench.neurons import CLIF
+from bench.processor import multiplies_bf16
 from bench.train.machine import autocast as module
 from bench.train.machine.autocast import autocast, product_dtype
-from bench.train.machine.processor import multiplies_bf16
 
 CPU = torch.device("cpu")
 NATIVE = torch.autocast("cpu", dtype=torch.bfloat16)

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
-from bench.train.machine import processor
-from bench.train.machine.processor import LIMITS, describe_processor, instruction_set, multiplies_bf16
+from bench import processor
+from bench.processor import LIMITS, code_tag, instruction_set, multiplies_bf16
+from bench.train.machine.processor import describe_processor
 
 OLD = "model name\t: Core i5\nflags\t\t: fpu sse4_1 avx avx2 fma\n\nmodel name\t: the second core\nflags\t\t: fpu\n"
 NEW = "model name\t: Xeon\nflags\t\t: fpu sse4_1 avx avx2 avx512f avx512_bf16\n"
@@ -76,3 +77,13 @@ def test_a_record_names_processor_libraries_and_limits(cpuinfo, monkeypatch):
     assert said["limits"] == {"ATEN_CPU_CAPABILITY": "avx2"}
     assert said["kernels"] == torch.backends.cpu.get_cpu_capability()
     assert "bf16" not in describe_processor(bf16=False)
+
+
+def test_compiled_code_is_told_apart_by_processor_and_limits(cpuinfo, monkeypatch):
+    tags = []
+    for said in (OLD, NEW):
+        cpuinfo(said)
+        tags.append(code_tag())
+    monkeypatch.setenv("ATEN_CPU_CAPABILITY", "avx2")
+    tags.append(code_tag())
+    assert len(set(tags)) == 3

@@ -1,0 +1,56 @@
+"""The processor of this machine: its instruction set, and what limits the libraries' use of it. Without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import re
+from pathlib import Path
+
+LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
+CPUINFO = Path("/proc/cpuinfo")
+_BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
+_ONEDNN_WITH_BF16 = re.compile(r"ALL|DEFAULT|AVX512_CORE_(BF16|FP16|AMX\w*)|AVX10\w*", re.IGNORECASE)
+
+
+def processor_name() -> str:
+    """Return the model's name as the system gives it."""
+    return _cpuinfo().get("model name") or platform.processor() or platform.machine()
+
+
+def instruction_set() -> str:
+    """Return the widest vector instructions of the processor, whatever the libraries were told to use of them."""
+    flags = _flags()
+    wide = [("avx512f", "AVX-512"), ("avx2", "AVX2"), ("avx", "AVX"), ("sse4_1", "SSE4.1")]
+    name = next((name for flag, name in wide if flag in flags), platform.machine())
+    return f"{name} with bf16" if flags & _BF16_FLAGS else name
+
+
+def multiplies_bf16() -> bool:
+    """Whether products of bf16 numbers are one instruction here, and oneDNN may use it."""
+    limit = os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "ALL"
+    return bool(_flags() & _BF16_FLAGS) and _ONEDNN_WITH_BF16.fullmatch(limit) is not None
+
+
+def limits() -> dict[str, str]:
+    """Return what the environment tells the libraries to use no more of, by variable."""
+    return {name: os.environ[name] for name in LIMITS if os.environ.get(name)}
+
+
+def code_tag() -> str:
+    """Return 12 hex digits that differ where code compiled for this processor, under its limits, may not run."""
+    said = [platform.machine(), *sorted(_flags()), *sorted(f"{name}={value}" for name, value in limits().items())]
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return the first value of each line of Linux's description; nothing where there is none."""
+    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.is_file() else []
+    pairs = (line.partition(":") for line in reversed(lines))
+    return {name.strip(): value.strip() for name, colon, value in pairs if colon}
+
+
+def _flags() -> set[str]:
+    info = _cpuinfo()
+    return set((info.get("flags") or info.get("Features") or "").split())
