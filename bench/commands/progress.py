@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -29,9 +29,17 @@ class _Notes(logging.Handler):
 
 
 class Board:
-    """Draws the progress of runs, `jobs` at once, on a console."""
+    """Draws the progress of runs, `jobs` at once, on a console; `oddities` says what is wrong with a finished one."""
 
-    def __init__(self, console: Console, todos: Sequence[Todo], jobs: int, first_estimate_after_s: float = 5.0) -> None:
+    def __init__(
+        self,
+        console: Console,
+        todos: Sequence[Todo],
+        jobs: int,
+        first_estimate_after_s: float = 5.0,
+        oddities: Callable[[Todo], str] = lambda todo: "",
+    ) -> None:
+        self.oddities = oddities
         self.console, self.jobs, self.first_estimate_after_s = console, jobs, first_estimate_after_s
         self.estimate = Estimate(todos, jobs)
         self.live: Progress | None = None
@@ -78,7 +86,9 @@ class Board:
         self.ended += event.kind == "done"
         if self.live and todo.key in self.tasks:
             self.live.remove_task(self.tasks.pop(todo.key))
-        words = {"done": "done", "interrupted": "stopped, can go on"}.get(event.kind, f"{event.kind}: {event.error}")
+        odd = self.oddities(todo) if event.kind == "done" else ""
+        said = {"done": f"done, {odd}" if odd else "done", "interrupted": "stopped, can go on"}
+        words = said.get(event.kind, f"{event.kind}: {event.error}")
         self.console.print(f"{_name(todo)}: {words}  [{self.ended} of {self.total}]", markup=False, highlight=False)
 
     def _progress(self, todo: Todo, event: Event) -> None:

@@ -121,7 +121,7 @@ def executed(todos: Sequence[Todo], store: Store, settings: Settings) -> Outcome
     from bench.execute.suites import execute
 
     engine = open_engine(settings)
-    with Board(out, todos, engine.slots) as board:
+    with Board(out, todos, engine.slots, oddities=lambda todo: store.oddities(todo.run)) as board:
         return execute(todos, store, settings, board, engine)
 
 

@@ -13,10 +13,10 @@ _LIBRARIES = {"onednn": "oneDNN", "mkl": "MKL"}
 def kinds_of_machine(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
     """Return the records by the kind of machine that made them, in words; those that do not name theirs are left out.
 
-    A kind is what may move a number: instruction set, kernels, libraries, their limits and the way to bf16. Two
+    A kind is what may move a number: instruction set, kernels, libraries, torch, limits and the way to bf16. Two
     processors of one kind are one here.
     """
-    made = [(record, _common(machine)) for record in records if (machine := _machine(record))]
+    made = [(record, _common(machine, record)) for record in records if (machine := _machine(record))]
     ways: dict[str, str] = {}  # what computes in fp32 says no way, and is no other kind for it
     for record, common in made:
         if way := _machine(record).get("bf16"):
@@ -33,10 +33,12 @@ def _machine(record: RunRecord) -> dict[str, Any]:
     return machine if isinstance(machine, dict) else {}
 
 
-def _common(machine: dict[str, Any]) -> str:
+def _common(machine: dict[str, Any], record: RunRecord) -> str:
     words = [str(machine.get("instructions", "unknown instructions"))]
     words += [f"{machine['kernels']} kernels"] if machine.get("kernels") else []
     words += [f"{name} {machine[key]}" for key, name in _LIBRARIES.items() if machine.get(key)]
+    versions = record.provenance.get("versions")
+    words += [f"torch {versions['torch']}"] if isinstance(versions, dict) and versions.get("torch") else []
     limits = machine.get("limits")
     words += [f"{name}={value}" for name, value in sorted(limits.items())] if isinstance(limits, dict) else []
     return ", ".join(words)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, CorruptError
+from bench.records.health import oddities_of
 from bench.records.lines import read_records
 from bench.records.record import RunRecord
 from bench.runs import provenance
@@ -86,13 +88,20 @@ class Store:
             record = folder.check()
             if record is None and (failed := last_failure(run, folder)):
                 remarks.append(str(failed.error))
-            if record is not None and record.dead:
-                remarks.append(f"dead: no neuron fired in {', '.join(record.dead)}")
+            if record is not None and (odd := oddities_of(record)):
+                remarks.append(odd)
         except BenchError as error:
             remarks.append(str(error))
         if folder.to_begin_afresh:
             remarks.append("to be trained from the start, as was asked")
         return "; ".join(remarks)
+
+    def oddities(self, run: PlannedRun) -> str:
+        """Return what is wrong with a finished run, as that it diverged; empty of a sound one, and of any other."""
+        with contextlib.suppress(BenchError):  # of a record that cannot be read, `remark` says so
+            record = self.folder(run).check()
+            return "" if record is None else oddities_of(record)
+        return ""
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
         """Return the records of a suite's runs: what this store holds, else what the committed report has."""

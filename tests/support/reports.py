@@ -189,6 +189,23 @@ def make_records(suite):
     return [make_record(run) for run in suite.runs]
 
 
+def diverged(record):
+    """The record of a run whose loss ended at 1e29; a guess of its 100 outputs has ln 100 = 4.61."""
+    last = record.history[-1].model_copy(update={"train_loss": 1e29})
+    return record.model_copy(update={"history": [*record.history[:-1], last]})
+
+
+def dead(record):
+    """The record of a run in which nothing spiked."""
+    neurons = [neuron.model_copy(update={"spikes_total": 0}) for neuron in record.neurons]
+    return record.model_copy(update={"neurons": neurons})
+
+
+def at_chance(record):
+    """The record of a run that got 1 of 20 test samples right; 1 of 100 is right by guessing: p = 0.18."""
+    return record.model_copy(update={"accuracy_fraction": 0.05})
+
+
 def failed(run, error):
     """The record of a run that failed."""
     spec = run.spec.to_json()

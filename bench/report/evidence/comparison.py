@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from bench.records.health import STATES, Health, health_of
 from bench.records.record import RunRecord
 from bench.report.evidence.statistics import (
     PairedDifference,
@@ -37,6 +39,12 @@ class Slot:
     run: PlannedRun
     record: RunRecord | None
     reason: str | None
+    trained: RunRecord | None = None  # the record of the training, where this one only has its weights
+
+    @cached_property
+    def health(self) -> Health:
+        """What is wrong with a finished run; nothing of any other."""
+        return Health({}) if self.done is None else health_of(self.done, self.trained)
 
     @property
     def status(self) -> str:
@@ -66,6 +74,19 @@ class Entry:
     def done(self) -> list[RunRecord]:
         """The records of its finished runs."""
         return [slot.done for slot in self.slots if slot.done is not None]
+
+    @property
+    def sound(self) -> bool:
+        """Whether none of its finished runs diverged, is dead or at chance: else its energy is no advantage."""
+        return all(slot.health.state is None for slot in self.slots)
+
+    @property
+    def state(self) -> str:
+        """The states of its finished runs, as `dead` or `1 of 3 diverged, 2 of 3 at chance`; empty when it is sound."""
+        found, n = Counter(slot.health.state for slot in self.slots), len(self.done)
+        return ", ".join(
+            state if found[state] == n else f"{found[state]} of {n} {state}" for state in STATES if found[state]
+        )
 
     @property
     def accuracies(self) -> dict[int, float]:
@@ -135,7 +156,8 @@ def _deployed(entry: Entry) -> list[Entry]:
     label, neuron = entry.spec.deployed_label, entry.spec.deploy
     spec = entry.spec.model_copy(update={"label": label, "neuron": neuron, "deploy": None})
     slots = tuple(
-        Slot(replace(slot.run, label=label), deployed_record(slot.record, label), slot.reason) for slot in entry.slots
+        Slot(replace(slot.run, label=label), deployed_record(slot.record, label), slot.reason, slot.record)
+        for slot in entry.slots
     )
     return [Entry(spec, slots, trained_as=entry.label)]
 

@@ -30,8 +30,13 @@ def _data(
     for entry in filter(wanted, comparison.entries):
         layers = [{"layer": name} | made for name, found in neuron_layers(entry).items() if (made := make(found))]
         if layers:
-            entries.append({"label": entry.label, "n": len(found_layers(entry)), "layers": layers})
+            entries.append(named(entry) | {"n": len(found_layers(entry)), "layers": layers})
     return {"entries": entries, "without_data": [entry.label for entry in comparison.entries if not entry.done]}
+
+
+def named(entry: Entry) -> dict[str, Any]:
+    """Return the label of an entry, and the states of its runs where it is not sound."""
+    return {"label": entry.label} | ({} if entry.sound else {"state": entry.state})
 
 
 def gradient_layers(layers: Sequence[LayerDiagnostics]) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.records.record import EpochRow
 from bench.report.evidence.comparison import Comparison, Entry, timestep_summary
-from bench.report.evidence.diagnostics_data import gradient_flow_data, membrane_data
+from bench.report.evidence.diagnostics_data import gradient_flow_data, membrane_data, named
 from bench.report.evidence.frames import neurons_frame
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.evidence.quantities import ACCURACY
@@ -20,6 +20,7 @@ def figure_data(comparison: Comparison, priced: Priced) -> dict[str, Any]:
     """Return figure name -> the series it draws, one per entry in the suite's order; figures without data are absent.
 
     Energy is in pJ per sample, accuracy in percent; every number is a mean over finished seeds with its sd beside it.
+    An entry that is not sound has its states beside its label, and no point in the figure of energy.
     """
     found = {
         "accuracy_energy": _accuracy_energy(comparison, priced),
@@ -43,13 +44,16 @@ def _rounded(value: Any) -> Any:
 
 
 def _series(entries: Sequence[Entry], make: Any) -> dict[str, Any]:
-    drawn = [{"label": entry.label} | make(entry) for entry in entries if entry.done]
+    drawn = [named(entry) | make(entry) for entry in entries if entry.done]
     return {"entries": drawn, "without_data": [entry.label for entry in entries if not entry.done]}
 
 
 def _accuracy_energy(comparison: Comparison, priced: Priced) -> dict[str, Any]:
-    entries, without = [], []
+    entries, without, unsound = [], [], []
     for entry in comparison.entries:
+        if not entry.sound:
+            unsound.append(named(entry))
+            continue
         accuracy = entry.summary(ACCURACY.value)
         dense = priced.summary(entry, "total", DENSE)
         skipping = priced.summary(entry, "total", ZERO_SKIPPING)
@@ -58,7 +62,8 @@ def _accuracy_energy(comparison: Comparison, priced: Priced) -> dict[str, Any]:
             continue
         numbers = _pair("accuracy_percent", accuracy) | _pair("total_pj", dense) | _pair("zero_skipping_pj", skipping)
         entries.append({"label": entry.label, "n": accuracy.n} | numbers)
-    return {"table": priced.name, "entries": entries, "without_data": without}
+    drawn = {"table": priced.name, "entries": entries, "without_data": without}
+    return drawn | ({"unsound": unsound} if unsound else {})
 
 
 def _pair(name: str, summary: Summary) -> dict[str, Any]:
@@ -97,8 +102,8 @@ def _firing_rate(comparison: Comparison) -> dict[str, Any]:
         layers = [(str(name), summarise(list(rates))) for name, rates in groups]
         if layers:
             entries.append(
-                {
-                    "label": entry.label,
+                named(entry)
+                | {
                     "n": len(entry.done),
                     "layers": [name for name, _ in layers],
                     "firing_rate_mean": [summary.mean for _, summary in layers],

@@ -52,8 +52,14 @@ class Priced:
         """Return every dense mean of some entries, total and synapse only, for choosing a unit."""
         return [self.mean(entry, what, DENSE) for entry in entries for what in ("total", "synapse")]
 
+    def comparable(self, entry: Entry) -> bool:
+        """Whether an entry's energy may be held against the baseline's: both have learned something."""
+        return entry.sound and self.baseline.sound
+
     def ratio(self, entry: Entry, what: str, mode: str) -> float | None:
-        """Return the mean energy as a multiple of the baseline's in the same mode."""
+        """Return the mean energy as a multiple of the baseline's in the same mode; None unless both are sound."""
+        if not self.comparable(entry):
+            return None
         return ratio(self.mean(entry, what, mode), self.mean(self.baseline, what, mode))
 
     def spiking_pj(self, entry: Entry) -> float | None:
@@ -65,8 +71,10 @@ class Priced:
 
         What spikes cause (synapses and memory of spiking layers, resets, routing) is taken to be proportional to the
         rate, and everything else to be constant. Negative: the entry costs more than the baseline even if it never
-        spiked. None where something has no price, or nothing spikes.
+        spiked. None where something has no price, nothing spikes, or one of the two is not sound.
         """
+        if not self.comparable(entry):
+            return None
         total, base = self.mean(entry, "total", mode), self.mean(self.baseline, "total", mode)
         driven = self.of(entry, lambda breakdown: breakdown.per_spike_pj_per_sample).mean
         rate = firing_rate(entry)

@@ -21,6 +21,7 @@ from bench.report.figures.drawing import (
     drawable,
     finish,
     looks_of,
+    looks_with_states,
     saved,
 )
 from bench.report.figures.panels import gradient_flow, membrane
@@ -37,7 +38,7 @@ def draw_figures(evidence: Evidence) -> dict[str, str | bytes]:
     drawn: dict[str, str | bytes] = {}
     with matplotlib.rc_context(STYLE):
         for name, series in evidence.figures.items():
-            figure = DRAWINGS[name](series, looks)
+            figure = DRAWINGS[name](series, looks_with_states(looks, series))
             drawn |= {f"{name}.{ending}": saved(figure, ending) for ending in ("svg", "png")}
     return drawn | {"figures.json": evidence.figures_json}
 

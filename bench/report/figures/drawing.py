@@ -54,6 +54,13 @@ def looks_of(labels: Sequence[str]) -> dict[str, Look]:
     }
 
 
+def looks_with_states(looks: Mapping[str, Look], data: Mapping[str, Any]) -> dict[str, Look]:
+    """Return the looks of entries for one figure's data: the legend says whose runs are not sound, and why."""
+    states = {entry["label"]: entry["state"] for entry in data["entries"] if "state" in entry}
+    said = {label: f"{looks[label]['label']} ({state})" for label, state in states.items()}
+    return {label: dict(look) | {"label": said.get(label, look["label"])} for label, look in looks.items()}
+
+
 def drawable(text: str) -> str:
     """Return `text` so that matplotlib draws it as it is: no formulas, no characters that the font lacks."""
     shown = "".join(mark if ord(mark) in _glyphs() else "\ufffd" for mark in one_line(text))
@@ -99,6 +106,9 @@ def finish(figure: Figure, data: Mapping[str, Any], note: str) -> None:
     sizes = sorted({entry["n"] for entry in data["entries"]})
     seeds = " or ".join(map(str, sizes))
     without = "".join(f"; no data: {drawable(label)}" for label in data["without_data"])
+    without += "".join(
+        f"; not drawn: {drawable(entry['label'])} ({entry['state']})" for entry in data.get("unsound", [])
+    )
     figure.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=min(len(shown), 5))
     figure.supxlabel(f"{note} (n = {seeds}){without}", x=0.01, ha="left", fontsize=7.5, color="#555555")
 

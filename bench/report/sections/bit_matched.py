@@ -11,6 +11,7 @@ from bench.report.formats.inline import Inline, Said, text
 from bench.report.formats.text import NOT_AVAILABLE, energy_unit, ratio, times
 from bench.report.sections.break_even import MODES, spiking
 from bench.report.sections.cells import label
+from bench.report.sections.soundness import label_and_state
 
 
 def bit_matched(evidence: Evidence) -> list[Block]:
@@ -38,11 +39,12 @@ def _rows(priced: Priced, entries: list[Entry]) -> list[list[Inline]]:
     rows = []
     for entry in entries:
         timesteps = entry.spec.timesteps
-        row: list[Inline] = [Said(priced.name), label(entry), str(timesteps), str(activation_bits(timesteps))]
+        row: list[Inline] = [Said(priced.name), label_and_state(entry), str(timesteps), str(activation_bits(timesteps))]
         for mode, _ in MODES:
             mean = means[entry.label, mode]
+            own = priced.mean(entry, "total", mode) if priced.comparable(entry) else None
             shown = NOT_AVAILABLE if mean is None else f"{unit.of(mean)} {unit.name}"
-            row += [shown, times(ratio(priced.mean(entry, "total", mode), mean))]
+            row += [shown, times(ratio(own, mean))]
         rows.append(row)
     return rows
 

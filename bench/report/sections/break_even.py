@@ -11,6 +11,7 @@ from bench.report.formats.document import Block, Bullets, Paragraph, Section, Ta
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, listed, text
 from bench.report.formats.text import NOT_AVAILABLE, fixed
 from bench.report.sections.cells import label
+from bench.report.sections.soundness import label_and_state
 
 MODES = ((DENSE, "computed densely"), (ZERO_SKIPPING, "with zeros skipped on both sides"))
 
@@ -58,19 +59,22 @@ def _note(base: Inline) -> Block:
 
 def _sides(priced: Sequence[Priced], entry: Entry, base: Inline) -> Text:
     measured = firing_rate(entry)
+    if not entry.sound:
+        return text(Strong(label_and_state(entry)), " is on neither side.")
     sentences = [text(Strong(label(entry)), f" fires at {fixed(measured, 4)}.")]
     for mode, words in MODES:
         sides: dict[str, list[Inline]] = {}
         for each in priced:
-            sides.setdefault(_side(measured, each.break_even_rate(entry, mode)), []).append(Said(each.name))
+            side = _side(measured, each.break_even_rate(entry, mode), each.baseline)
+            sides.setdefault(side, []).append(Said(each.name))
         found = join("; ", (text(f"{side} under ", listed(names)) for side, names in sides.items()))
         sentences.append(text("Against ", base, f" {words} it is ", found, "."))
     return join(" ", sentences)
 
 
-def _side(measured: float | None, rate: float | None) -> str:
+def _side(measured: float | None, rate: float | None, baseline: Entry) -> str:
     if measured is None or rate is None:
-        return "on neither side (some work has no price)"
+        return f"on neither side ({'some work has no price' if baseline.sound else 'the baseline is not sound'})"
     if rate < 0:
         return "on the side of more energy at any firing rate"
     if measured == rate:

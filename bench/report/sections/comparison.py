@@ -7,6 +7,7 @@ from bench.report.formats.document import Block, Paragraph
 from bench.report.formats.inline import text
 from bench.report.sections.cells import figure, label
 from bench.report.sections.main_table import full_table
+from bench.report.sections.soundness import legend_of_states
 
 
 def section(evidence: Evidence) -> list[Block]:
@@ -19,4 +20,4 @@ def section(evidence: Evidence) -> list[Block]:
         " are dense to dense, then zero-skipping to zero-skipping.",
     )
     drawn = figure(evidence, "accuracy_energy", "Test accuracy against estimated energy per sample")
-    return [full_table(evidence), Paragraph(legend), *drawn]
+    return [full_table(evidence), Paragraph(legend), *legend_of_states(evidence.comparison), *drawn]

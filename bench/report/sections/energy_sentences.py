@@ -9,11 +9,17 @@ from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.formats.inline import Inline, Said, Text, join, text
 from bench.report.formats.text import number, ratio
 from bench.report.sections.cells import label
+from bench.report.sections.soundness import not_compared
 
 
 def energy_sentences(evidence: Evidence, entry: Entry) -> list[Inline]:
-    """Return the comparison, what the assumed price of a sigmoid does to it, and that with a bit-matched baseline."""
+    """Return the comparison, what the assumed price of a sigmoid does to it, and that with a bit-matched baseline.
+
+    Or why nothing is compared: one of the two is not sound.
+    """
     priced = evidence.leading
+    if not priced.comparable(entry):
+        return [not_compared(entry, priced.baseline)]
     return [_comparison(priced, entry), *_sigmoid(priced, entry), *_bit_matched(priced, entry)]
 
 

@@ -14,6 +14,7 @@ from bench.report.formats.text import energy_unit, joined, ratio, times
 from bench.report.sections.break_even import rate_cell
 from bench.report.sections.cells import label
 from bench.report.sections.cost_table import about
+from bench.report.sections.soundness import label_and_state
 
 COLUMNS = ("bias", "norm", "pooling", "residual", "encoder", "readout", "neuron", "memory", "addressing")
 
@@ -34,7 +35,7 @@ def _totals(priced: Priced, entries: Sequence[Entry]) -> Table:
     unit = energy_unit(priced.means(entries))
     rows = []
     for entry in entries:
-        row: list[Inline] = [label(entry)]
+        row: list[Inline] = [label_and_state(entry)]
         for what in ("total", "synapse"):
             for mode in (DENSE, ZERO_SKIPPING):
                 row += [unit.of(priced.mean(entry, what, mode)), times(priced.ratio(entry, what, mode))]
@@ -59,7 +60,8 @@ def _split(priced: Priced, entries: Sequence[Entry]) -> Table:
     means = {name: [priced.of(entry, figure).mean for entry in entries] for name, figure in figures.items()}
     unit = energy_unit(value for column in means.values() for value in column)
     rows: list[list[Inline]] = [
-        [label(entry), *(unit.of(column[index]) for column in means.values())] for index, entry in enumerate(entries)
+        [label_and_state(entry), *(unit.of(column[index]) for column in means.values())]
+        for index, entry in enumerate(entries)
     ]
     return Table([f"entry, {unit.name} per sample", *means], rows)
 
@@ -80,9 +82,11 @@ def _sigmoid(priced: Priced, entries: Sequence[Entry]) -> list[Block]:
         return []
     unit = energy_unit(value for _, row in means for value in row)
     base = priced.mean(priced.baseline, "total", DENSE)
-    cells: list[list[Inline]] = [
-        [label(entry), *(f"{unit.of(value)} ({times(ratio(value, base))})" for value in row)] for entry, row in means
-    ]
+    cells: list[list[Inline]] = []
+    for entry, row in means:
+        against = base if priced.comparable(entry) else None
+        each = (f"{unit.of(value)} ({times(ratio(value, against))})" for value in row)
+        cells.append([label_and_state(entry), *each])
     first = text(f"total with a sigmoid at, {unit.name} (× ", label(priced.baseline), ")")
     return [Table([first, "0 × its price", "its price", "10 × its price"], cells)]
 

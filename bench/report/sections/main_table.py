@@ -84,12 +84,13 @@ def _difference_heading(comparison: Comparison) -> Text:
 
 
 def _accuracy(entry: Entry) -> str:
-    """Return mean ± sd with n, and how many runs were planned where fewer finished; or what became of them."""
+    """Return mean ± sd with n, how many runs were planned where fewer finished, and their states; or what became."""
     summary = entry.summary(ACCURACY.value)
     if not summary.n:
         return f"{joined(slot.status for slot in entry.slots)} (n = 0 of {len(entry.slots)})"
     planned = f" of {len(entry.slots)}" if summary.n < len(entry.slots) else ""
-    return f"{mean_and_sd(summary)} (n = {summary.n}{planned})"
+    state = "" if entry.sound else f"; {entry.state}"
+    return f"{mean_and_sd(summary)} (n = {summary.n}{planned}{state})"
 
 
 def _firing_rate(entry: Entry) -> str:
@@ -117,4 +118,6 @@ def _energy(priced: Priced, entry: Entry, what: str, unit: Unit) -> str:
 def _ratios(priced: Priced, entry: Entry, what: str) -> str:
     if priced.mean(entry, what, DENSE) is None:
         return NOT_AVAILABLE
+    if not priced.comparable(entry):
+        return entry.state or NOT_AVAILABLE
     return f"{times(priced.ratio(entry, what, DENSE))} / {times(priced.ratio(entry, what, ZERO_SKIPPING))}"

@@ -29,6 +29,7 @@ def _row(evidence: Evidence, entry: Entry) -> Row:
         "timesteps": entry.spec.timesteps,
         "runs_planned": len(entry.slots),
         "runs_done": len(entry.done),
+        "state": entry.state,
         PARAMETERS.name: joined(str(record.parameters) for record in entry.done),
     }
     for quantity in (ACCURACY, BEST_ACCURACY):

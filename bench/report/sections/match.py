@@ -11,10 +11,11 @@ from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
 from bench.report.formats.text import joined
 from bench.report.sections.cells import any_done, label
+from bench.report.sections.machines import machines
 
 
 def section(evidence: Evidence) -> list[Block]:
-    """Say whether initial weights and sample order agree between the entries, seed by seed, with the digests."""
+    """Say whether initial weights and sample order agree between the entries, seed by seed; and what made the runs."""
     comparison = evidence.comparison
     if not any_done(comparison):
         return [Paragraph("No finished run, so nothing to verify.")]
@@ -26,6 +27,7 @@ def section(evidence: Evidence) -> list[Block]:
     return [
         Paragraph(join(" ", [_said(comparison), *_declared(comparison)])),
         Table(["seed", "initial weights", "sample order", "entries"], rows, 4),
+        *machines(comparison),
     ]
 
 

@@ -11,6 +11,7 @@ from bench.report.formats.document import Block, Bullets, Paragraph, Section, Ta
 from bench.report.formats.inline import Inline, Strong, text
 from bench.report.formats.text import fixed, number
 from bench.report.sections.cells import label
+from bench.report.sections.soundness import label_and_state
 
 # M. Dampfhoffer, T. Mesquida, A. Valentian, L. Anghel, Are SNNs Really More Energy-Efficient Than ANNs? An In-Depth
 # Hardware-Aware Study, IEEE TETCI 7(3):731-741, 2023; from its abstract.
@@ -34,7 +35,10 @@ def published_bounds(evidence: Evidence) -> list[Block]:
             continue
         per_synapse, rate = summarise(values).mean, firing_rate(entry)
         percent = None if rate is None else 100 * rate
-        rows.append([label(entry), number(per_synapse), fixed(percent)])
+        rows.append([label_and_state(entry), number(per_synapse), fixed(percent)])
+        if not entry.sound:
+            lines.append(text(Strong(label_and_state(entry)), " is held against no bound."))
+            continue
         clauses = _against_bounds(entry, per_synapse, rate)
         lines.append(text(Strong(label(entry)), f": {'; '.join(clauses)}."))
     if not rows:

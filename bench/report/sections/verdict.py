@@ -11,10 +11,11 @@ from bench.report.formats.text import fixed, joined
 from bench.report.sections.cells import any_done, label
 from bench.report.sections.energy_sentences import energy_sentences
 from bench.report.sections.match import unmatched_runs
+from bench.report.sections.soundness import what_was_seen
 
 
 def section(evidence: Evidence) -> list[Block]:
-    """Return one bullet per entry but the baseline: accuracy, energy under the first table, and what is wrong."""
+    """Return one bullet per entry: accuracy, energy under the first table, what is wrong; of the baseline the last."""
     comparison = evidence.comparison
     if not any_done(comparison):
         return [Paragraph("No run of this suite has finished: there is nothing to compare yet.")]
@@ -23,7 +24,16 @@ def section(evidence: Evidence) -> list[Block]:
     if not comparison.baseline.done:
         base = Strong(label(comparison.baseline))
         return [Paragraph(text("No run of the baseline ", base, " has finished: nothing can be compared with it."))]
-    return [Bullets([_about(evidence, entry) for entry in comparison.others])]
+    return [Bullets([*_about_baseline(comparison), *(_about(evidence, entry) for entry in comparison.others)])]
+
+
+def _about_baseline(comparison: Comparison) -> list[Text]:
+    """Say what is wrong with the baseline; nothing of one that is sound."""
+    baseline = comparison.baseline
+    if baseline.sound:
+        return []
+    name = Strong(label(baseline))
+    return [text(name, ", the baseline, is not sound: ", what_was_seen(baseline), ". No energy is compared with it.")]
 
 
 def _about(evidence: Evidence, entry: Entry) -> Text:

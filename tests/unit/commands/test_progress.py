@@ -129,3 +129,14 @@ def test_the_same_run_of_two_suites_is_two_runs():
     estimate = Estimate([TODOS[0], twin], jobs=1)
     estimate.update(TODOS[0], progress(1000.0, 3000.0))
     assert estimate.remaining_s() == pytest.approx(3000 + STEPS * BATCH * 60 / 1000)
+
+
+def test_a_run_that_is_done_and_not_sound_says_so():
+    text = io.StringIO()
+    console = Console(file=text, width=200)
+    said = {TODOS[0].key: "dead: no neuron fired in neuron"}
+    with Board(console, TODOS[:2], 1, oddities=lambda todo: said.get(todo.key, "")) as shown:
+        shown(TODOS[0], Event(kind="done"))
+        shown(TODOS[1], Event(kind="done"))
+    first, second = text.getvalue().splitlines()
+    assert first.endswith(": done, dead: no neuron fired in neuron  [1 of 2]") and second.endswith(": done  [2 of 2]")

@@ -14,16 +14,16 @@ def made_on(record, machine):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"instructions": "AVX-512"}, "AVX-512, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2"),
-        ({"kernels": "DEFAULT"}, "AVX2, DEFAULT kernels, oneDNN 3.7.1, MKL 2024.2"),
-        ({"onednn": "3.8"}, "AVX2, AVX2 kernels, oneDNN 3.8, MKL 2024.2"),
-        ({"limits": {"MKL_CBWR": "AVX2"}}, "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, MKL_CBWR=AVX2"),
+        ({"instructions": "AVX-512"}, "AVX-512, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0"),
+        ({"kernels": "DEFAULT"}, "AVX2, DEFAULT kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0"),
+        ({"onednn": "3.8"}, "AVX2, AVX2 kernels, oneDNN 3.8, MKL 2024.2, torch 2.11.0"),
+        ({"limits": {"MKL_CBWR": "AVX2"}}, "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0, MKL_CBWR=AVX2"),
     ],
 )
 def test_what_may_move_a_number_makes_another_kind(records, change, words):
     first, second = made_on(records[0], AVX2), made_on(records[1], AVX2 | change)
     assert kinds_of_machine([first, second]) == {
-        "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2": [first],
+        "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0": [first],
         words: [second],
     }
 
@@ -39,3 +39,9 @@ def test_a_run_in_fp32_is_of_the_kind_of_those_in_bf16_beside_it_and_two_ways_to
     assert list(kinds_of_machine([plain, native]).values()) == [[plain, native]]
     rounded = made_on(records[2], AVX2 | {"bf16": "in fp32"})
     assert [kind.rpartition(", ")[2] for kind in kinds_of_machine([native, rounded])] == ["bf16 native", "bf16 in fp32"]
+
+
+def test_another_torch_makes_another_kind(records):
+    first, second = made_on(records[0], AVX2), made_on(records[1], AVX2)
+    newer = second.model_copy(update={"provenance": {**second.provenance, "versions": {"torch": "2.12.0"}}})
+    assert [kind.rpartition(", ")[2] for kind in kinds_of_machine([first, newer])] == ["torch 2.11.0", "torch 2.12.0"]

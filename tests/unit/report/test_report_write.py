@@ -153,7 +153,8 @@ def test_diff_names_the_kinds_of_machine_when_the_sides_are_of_different_ones(re
     here, there = made_on(records, "AVX2"), made_on(records, "AVX-512")
     assert diff(here, there).splitlines()[2] == (
         "Made on different kinds of machine, which alone moves trained numbers: "
-        "before on AVX2, AVX2 kernels, oneDNN 3.7.1 - after on AVX-512, AVX2 kernels, oneDNN 3.7.1."
+        "before on AVX2, AVX2 kernels, oneDNN 3.7.1, torch 2.11.0 - "
+        "after on AVX-512, AVX2 kernels, oneDNN 3.7.1, torch 2.11.0."
     )
     elsewhere = [record.model_copy(update={"label": "XNN"}) for record in there]  # of an entry that is not compared
     assert not any("kinds of machine" in diff(here, new) for new in (here, records, [*here, *elsewhere]))
