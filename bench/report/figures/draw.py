@@ -27,6 +27,7 @@ from bench.report.figures.drawing import (
 from bench.report.figures.panels import gradient_flow, membrane
 from bench.report.formats.text import energy_unit
 
+MOST_MARKED = 1e6  # ratio of losses from which powers of ten alone are marked, as where training diverged
 LINEAR_UP_TO = 20.0  # ratio of energies above which their axis is logarithmic
 
 
@@ -101,6 +102,7 @@ def training_curves(data: Mapping[str, Any], looks: Mapping[str, Look]) -> Figur
     losses = [value for entry in data["entries"] for value in entry["train_loss_mean"]]
     if all(value > 0 for value in losses):
         right.set_yscale("log")
+    if min(losses, default=0.0) > 0 and max(losses) < MOST_MARKED * min(losses):
         within_a_decade = max(losses, default=1.0) < 10 * min(losses, default=1.0)  # where powers of ten mark nothing
         right.yaxis.set_major_locator(
             LogLocator(subs=(1.0, 2.0, 3.0, 4.0, 6.0) if within_a_decade else (1.0, 2.0, 5.0))

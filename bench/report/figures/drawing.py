@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from functools import cache
+from textwrap import fill
 from typing import Any
 
 from matplotlib import font_manager
@@ -35,6 +36,7 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
 }
 WIDE, TALL = 7.2, 4.4  # inches
+NOTE_COLUMNS = 120  # of the note below a figure, which is cut where it is wider
 BAND_ALPHA = 0.18
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
 
@@ -106,9 +108,9 @@ def finish(figure: Figure, data: Mapping[str, Any], note: str) -> None:
     sizes = sorted({entry["n"] for entry in data["entries"]})
     seeds = " or ".join(map(str, sizes))
     without = "".join(f"; no data: {drawable(label)}" for label in data["without_data"])
-    without += "".join(
-        f"; not drawn: {drawable(entry['label'])} ({entry['state']})" for entry in data.get("unsound", [])
-    )
+    unsound = [f"{drawable(entry['label'])} ({entry['state']})" for entry in data.get("unsound", [])]
+    if unsound:
+        without += "\n" + fill(f"not drawn: {', '.join(unsound)}", NOTE_COLUMNS)
     figure.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=min(len(shown), 5))
     figure.supxlabel(f"{note} (n = {seeds}){without}", x=0.01, ha="left", fontsize=7.5, color="#555555")
 

@@ -1,10 +1,11 @@
 """What a report says of runs that diverged, are dead or at chance, and of the machines that made the runs."""
 
 import pytest
-from support.reports import at_chance, cells, dead, diverged, make_records, make_suite, section
+from support.reports import at_chance, cells, dead, diverged, make_record, make_records, make_suite, section
 
 from bench.report.evidence.evidence import Evidence
-from bench.report.figures.draw import draw_figures
+from bench.report.figures.draw import DRAWINGS, draw_figures
+from bench.report.figures.drawing import looks_of
 from bench.report.page import main_table, render_report
 from bench.report.sections.main_values import values
 
@@ -157,3 +158,13 @@ def test_seeds_made_apart_are_on_different_kinds_though_none_is_compared_across(
     apart = [made_on(record, **({"kernels": "AVX512"} if record.seed == 2 else {})) for record in records]
     found = match_of(suite, apart)
     assert "different kinds of machine" in found and "compared across" not in found
+
+
+def test_what_is_not_drawn_is_named_below_the_figure_on_lines_that_are_not_cut(records):
+    suite = make_suite(labels=("ANN", "LIF", *(f"a deep network of LIF number {n}" for n in range(6))))
+    found = [make_record(run) for run in suite.runs]
+    evidence = Evidence.of(suite, [record if record.label in ("ANN", "LIF") else diverged(record) for record in found])
+    series = evidence.figures["accuracy_energy"]
+    note = DRAWINGS["accuracy_energy"](series, looks_of([entry.label for entry in suite.spec.entries])).get_supxlabel()
+    assert note.count("(diverged)") == 6 and "not drawn: a deep network of LIF number 0 (diverged)" in note
+    assert max(map(len, note.splitlines())) <= 120
