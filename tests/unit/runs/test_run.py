@@ -1,6 +1,8 @@
 """One run, in this process: what is optional in measuring, and the path that its steps take."""
 
 import contextlib
+import copy
+import itertools
 import json
 import os
 from functools import partial
@@ -8,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from support import ROOT
 from support.runs import small_run
 from torch.autograd import DeviceType
 
@@ -15,18 +18,21 @@ import bench.neurons.base
 import bench.runs.rehearsal
 import bench.runs.run
 from bench.measure.power import measure_energy
-from bench.neurons.base import CompileError
-from bench.runs.assembly import assemble
+from bench.neurons.base import CompileError, Neuron
+from bench.neurons.surrogate import derivative_of, spike
+from bench.runs.assembly import TrainingSequences, assemble
 from bench.runs.choose import automatic_path
 from bench.runs.run import Place, run_one
+from bench.sequences import repeat
 from bench.store.checkpoints import Checkpoints
 from bench.store.folder import RunFolder
 from bench.suite.load import load_suite
 from bench.suite.recipe import TrainSpec
-from bench.suite.run_spec import PlannedRun, RunMeasure
+from bench.suite.run_spec import RunMeasure
 from bench.train.loop import Interrupted
 from bench.train.machine.device import algorithms
 from bench.train.machine.profiling import profile_steps, time_table
+from bench.train.step import build_loss, build_optimizer
 
 
 @pytest.fixture
@@ -76,11 +82,10 @@ def test_a_new_way_of_measuring_leaves_the_others_keys(execute):
     assert spec.measure_key(RunMeasure()) == spec.measure_key(RunMeasure(power=False, samples=None))
 
 
-def test_the_path_of_the_neurons_is_recorded_and_moves_no_number_beyond_rounding(execute):
+def test_the_path_of_the_neurons_is_recorded_and_is_no_part_of_what_a_run_is(execute):
     plain, fused = (execute(RunMeasure(), path, path) for path in ("plain", "fused"))
     assert (plain.provenance["path"], fused.provenance["path"]) == ("plain", "fused")
     assert fused.key == plain.key and "warning" not in fused.provenance
-    assert fused.history[0].train_loss == pytest.approx(plain.history[0].train_loss, rel=1e-4)
     assert fused.digests == plain.digests
 
 
@@ -97,20 +102,50 @@ def test_neurons_that_cannot_be_fused_run_plain_and_the_record_says_why(execute,
     assert record.history == plain.history
 
 
-@pytest.mark.parametrize(("label", "tolerance"), [("LIF", 1e-3), ("CLIF", 0.05)])
-def test_the_fast_path_trains_along_the_plain_ones_loss_curve(label, tolerance, tmp_path):
-    """Three epochs of digits; CLIF's gradient is rounded otherwise, and a spike that flips is felt for a while."""
-    run = load_suite("suites/digits.toml").select(label, 0)[0]
-    spec = run.spec.model_copy(update={"train": run.spec.train.model_copy(update={"epochs": 3})})
-    curves = {}
-    for path in ("plain", "fused"):
-        (tmp_path / path).mkdir()
-        place = Place(Checkpoints(tmp_path / path / "checkpoint.pt"), tmp_path, path=path)
-        curves[path] = run_one(PlannedRun("digits", label, 0, spec), place).history
-    for plain, fused in zip(*curves.values(), strict=True):
-        assert fused.train_loss == pytest.approx(plain.train_loss, rel=tolerance)
-        assert fused.test_accuracy_fraction == pytest.approx(plain.test_accuracy_fraction, abs=0.03)
-    assert curves["fused"][0].train_loss == pytest.approx(curves["plain"][0].train_loss, rel=1e-4)
+def a_millionth_off(derivative, x):
+    return derivative(x) * (1 + 1e-6)
+
+
+def neurons_of(model):
+    return [module for module in model.modules() if isinstance(module, Neuron)]
+
+
+def gradient(model, loss, sequence, labels):
+    """The loss of a batch, and its gradient by all parameters as one vector."""
+    model.zero_grad()
+    value = loss.of(model(sequence), labels)
+    value.backward()
+    return value.item(), torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+
+@pytest.mark.parametrize("label", ["LIF", "CLIF"])
+def test_the_fast_path_takes_the_plain_ones_steps(label):
+    """Eight steps of digits in float64, each from the plain path's weights, so that no difference is handed on.
+
+    A gradient is then a sum of at most batch x pixels x timesteps = 32 x 64 x 4 = 2^13 terms, rounded by 2^-53 each:
+    2^-40 of it, whatever the order of the sum, and 2^-30 leaves room for the condition of three layers. A surrogate
+    that is off by a millionth (2^-20) is seen.
+    """
+    spec = load_suite("suites/digits.toml").select(label, 0)[0].spec
+    assembly = assemble(spec)
+    plain = assembly.model.double().train()
+    fused, wrong = copy.deepcopy(plain), copy.deepcopy(plain)
+    for neuron in neurons_of(fused):
+        neuron.use_fused(True)
+    for neuron in neurons_of(wrong):
+        neuron.fire = partial(spike, derivative=partial(a_millionth_off, derivative_of(neuron.surrogate)))
+    loss, optimizer = build_loss(spec.train.loss), build_optimizer(plain, spec.train.optimizer, torch.device("cpu"))
+    batches = TrainingSequences(assembly, assembly.training_loader(assembly.load(ROOT, offline=True))).batches(0)
+    for _, sequence, labels in itertools.islice(batches, 8):
+        sequence = repeat(sequence[0].double(), spec.timesteps)
+        for model in (fused, wrong):
+            model.load_state_dict(plain.state_dict())
+        expected_loss, expected = gradient(plain, loss, sequence, labels)
+        for model, is_wrong in ((fused, False), (wrong, True)):
+            found_loss, found = gradient(model, loss, sequence, labels)
+            assert found_loss == pytest.approx(expected_loss, rel=2**-30)
+            assert ((found - expected).norm() > 2**-30 * expected.norm()) == is_wrong
+        optimizer.step()
 
 
 def test_a_run_that_goes_on_along_another_path_says_so(tmp_path):
