@@ -99,8 +99,8 @@ def _kinds(signature, way):
 
 def kernels_of(neuron, x):
     """Run a training pass of a fused neuron; return its kernels, by "forward" and "backward"."""
-    found = {"forward": [], "backward": []}
-    compilers = {key: _compiler(found[key], backward=key == "backward") for key in found}
+    found, settings = {"forward": [], "backward": []}, {}
+    compilers = {key: _compiler(found[key], settings, backward=key == "backward") for key in found}
     backend = aot_autograd(
         fw_compiler=compilers["forward"],
         bw_compiler=compilers["backward"],
@@ -108,9 +108,14 @@ def kernels_of(neuron, x):
         decompositions=select_decomp_table(),
     )
     compile_it = torch.compile
+
+    def compile_for_both(function, *, options, **how):
+        settings.update(options)
+        return compile_it(function, backend=backend, **how)
+
     fused_sequence.cache_clear()
     try:
-        with mock.patch.object(torch, "compile", lambda function, **how: compile_it(function, backend=backend, **how)):
+        with mock.patch.object(torch, "compile", compile_for_both):
             neuron.train().use_fused(True)
             neuron(x.requires_grad_()).sum().backward()
     finally:
@@ -118,7 +123,7 @@ def kernels_of(neuron, x):
     return found
 
 
-def _compiler(found, backward):
+def _compiler(found, settings, backward):
     def compiler(graph, inputs):
         twin = copy.deepcopy(graph)
         for node in twin.graph.nodes:
@@ -126,7 +131,7 @@ def _compiler(found, backward):
                 node.kwargs = {**node.kwargs, "device": GPU}
         twin.recompile()
         fakes = detect_fake_mode(inputs)
-        with fakes, _as_on_an_h100(found):
+        with fakes, _as_on_an_h100(found), config.patch(settings):
             moved = [_moved(x) for x in inputs]
             FakeTensorProp(twin, fakes).propagate_dont_convert_inputs(*moved)
             compile_fx_inner(twin, moved, is_backward=backward)

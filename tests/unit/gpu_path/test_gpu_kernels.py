@@ -17,32 +17,34 @@ except (ImportError, AttributeError) as moved:
 
 TIMESTEPS = 3
 # What each kernel reads -> what it writes, forward and backward: an output is written timestep by timestep, a neuron's
-# parameters are fp32. In bf16 all outputs but PSN's are written as fp32 and cast in a kernel of their own.
-FP32 = (["fp32 -> 3 fp32"], ["2 fp32 -> 3 fp32"])
-BF16 = (["bf16 -> 3 fp32", "fp32 -> bf16"], ["2 bf16 -> 3 fp32", "fp32 -> bf16"])
+# parameters and their gradients are fp32. All else is in the precision of the layer, in and out.
+STATES_ALONE = {
+    "fp32": (["fp32 -> 3 fp32"], ["2 fp32 -> 3 fp32"]),
+    "bf16": (["bf16 -> 3 bf16"], ["2 bf16 -> 3 bf16"]),
+}
 ONE_PARAMETER = {
     "fp32": (["2 fp32 -> 3 fp32"], ["4 fp32 -> 4 fp32"]),
-    "bf16": (["fp32, bf16 -> 3 fp32", "fp32 -> bf16"], ["2 fp32, 2 bf16 -> 4 fp32", "fp32 -> bf16"]),
+    "bf16": (["fp32, bf16 -> 3 bf16"], ["2 fp32, 2 bf16 -> fp32, 3 bf16"]),
 }
 KERNELS = {
-    "alif": {"fp32": FP32, "bf16": BF16},
-    "clif": {"fp32": FP32, "bf16": BF16},
+    "alif": STATES_ALONE,
+    "clif": STATES_ALONE,
+    "if": STATES_ALONE,
+    "klif": ONE_PARAMETER,
+    "lif": STATES_ALONE,
+    "plif": ONE_PARAMETER,
     "glif": {
-        "fp32": (["9 fp32 -> 3 fp32"], ["14 fp32 -> 13 fp32", "11 fp32 -> fp32"]),
+        "fp32": (["9 fp32 -> 3 fp32"], ["12 fp32 -> 11 fp32"]),
         "bf16": (
-            ["2 fp32, bf16, 6 fp32 -> 3 fp32", "fp32 -> bf16"],
-            ["6 fp32, bf16, 6 fp32, bf16 -> 13 fp32", "8 fp32, bf16, 2 fp32 -> bf16"],
+            ["2 fp32, bf16, 6 fp32 -> 3 bf16"],
+            ["4 fp32, bf16, 6 fp32, bf16 -> 2 fp32, 3 bf16, 6 fp32"],
         ),
     },
-    "if": {"fp32": FP32, "bf16": BF16},
-    "klif": ONE_PARAMETER,
-    "lif": {"fp32": FP32, "bf16": BF16},
-    "plif": ONE_PARAMETER,
     "psn": {
-        "fp32": (["3 fp32 -> fp32"], ["5 fp32 -> 10 fp32", "6 fp32 -> fp32", "4 fp32 -> fp32"]),
+        "fp32": (["3 fp32 -> 3 fp32"], ["5 fp32 -> 10 fp32", "3 fp32 -> fp32"]),
         "bf16": (
-            ["fp32, bf16, fp32 -> bf16"],
-            ["fp32, bf16, fp32, bf16, fp32 -> 10 fp32", "6 fp32 -> fp32", "4 fp32 -> bf16"],
+            ["fp32, bf16, fp32 -> 3 bf16"],
+            ["fp32, bf16, fp32, bf16, fp32 -> fp32, 3 bf16, 6 fp32", "3 fp32 -> fp32"],
         ),
     },
 }
