@@ -37,21 +37,22 @@ def evaluate(
     samples. Raises RunFailedError when the logits are not finite, DataError when there is no sample.
     """
     rows: list[Tensor] = []  # correct after each timestep, [T, N]
-    total_loss, samples = 0.0, 0
+    finite, losses, samples = [], [], 0  # of each batch; on a GPU nothing waits for it until the end
     with measuring(model):
         for batch, batch_labels in batches:
             device = device_of(model, batch)
             x, labels = batch.to(device), batch_labels.to(device)
             logits = model(x)
-            if not bool(logits.isfinite().all()):
-                raise RunFailedError("the network's outputs are not finite")
-            rows.append((logits.cumsum(0).argmax(-1) == labels).cpu())
+            finite.append(logits.isfinite().all())
+            rows.append(logits.cumsum(0).argmax(-1) == labels)
             samples += x.shape[1]
             if loss is not None:
-                total_loss += float(loss(logits, labels)) * x.shape[1]
+                losses.append(loss(logits, labels).double() * x.shape[1])
     if not samples:
         raise DataError("there is nothing to evaluate on: the data has no samples")
-    correct = torch.cat(rows, dim=1)
+    if not bool(torch.stack(finite).all()):
+        raise RunFailedError("the network's outputs are not finite")
+    correct = torch.cat(rows, dim=1).cpu()
     by_timestep = [int(row.sum()) / samples for row in correct]
-    mean_loss = None if loss is None else total_loss / samples
+    mean_loss = sum(torch.stack(losses).tolist()) / samples if losses else None
     return Evaluation(samples, by_timestep[-1], by_timestep, correct[-1].numpy(), mean_loss)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
+from bench.errors import BenchError
+
 RAPL = Path("/sys/class/powercap")
+
+
+class MeterError(BenchError):
+    """A counter that could be opened cannot be read any more."""
 
 
 class Meter(Protocol):
@@ -18,7 +24,7 @@ class Meter(Protocol):
     source: str
 
     def joules(self) -> float:
-        """Return the energy spent since some fixed moment."""
+        """Return the energy spent since some fixed moment. Raises MeterError."""
         ...
 
     def about(self) -> dict[str, Any]:
@@ -35,18 +41,25 @@ class NvmlMeter:
         self.nvml, self.handle = nvml, handle
 
     def joules(self) -> float:
-        """Return joules since the driver was loaded."""
-        return float(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) / 1000
+        """Return joules since the driver was loaded. Raises MeterError."""
+        try:
+            return float(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) / 1000
+        except self.nvml.NVMLError as error:
+            raise MeterError(f"NVML gives no energy any more: {error}") from error
 
     def about(self) -> dict[str, Any]:
-        """Return the GPU, its driver and its clocks now."""
-        nvml = self.nvml
-        return {
-            "device": _text(nvml.nvmlDeviceGetName(self.handle)),
-            "driver": _text(nvml.nvmlSystemGetDriverVersion()),
-            "sm_clock_mhz": nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_SM),
-            "memory_clock_mhz": nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_MEM),
+        """Return the GPU, its driver and its clocks now, each where it can be asked: a virtual one hides some."""
+        nvml, found = self.nvml, {}
+        asked: dict[str, Callable[[], Any]] = {
+            "device": lambda: _text(nvml.nvmlDeviceGetName(self.handle)),
+            "driver": lambda: _text(nvml.nvmlSystemGetDriverVersion()),
+            "sm_clock_mhz": lambda: nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_SM),
+            "memory_clock_mhz": lambda: nvml.nvmlDeviceGetClockInfo(self.handle, nvml.NVML_CLOCK_MEM),
         }
+        for name, ask in asked.items():
+            with suppress(nvml.NVMLError):
+                found[name] = ask()
+        return found
 
 
 class RaplMeter:
@@ -64,9 +77,15 @@ class RaplMeter:
         self._total = 0
 
     def joules(self) -> float:
-        """Return joules since this meter was made; call it at least once per wrap of the counter (minutes)."""
+        """Return joules since this meter was made; call it at least once per wrap of the counter (minutes).
+
+        Raises MeterError.
+        """
         for domain in self.domains:
-            now = _read(domain / "energy_uj")
+            try:
+                now = _read(domain / "energy_uj")
+            except (OSError, ValueError) as error:
+                raise MeterError(f"{domain} gives no energy any more: {error}") from error
             self._total += (now - self._last[domain]) % (self._range[domain] + 1)
             self._last[domain] = now
         return self._total / 1e6
@@ -95,7 +114,8 @@ def open_meter(device: torch.device, rapl: Path = RAPL) -> Iterator[Meter | None
     try:
         yield _nvml_meter(pynvml, device)
     finally:
-        pynvml.nvmlShutdown()
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlShutdown()
 
 
 def _nvml_meter(nvml: Any, device: torch.device) -> Meter | None:

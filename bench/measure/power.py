@@ -16,6 +16,7 @@ from bench.measure.meters import Meter
 WINDOW_S = 5.0  # NVML's counter moves every 20 to 100 ms, so shorter windows mostly measure that
 
 REPEATS = 3
+LOOK_S = 0.2  # between waits for the device, in which it has nothing to do
 
 
 def measure_energy(
@@ -32,16 +33,21 @@ def measure_energy(
 
     work: name -> a function that does some of it and returns how many samples that was; it is called over and over
     for `repeats` windows of at least `window_s` seconds. synchronise waits for the device before a counter is read.
-    Each result holds the mean, the sd over windows, and the mean power, watts, with idle included.
+    Each result holds the mean, the sd over windows, and the mean power, watts, with idle included. Raises MeterError
+    when the counter fails.
     """
 
     def window(step: Callable[[], int]) -> tuple[float, float, int]:
         synchronise()
         began, before, samples = clock(), meter.joules(), 0
+        looked = began
         while True:
             samples += step()
+            if clock() - looked < min(LOOK_S, window_s):
+                continue
             synchronise()
-            if clock() - began >= window_s:
+            looked = clock()
+            if looked - began >= window_s:
                 return meter.joules() - before, clock() - began, samples
 
     def idle() -> int:

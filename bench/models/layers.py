@@ -113,7 +113,39 @@ class AvgPool2d(_Folded, nn.AvgPool2d):
 
 
 class AdaptiveAvgPool2d(_Folded, nn.AdaptiveAvgPool2d):
-    """2-d average pooling to a given size, x [T, N, C, H, W]."""
+    """2-d average pooling to a given size, x [T, N, C, H, W].
+
+    On a GPU torch's backward pass of it adds in any order, and refuses where deterministic algorithms are asked for.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pool every frame."""
+        if x.is_cuda and x.requires_grad and torch.are_deterministic_algorithms_enabled():
+            size = self.output_size
+            height, width = size if isinstance(size, tuple) else (size, size)
+            return average_to(x, height or x.shape[-2], width or x.shape[-1])
+        return super().forward(x)
+
+
+def average_to(x: Tensor, height: int, width: int) -> Tensor:
+    """Average x [..., H, W] to [..., height, width] over torch's adaptive windows, as two matrix products.
+
+    Output i of n covers inputs floor(i * H / n) to ceil((i + 1) * H / n), end exclusive. What is computed, forward and
+    backward, is the same at every call.
+    """
+    with torch.autocast(x.device.type, enabled=False):
+        rows, columns = (_windows(x, axis, size) for axis, size in ((-2, height), (-1, width)))
+        pooled = rows @ x.to(rows.dtype) @ columns.mT
+    return pooled.to(x.dtype)
+
+
+def _windows(x: Tensor, axis: int, outputs: int) -> Tensor:
+    """Return the matrix [outputs, inputs] that averages along an axis of x, in float32 at least."""
+    inputs = x.shape[axis]
+    output = torch.arange(outputs, device=x.device).unsqueeze(1)
+    position = torch.arange(inputs, device=x.device)
+    inside = (position >= output * inputs // outputs) & (position < -(-(output + 1) * inputs // outputs))
+    return inside.to(torch.promote_types(x.dtype, torch.float32)) / inside.sum(1, keepdim=True)
 
 
 class Flatten(_Folded, nn.Flatten):

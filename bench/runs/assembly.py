@@ -20,6 +20,7 @@ from bench.suite.run_spec import RunSpec
 # Fifty images of 28x28 are 1.5 times as fast on one CPU thread as 200, whose activations leave the caches; of smaller
 # images more fit.
 EVALUATION_PIXELS, EVALUATION_BATCH = 40_000, (50, 500)
+GPU_EVALUATION_PIXELS = 1_000_000  # a GPU waits for launches where batches are small: 976 images of 32x32
 
 CLIP_PIXELS = 500_000  # of event recordings, whose every frame differs and is in memory
 
@@ -55,8 +56,12 @@ class Assembly:
         return self._loader(arrays.train, arrays, spec.batch_size, spec.augment)
 
     def loader(self, split: Split, arrays: Arrays) -> DeviceLoader:
-        """Return the loader of a split to evaluate on: plain batches, in order."""
-        return self._loader(split, arrays, evaluation_batch(split.images.shape[1:]), [])
+        """Return the loader of a split to evaluate on: plain batches, in order.
+
+        What an encoder draws depends on the batches, so theirs are the same on every device.
+        """
+        device = self.device if self.encoder.static else torch.device("cpu")
+        return self._loader(split, arrays, evaluation_batch(split.images.shape[1:], device), [])
 
     def encode(self, images: Tensor, epoch: int, step: int) -> Tensor:
         """Encode images [N, C, H, W] or clips [N, T, C, H, W] as [T, N, C, H, W]; each batch has its own draws."""
@@ -129,10 +134,12 @@ def distinct_data(specs: Iterable[RunSpec]) -> list[RunSpec]:
     return list({(spec.dataset.model_dump_json(), spec.timesteps): spec for spec in specs}.values())
 
 
-def evaluation_batch(sample_shape: Sequence[int]) -> int:
-    """Return how many images [C, H, W], or clips [T, C, H, W], are evaluated at a time."""
+def evaluation_batch(sample_shape: Sequence[int], device: torch.device) -> int:
+    """Return how many images [C, H, W], or clips [T, C, H, W], are evaluated at a time on a device."""
     *clip, _, height, width = sample_shape
     fewest, most = EVALUATION_BATCH
     if clip:
         return min(most, max(1, CLIP_PIXELS // (clip[0] * height * width)))
+    if device.type == "cuda":
+        return max(fewest, min(2 * most, GPU_EVALUATION_PIXELS // (height * width)))
     return min(most, max(fewest, EVALUATION_PIXELS // (height * width)))

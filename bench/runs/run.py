@@ -87,7 +87,7 @@ def run_one(
         measured = time.monotonic()
         record = measure_run(run, assembly, arrays, partial(assembly.sequences, test_loader), history, initial_weights)
         finished = time.monotonic()
-        joules = measure_power(assembly, training.loader) if run.measure.power else None
+        joules = measure_power(assembly, training.loader, path) if run.measure.power else None
     clock = {
         "train_s": round(history.train_s, 3),
         "images_per_s": round(history.images / history.train_s, 1) if history.train_s else None,

@@ -53,10 +53,11 @@ class Sums:
         self._answer = [0.0, 0.0, 0.0]
         self._coming = torch.zeros(3, dtype=torch.float64, pin_memory=device.type == "cuda")
         self._arrived = torch.cuda.Event() if device.type == "cuda" else None
+        self._asked = False  # an event that was never recorded answers that all is done
 
     def means(self, wait: bool = True) -> tuple[float, float]:
         """Return mean loss and accuracy; without `wait`, on a GPU, as of the newest look that it has answered."""
-        if wait or self._arrived is None:
+        if wait or self._arrived is None or not self._asked:
             self._answer = self.total.tolist()
         elif self._arrived.query():
             self._answer = self._coming.tolist()
@@ -65,6 +66,7 @@ class Sums:
         if self._arrived is not None:  # ask for the next look
             self._coming.copy_(self.total, non_blocking=True)
             self._arrived.record()
+            self._asked = True
         return self._means()
 
     def _means(self) -> tuple[float, float]:

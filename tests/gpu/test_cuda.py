@@ -43,7 +43,6 @@ def test_neurons_give_the_cpus_spikes_and_gradients(name, compiled):
 
 @pytest.mark.parametrize("neuron", ["relu", "lif", "clif"])
 def test_a_network_counts_what_it_counts_on_the_cpu(neuron):
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     model = (
         build_model("convnet", neuron=neuron, in_channels=1, classes=10, image_size=8, weight_seed=0).double().eval()
     )

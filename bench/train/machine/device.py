@@ -15,7 +15,7 @@ import torch
 def use_device(device: torch.device) -> None:
     """Make a GPU the current one: streams, events and graphs that are not told where to be go there."""
     if device.type == "cuda":
-        torch.cuda.set_device(device)
+        torch.cuda.set_device(device.index or 0)
 
 
 @contextlib.contextmanager
@@ -57,6 +57,21 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the GPU's or the machine's memory is used up."""
-    kinds = (MemoryError, torch.OutOfMemoryError)
-    return isinstance(error, kinds) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))
+    """Whether an error, or one that it came from, says that the GPU's or the machine's memory is used up."""
+    said = str(error).lower()
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    if isinstance(error, RuntimeError) and any(words in said for words in _OUT_OF_MEMORY):
+        return True
+    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+
+
+# The kernel's words, a kernel launch's, and those of libraries that allocate for themselves.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "cuda error: out of memory",
+    "cublas_status_alloc_failed",
+    "cudnn_status_alloc_failed",
+    "cudnn_status_internal_error_host_allocation_failed",
+    "cudnn_status_internal_error_device_allocation_failed",
+)

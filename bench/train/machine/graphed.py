@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bench.errors import RunFailedError
 from bench.sequences import repeat, repeated_frame
+from bench.train.machine.device import is_out_of_memory
 
 EAGER_STEPS = 3  # real steps before the capture: they allocate the optimiser's state and let libraries choose kernels
 
@@ -60,6 +61,8 @@ class Graphed:
             with torch.cuda.graph(graph):
                 self._sums = self._update(given, self._labels)
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             reason = str(error).partition("\n")[0]
             raise RunFailedError(f"the training step cannot be captured ({reason}); use --path fused") from error
         self._graph = graph

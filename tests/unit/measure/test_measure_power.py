@@ -6,7 +6,7 @@ import types
 import pytest
 import torch
 
-from bench.measure.meters import RaplMeter, open_meter
+from bench.measure.meters import MeterError, RaplMeter, open_meter
 from bench.measure.power import measure_energy
 
 
@@ -54,6 +54,22 @@ def test_idle_power_is_subtracted_and_windows_are_long_enough():
     assert found["training"]["mean_w"] == pytest.approx(60.0)
     assert (found["source"], found["device"], found["repeats"]) == ("made up", "world", 3)
     assert world.now == pytest.approx(2 * 0.5 + 3 * 5.0 + 3 * 5.0 + 3 * 5.0)
+
+
+def test_the_device_is_waited_for_now_and_then_and_before_a_counter_is_read():
+    world, waits = World(), []
+    found = measure_energy(
+        world,
+        {"training": lambda: world.pass_time(0.0625, 60.0) or 4, "inference": world.infer},
+        lambda: waits.append(world.now),
+        window_s=1.0,
+        repeats=1,
+        clock=lambda: world.now,
+        sleep=lambda seconds: world.pass_time(seconds, 10.0),
+    )
+    assert found["training"]["j_per_sample"] == pytest.approx(0.0625 * (60 - 10) / 4)
+    began = 0.0625 + 0.5 + 1.0  # after the first steps and a second of rest
+    assert [now - began for now in sorted(set(waits)) if began <= now <= began + 1.0] == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def powercap(folder, name, value, top=999_999):
@@ -138,3 +154,25 @@ def test_a_gpu_without_the_counter_has_no_figure(gpu, monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(supported=False))
     with open_meter(torch.device("cuda")) as meter:
         assert meter is None
+
+
+def test_what_a_virtual_gpu_hides_is_left_out_and_a_counter_that_fails_is_an_error(gpu, monkeypatch):
+    nvml = fake_nvml()
+    monkeypatch.setitem(sys.modules, "pynvml", nvml)
+
+    def hidden(*_):
+        raise nvml.NVMLError("Not Supported")
+
+    with open_meter(torch.device("cuda")) as meter:
+        nvml.nvmlDeviceGetClockInfo = hidden
+        assert meter.about() == {"device": "Some GPU", "driver": "580.1"}
+        nvml.nvmlDeviceGetTotalEnergyConsumption = nvml.nvmlShutdown = hidden
+        with pytest.raises(MeterError, match="no energy any more: Not Supported"):
+            meter.joules()
+
+
+def test_a_package_counter_that_fails_is_an_error(tmp_path):
+    meter = RaplMeter([powercap(tmp_path, "intel-rapl:0", 1)])
+    (tmp_path / "intel-rapl:0" / "energy_uj").unlink()
+    with pytest.raises(MeterError, match="intel-rapl:0 gives no energy any more"):
+        meter.joules()

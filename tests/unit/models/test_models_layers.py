@@ -1,8 +1,11 @@
 """Layers over sequences against torch's own, called once per timestep."""
 
+import hypothesis
 import pytest
 import torch
+from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
 
 from bench.models import layers
 from bench.neurons import CLIF
@@ -174,3 +177,15 @@ def test_the_stem_of_a_repeated_image_has_the_gradients_of_its_copies():
     for once, copied in zip(*grads, strict=True):
         torch.testing.assert_close(once, copied, rtol=1e-9, atol=1e-10)
         assert once.abs().max() > 0
+
+
+@hypothesis.given(
+    shape=st.tuples(*[st.integers(1, 20)] * 2),
+    size=st.tuples(*[st.integers(1, 9)] * 2),
+)
+def test_averaging_to_a_size_is_adaptive_pooling(shape, size):
+    x, cotangent = sequence(2, 3, *shape).requires_grad_(), sequence(2, 3, *size)
+    expected, found = functional.adaptive_avg_pool2d(x, size), layers.average_to(x, *size)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    gradients = [torch.autograd.grad(pooled, x, cotangent)[0] for pooled in (found, expected)]
+    torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)

@@ -17,11 +17,13 @@ from torch.autograd import DeviceType
 import bench.neurons.base
 import bench.runs.rehearsal
 import bench.runs.run
+from bench.measure.meters import MeterError
 from bench.measure.power import measure_energy
 from bench.neurons.base import CompileError, Neuron
 from bench.neurons.surrogate import derivative_of, spike
-from bench.runs.assembly import TrainingSequences, assemble
+from bench.runs.assembly import TrainingSequences, assemble, evaluation_batch
 from bench.runs.choose import automatic_path
+from bench.runs.rehearsal import measure_power
 from bench.runs.run import Place, run_one
 from bench.sequences import repeat
 from bench.store.checkpoints import Checkpoints
@@ -30,7 +32,7 @@ from bench.suite.load import load_suite
 from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import RunMeasure
 from bench.train.loop import Interrupted
-from bench.train.machine.device import algorithms
+from bench.train.machine.device import algorithms, is_out_of_memory, use_device
 from bench.train.machine.profiling import profile_steps, time_table
 from bench.train.step import build_loss, build_optimizer
 
@@ -69,6 +71,26 @@ def test_measured_energy_is_kept_with_the_clock_and_changes_no_number(execute, m
     assert {"j_per_sample", "sd_j_per_sample", "mean_w"} == set(found["training"]) == set(found["inference"])
     apart = {"wall_clock", "measure_key"}
     assert metered.model_dump(exclude=apart) == plain.model_dump(exclude=apart)
+
+
+@pytest.mark.parametrize(("path", "training_path"), [("plain", "plain"), ("fused", "fused"), ("graphed", "fused")])
+def test_measured_energy_says_which_steps_it_is_of(path, training_path, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.runs.rehearsal, "open_meter", lambda device: contextlib.nullcontext(Meter()))
+    monkeypatch.setattr(bench.runs.rehearsal, "measure_energy", partial(measure_energy, window_s=0.01, repeats=2))
+    assembly = assemble(small_run(RunMeasure()).spec)
+    loader = assembly.training_loader(assembly.load(tmp_path, offline=True))
+    assert measure_power(assembly, loader, path)["training_path"] == training_path
+
+
+def test_a_counter_that_fails_costs_the_figure_and_not_the_run(execute, monkeypatch, caplog):
+    class Failing(Meter):
+        def joules(self):
+            raise MeterError("NVML gives no energy any more: Unknown Error")
+
+    monkeypatch.setattr(bench.runs.rehearsal, "open_meter", lambda device: contextlib.nullcontext(Failing()))
+    record = execute(RunMeasure(power=True))
+    assert "measured_energy" not in record.wall_clock and record.accuracy_fraction > 0
+    assert "no energy of the simulation: NVML gives no energy any more: Unknown Error" in caplog.text
 
 
 def test_without_a_counter_there_is_no_figure(execute, monkeypatch):
@@ -267,3 +289,55 @@ def test_a_dead_network_is_named(execute, caplog):
     assert [entry.getMessage() for entry in caplog.records] == [
         "dead: no neuron fired in stages.0.neuron; is the threshold too high?"
     ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "cpu", "gpu"),
+    [
+        ((1, 8, 8), 500, 1000),
+        ((3, 32, 32), 50, 976),
+        ((3, 64, 64), 50, 244),
+        ((3, 224, 224), 50, 50),
+        ((8, 2, 34, 34), 54, 54),
+    ],
+)
+def test_a_gpu_is_evaluated_on_in_larger_batches(shape, cpu, gpu):
+    assert evaluation_batch(shape, torch.device("cpu")) == cpu
+    assert evaluation_batch(shape, torch.device("cuda:0")) == gpu
+
+
+def test_a_gpu_without_a_number_is_the_first(monkeypatch):
+    used = []
+    monkeypatch.setattr(torch.cuda, "set_device", used.append)
+    for name in ("cuda", "cuda:1", "cpu"):
+        use_device(torch.device(name))
+    assert used == [0, 1]
+
+
+def raised_from(cause):
+    error = RuntimeError("backend compiler failed")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), True),
+        (torch.AcceleratorError("CUDA error: out of memory\nCUDA kernel errors might be ..."), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True),
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
+            True,
+        ),
+        (raised_from(torch.OutOfMemoryError("CUDA out of memory")), True),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), False),
+        (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
+        (ValueError("CUDA error: out of memory"), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_errors_that_say_that_memory_is_used_up_are_known(error, expected):
+    assert is_out_of_memory(error) == expected
