@@ -1,4 +1,5 @@
 # make help lists the targets.
+# VENV=FOLDER takes an environment that is there already: FOLDER/bin/python, and an empty file FOLDER/.ready.
 VENV   ?= .venv
 PYTHON ?= python3
 BENCH   = $(VENV)/bin/python -m bench
@@ -27,25 +28,32 @@ bench-%: suites/%.toml $(VENV)/.ready  ## Train and compare any suite: make benc
 	$(BENCH) run $<
 	$(BENCH) report $<
 
-AGAINST ?= spikingjelly
+AGAINST ?=
 DEVICE  ?= cuda
+OFFLINE ?=
 SPEED   ?= cifar10-paper
 SUITE   ?= cifar10
 MEASURED = reports/$(SUITE)/speed
 
-gpu: $(VENV)/.ready  ## On a GPU: its tests, neuron layers alone, steps of the published suite (AGAINST= for ours alone)
-	mkdir -p $(MEASURED)
-	$(VENV)/bin/python -m pytest tests/gpu -m gpu | tee $(MEASURED)/gpu-tests.txt
-	$(VENV)/bin/python benchmarks/neurons.py --device $(DEVICE) --dtype bfloat16 | tee $(MEASURED)/neurons.md
-	$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --against '$(AGAINST)' --json $(MEASURED)/fused.json \
-		| tee $(MEASURED)/fused.md
-	$(if $(filter cuda%,$(DEVICE)),$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --path graphed \
-		--json $(MEASURED)/graphed.json | tee $(MEASURED)/graphed.md)
+# $(call kept,COMMAND,FILE): show and keep what a command says; where it fails, go on and remember that.
+kept = { $(1) | tee $(MEASURED)/$(2); } || failed="$$failed $(2)"
 
-results: gpu  ## On a GPU: the same, then train and compare SUITE (cifar10) and write the README's table
-	$(BENCH) run suites/$(SUITE).toml --device $(DEVICE)
-	$(BENCH) report suites/$(SUITE).toml
-	$(VENV)/bin/python tests/support/readme_table.py
+gpu: $(VENV)/.ready  ## On a GPU: its tests, neuron layers alone, steps of the published suite (AGAINST=spikingjelly beside it)
+	mkdir -p $(MEASURED)
+	failed=; \
+	$(call kept,$(VENV)/bin/python -m pytest tests/gpu -m gpu,gpu-tests.txt); \
+	$(call kept,$(VENV)/bin/python benchmarks/neurons.py --device $(DEVICE) --dtype bfloat16,neurons.md); \
+	$(call kept,$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --against '$(AGAINST)' $(OFFLINE) \
+		--json $(MEASURED)/fused.json,fused.md); \
+	$(if $(filter cuda%,$(DEVICE)),$(call kept,$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --path graphed \
+		$(OFFLINE) --json $(MEASURED)/graphed.json,graphed.md);) \
+	test -z "$$failed" || { echo "failed:$$failed (in $(MEASURED)); the rest was measured" >&2; exit 1; }
+
+results:       ## On a GPU: the same, then train and compare SUITE (cifar10) and write the README's table (OFFLINE=--offline)
+	failed=; $(MAKE) gpu || failed=gpu; \
+	$(BENCH) run suites/$(SUITE).toml --device $(DEVICE) $(OFFLINE) && \
+	$(BENCH) report suites/$(SUITE).toml && \
+	$(VENV)/bin/python tests/support/readme_table.py && test -z "$$failed"
 
 report: $(VENV)/.ready  ## Make every report again from its records
 	$(BENCH) report $(patsubst reports/%/records.jsonl,suites/%.toml,$(wildcard reports/*/records.jsonl))
