@@ -63,6 +63,10 @@ class RunFailedError(BenchError):
     exit_code = 1
 
 
+class PortableError(BenchError):
+    """A portable run where its arithmetic cannot be had: on a GPU, or in a process that uses more of the processor."""
+
+
 class StoreError(BenchError):
     """The folder of runs cannot be written, or another process is using the run."""
 

@@ -6,9 +6,19 @@ import hashlib
 import os
 import platform
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
-LIMITS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
+_LIBRARIES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
+LIMITS = (*_LIBRARIES, "GLIBC_TUNABLES")
+# The arithmetic that every x86-64 processor has, and of each library the kernels that promise or show equal results: in
+# torch's own kernels, in oneDNN's, in MKL's ("conditional numerical reproducibility") and in the C library's functions.
+PORTABLE = {
+    "ATEN_CPU_CAPABILITY": "default",
+    "ONEDNN_MAX_CPU_ISA": "SSE41",
+    "MKL_CBWR": "COMPATIBLE",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4",
+}
 CPUINFO = Path("/proc/cpuinfo")
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
 _ONEDNN_WITH_BF16 = re.compile(r"ALL|DEFAULT|AVX512_CORE_(BF16|FP16|AMX\w*)|AVX10\w*", re.IGNORECASE)
@@ -33,9 +43,20 @@ def multiplies_bf16() -> bool:
     return bool(_flags() & _BF16_FLAGS) and _ONEDNN_WITH_BF16.fullmatch(limit) is not None
 
 
-def limits() -> dict[str, str]:
-    """Return what the environment tells the libraries to use no more of, by variable."""
-    return {name: os.environ[name] for name in LIMITS if os.environ.get(name)}
+def limits(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return what an environment, by default this process's, tells the libraries to use no more of, by variable."""
+    return {name: environment[name] for name in LIMITS if environment.get(name)}
+
+
+def portable_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which a process computes the same on any x86-64 processor, as far as libraries can."""
+    kept = {name: value for name, value in environment.items() if name not in LIMITS}
+    return {**kept, **PORTABLE}
+
+
+def is_portable(environment: Mapping[str, str]) -> bool:
+    """Whether an environment has these limits and no others."""
+    return limits(environment) == PORTABLE
 
 
 def code_tag() -> str:

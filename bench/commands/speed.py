@@ -8,14 +8,16 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import Data, Device, Offline, load, out
+from bench.commands.options import Data, Device, Offline, err, load, out, text_of
 from bench.errors import BenchError, RunFailedError
 from bench.train.machine.path import ExecutionPath
 
 
 def speed(
     suite: Annotated[Path, typer.Argument(metavar="[SUITE]", help="A suite file.")] = Path("suites/digits.toml"),
-    only: Annotated[str | None, typer.Option(metavar="LABEL", help="Only this entry, and the baseline.")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="LABEL", parser=text_of, help="Only this entry, and the baseline.")
+    ] = None,
     against: Annotated[
         str, typer.Option(metavar="LIBRARY,...", help="Also with these libraries' neurons: spikingjelly, snntorch.")
     ] = "",
@@ -52,14 +54,14 @@ def speed(
             atomic_write(json, json_module.dumps(turns, indent=2) + "\n")
 
     try:
-        measure(subjects, repeats, lambda line: typer.echo(line, err=True), keep)
+        measure(subjects, repeats, err.print, keep)
         if not results.measured:
             raise RunFailedError("\n".join(item.why for item in results.left))
     finally:  # also when it is interrupted
         if results.measured:
             out.print(render(results.measured, results.left, loaded.spec.baseline, repeats))
             if json is not None:
-                typer.echo(f"{json}", err=True)
+                err.print(f"{json}")
 
 
 def _check_file(json: Path | None) -> None:

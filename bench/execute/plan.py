@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.errors import BenchError, DataError, SuiteError
+from bench.errors import BenchError, DataError, PortableError, SuiteError
 from bench.execute.messages import Event, Job
 from bench.files.durable import make_folder
 from bench.files.lock import Lock
@@ -92,6 +92,15 @@ def check_values(suites: Iterable[Suite]) -> None:
                 problems[f"{suite.path}: energy[{index}]: {error}"] = None
     if problems:
         raise SuiteError(list(problems))
+
+
+def check_place(runs: Iterable[PlannedRun], settings: Settings) -> None:
+    """Raise PortableError where portable runs would be on a GPU, BenchError for a device that is not there."""
+    portable = next((run for run in runs if run.spec.train.portable), None)
+    if portable is not None and resources(settings)[0] != ["cpu"]:
+        raise PortableError(
+            f"--device {settings.device}: {portable.suite} asks for portable training, on a CPU; use --device cpu"
+        )
 
 
 def warnings_of(suites: Iterable[Suite]) -> list[str]:

@@ -13,14 +13,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
+from bench.processor import portable_environment
+
 LOG_TAIL_LINES = 60
 KERNELS = "TORCHINDUCTOR_CACHE_DIR"  # where torch.compile keeps what it has compiled
 HELD_BACK = (signal.SIGINT, signal.SIGTERM)
 
 
-def worker_environment(device: str) -> dict[str, str]:
+def worker_environment(device: str, *, portable: bool = False) -> dict[str, str]:
     """Return the environment of a worker on a device: on a CPU it has one thread. Decided here for all of them.
 
+    portable: its libraries compute what they would on any x86-64 processor.
     What torch reads once, when it is imported, belongs in here: a worker whose environment differs from that of the
     process that forks the others is started afresh.
     """
@@ -28,7 +31,8 @@ def worker_environment(device: str) -> dict[str, str]:
     asked = os.environ.get(KERNELS, "")
     torchs_own = Path(asked).name.startswith("torchinductor_")  # torch writes its default into our environment
     kernels = str(kernel_folder()) if torchs_own or not asked else asked
-    return {**os.environ, KERNELS: kernels, **threads}
+    inherited = portable_environment(os.environ) if portable else os.environ
+    return {**inherited, KERNELS: kernels, **threads}
 
 
 @functools.cache

@@ -9,7 +9,17 @@ from typing import TypedDict, Unpack
 
 from bench.errors import BenchError
 from bench.execute.executor import Executor, open_engine
-from bench.execute.plan import Observer, Outcome, Settings, Todo, check_values, plan, prepare_data, warnings_of
+from bench.execute.plan import (
+    Observer,
+    Outcome,
+    Settings,
+    Todo,
+    check_place,
+    check_values,
+    plan,
+    prepare_data,
+    warnings_of,
+)
 from bench.execute.scheduler import Scheduler
 from bench.records.record import RunRecord
 from bench.store.store import REPORTS, RUNS, Store
@@ -40,6 +50,7 @@ def execute(
         raise BenchError(f"--data {str(settings.data)!r}: is not UTF-8; give the folder another name") from None
     engine = engine or open_engine(settings)
     check_values(todo.suite for todo in todos)
+    check_place((todo.run for todo in todos), settings)
     for warning in warnings_of(todo.suite for todo in todos):
         _log.warning("warning: %s", warning)
     prepare_data(todos, settings)

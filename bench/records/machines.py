@@ -14,7 +14,7 @@ def kinds_of_machine(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]
     """Return the records by the kind of machine that made them, in words; those that do not name theirs are left out.
 
     A kind is what may move a number: instruction set, kernels, libraries, torch, limits and the way to bf16. Two
-    processors of one kind are one here.
+    processors of one kind are one here; portable runs are of one kind on every processor.
     """
     made = [(record, _common(machine, record)) for record in records if (machine := _machine(record))]
     ways: dict[str, str] = {}  # what computes in fp32 says no way, and is no other kind for it
@@ -34,7 +34,8 @@ def _machine(record: RunRecord) -> dict[str, Any]:
 
 
 def _common(machine: dict[str, Any], record: RunRecord) -> str:
-    words = [str(machine.get("instructions", "unknown instructions"))]
+    portable = record.provenance.get("algorithms") == "portable"  # then the processor moves nothing
+    words = ["portable"] if portable else [str(machine.get("instructions", "unknown instructions"))]
     words += [f"{machine['kernels']} kernels"] if machine.get("kernels") else []
     words += [f"{name} {machine[key]}" for key, name in _LIBRARIES.items() if machine.get(key)]
     versions = record.provenance.get("versions")

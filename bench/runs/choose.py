@@ -25,6 +25,11 @@ def choose_path(wanted: ExecutionPath, assembly: Assembly, samples: int) -> tupl
 
     "auto" is `automatic_path` for so many training samples.
     """
+    if assembly.spec.train.portable:
+        said = (
+            None if wanted in ("auto", "plain") else "compiled code depends on the processor: portable steps are plain"
+        )
+        return "plain", said
     if wanted == "graphed" and assembly.spec.train.precision == "fp16":
         path, warning = choose_path("fused", assembly, samples)
         return path, warning or "steps in fp16 ask the host whether gradients overflowed, so they are not graphed"
@@ -39,6 +44,8 @@ def choose_path(wanted: ExecutionPath, assembly: Assembly, samples: int) -> tupl
 
 def automatic_path(spec: RunSpec, dataset: Dataset, samples: int) -> ExecutionPath:
     """Return the path of a run that nobody chose one for: a pure function of spec and data, never of a timing."""
+    if spec.train.portable:
+        return "plain"
     height, width = dataset.image_size
     pixels = samples * spec.train.epochs * spec.timesteps * height * width
     return "fused" if spec.timesteps > 1 and pixels >= FUSE_FROM_PIXELS else "plain"

@@ -57,11 +57,12 @@ def run_one(
     """Train (or go on training) one run, measure it and return its record.
 
     inspect: given a training step on a copy of the network, the device and the path, before training begins.
-    Raises RunFailedError when training cannot go on, DataError without its data, train.Interrupted when stopped.
+    Raises RunFailedError when training cannot go on, DataError without its data, train.Interrupted when stopped,
+    PortableError where a portable run was asked for in a process that cannot compute portably.
     """
     began = time.monotonic()
     spec, device = run.spec, torch.device(place.device)
-    with algorithms(spec.train.deterministic, device) as used:
+    with algorithms(spec.train.deterministic, device, portable=spec.train.portable) as used:
         use_device(device)
         torch.manual_seed(seed_for("dropout", spec.seed))
         assembly = assemble(spec)

@@ -135,7 +135,9 @@ class _Row:
 @contextlib.contextmanager
 def _started(subject: Subject) -> Iterator[SubjectProcess]:
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as log:
-        process = start_worker("bench.speed.worker", worker_environment(subject.device), log)
+        process = start_worker(
+            "bench.speed.worker", worker_environment(subject.device, portable=subject.spec.train.portable), log
+        )
         assert process.stdin and process.stdout
         try:
             process.stdin.write(subject.model_dump_json() + "\n")

@@ -22,10 +22,12 @@ def main() -> int:
     import torch
 
     from bench.speed.steps import Steps
+    from bench.train.machine.device import algorithms
 
     torch.set_num_threads(1)  # as in training
     try:
-        with trusting(subject.trust):
+        recipe, device = subject.spec.train, torch.device(subject.device)
+        with trusting(subject.trust), algorithms(recipe.deterministic, device, portable=recipe.portable):
             steps = Steps(subject)
             answers.write(steps.warm().model_dump_json() + "\n")
             for _ in sys.stdin.buffer:

@@ -147,6 +147,8 @@ class TrainSpec(Strict):
     augment: Annotated[list[Augmentation], Field(max_length=100)] = []
     # None: on a CPU deterministic algorithms, on a GPU any. Only what is written enters the key.
     deterministic: bool | None = Field(default=None, exclude_if=lambda value: value is None)
+    # Arithmetic that every x86-64 processor does alike, on a CPU: slower. Enters the key where it is asked for.
+    portable: bool = Field(default=False, exclude_if=lambda value: not value)
 
     @property
     def plugins(self) -> tuple[PluginUse, ...]:
@@ -154,6 +156,12 @@ class TrainSpec(Strict):
         parts = (self.optimizer, self.schedule, self.loss)
         augment = (PluginUse("augmentation", name, {}) for name in dict.fromkeys(self.augment))
         return (*(PluginUse(part.kind, part.name, part.params) for part in parts), *augment)
+
+    @model_validator(mode="after")
+    def _portable_is_deterministic(self) -> TrainSpec:
+        if self.portable and self.deterministic is False:
+            raise ValueError("portable training is deterministic; leave deterministic = false out")
+        return self
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> TrainSpec:

@@ -62,7 +62,7 @@ class Local:
 
     def _process(self, job: Job, log: IO[str]) -> subprocess.Popen[str] | Forked:
         """Fork a worker; start a fresh one where it needs a GPU, or an environment that is not that of the others."""
-        environment = worker_environment(job.device)
+        environment = worker_environment(job.device, portable=job.spec.train.portable)
         if self._module == WORKER and job.device == "cpu":
             if self._forks is None:
                 self._forks = Forks(environment, log)

@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from bench.train.machine.portable import portable_arithmetic
+
 
 def use_device(device: torch.device) -> None:
     """Make a GPU the current one: streams, events and graphs that are not told where to be go there."""
@@ -19,11 +21,12 @@ def use_device(device: torch.device) -> None:
 
 
 @contextlib.contextmanager
-def algorithms(deterministic: bool | None, device: torch.device) -> Iterator[str]:
+def algorithms(deterministic: bool | None, device: torch.device, *, portable: bool = False) -> Iterator[str]:
     """Ask torch for deterministic algorithms inside the block, or for any; yields which, for the record.
 
     None: deterministic on a CPU, where they cost next to nothing, and any on a GPU. Must come before the first matrix
     product on a GPU: cuBLAS reads its workspace setting once. Settings of the process are put back at the end.
+    portable: those that give the same on any x86-64 processor. Raises PortableError where this process has others.
     """
     wanted = device.type == "cpu" if deterministic is None else deterministic
     if wanted and device.type == "cuda":
@@ -36,7 +39,8 @@ def algorithms(deterministic: bool | None, device: torch.device) -> Iterator[str
     if wanted:
         torch.backends.cudnn.benchmark = False
     try:
-        yield "deterministic" if wanted else "any"
+        with portable_arithmetic(device) if portable else contextlib.nullcontext():
+            yield "portable" if portable else "deterministic" if wanted else "any"
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]

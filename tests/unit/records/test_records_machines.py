@@ -45,3 +45,16 @@ def test_another_torch_makes_another_kind(records):
     first, second = made_on(records[0], AVX2), made_on(records[1], AVX2)
     newer = second.model_copy(update={"provenance": {**second.provenance, "versions": {"torch": "2.12.0"}}})
     assert [kind.rpartition(", ")[2] for kind in kinds_of_machine([first, newer])] == ["torch 2.11.0", "torch 2.12.0"]
+
+
+def test_portable_runs_are_of_one_kind_on_every_processor_and_not_of_that_of_others(records):
+    def portable(record, machine):
+        found = made_on(record, machine)
+        return found.model_copy(update={"provenance": {**found.provenance, "algorithms": "portable"}})
+
+    old, new = portable(records[0], AVX2), portable(records[1], AVX2 | {"instructions": "AVX-512 with bf16"})
+    other = made_on(records[2], AVX2)
+    assert kinds_of_machine([old, new, other]) == {
+        "portable, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0": [old, new],
+        "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0": [other],
+    }
