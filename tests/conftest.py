@@ -7,6 +7,12 @@ from support.suites import writer
 from bench.store.store import Store
 
 
+@pytest.fixture(autouse=True)
+def a_wide_terminal(monkeypatch):
+    """Verbs that run in this process print as wide a page wherever the tests are run."""
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 @pytest.fixture
 def suite():
     """A made-up suite whose every number can be worked out by hand."""

@@ -16,11 +16,10 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bench.errors import BenchError
 from bench.execute import worker
-from bench.execute.messages import Job
+from bench.execute.messages import Job, path_of_text
 from bench.execute.processes import HELD_BACK
 
 PACKET_BYTES = 2**20
@@ -60,7 +59,7 @@ def warm(job: Job) -> None:
         code_digest(job.spec)
         dataset = assemble(job.spec).dataset
         if dataset.train_samples * math.prod(dataset.sample_shape) <= WARM_VALUES:
-            dataset.load(Path(job.data), offline=True)
+            dataset.load(path_of_text(job.data), offline=True)
 
 
 @dataclass

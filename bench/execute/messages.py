@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +11,16 @@ from pydantic import BaseModel, ConfigDict
 from bench.store.folder import UNSEEN, Seen
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.train.machine.path import ExecutionPath
+
+
+def path_to_text(path: Path) -> str:
+    """Return a path as a wire carries it, whatever the locale that reads it. Raises UnicodeError: it is not UTF-8."""
+    return os.fsencode(path).decode("utf-8")
+
+
+def path_of_text(text: str) -> Path:
+    """Return the path that was made a text, as this process's locale has it."""
+    return Path(os.fsdecode(text.encode("utf-8")))
 
 
 class Job(BaseModel):

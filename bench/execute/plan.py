@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.errors import BenchError, DataError, PortableError, SuiteError
-from bench.execute.messages import Event, Job
+from bench.execute.messages import Event, Job, path_to_text
 from bench.files.durable import make_folder
 from bench.files.lock import Lock
 from bench.plugins.trust import trusted_modules
@@ -201,7 +201,7 @@ class Todo:
             spec=run.spec,
             measure=run.measure,
             folder=str(store.folder(run).path),
-            data=str(settings.data),
+            data=path_to_text(settings.data),
             offline=True,
             device=settings.device,
             path=settings.path,

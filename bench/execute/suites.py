@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 
 from bench.errors import BenchError
 from bench.execute.executor import Executor, open_engine
+from bench.execute.messages import path_to_text
 from bench.execute.plan import (
     Observer,
     Outcome,
@@ -45,8 +46,8 @@ def execute(
     if not todos:
         return Outcome()
     try:
-        str(settings.data).encode()
-    except UnicodeEncodeError:
+        path_to_text(settings.data)
+    except UnicodeError:
         raise BenchError(f"--data {str(settings.data)!r}: is not UTF-8; give the folder another name") from None
     engine = engine or open_engine(settings)
     check_values(todo.suite for todo in todos)

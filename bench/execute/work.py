@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, BusyError, LostError, RunFailedError, StoreError
-from bench.execute.messages import Event, Job
+from bench.execute.messages import Event, Job, path_of_text
 from bench.files.lock import Lock
 from bench.plugins.trust import trusting
 from bench.store.failures import last_failure, write_failure
@@ -75,7 +75,7 @@ def _run(job: Job, folder: RunFolder, lock: Lock, say: Say, stop: Callable[[], b
     from bench.store.checkpoints import Checkpoints
 
     keeper = Checkpoints(folder.checkpoint, lock.check)
-    place = Place(keeper, Path(job.data), job.offline, job.device, job.path)
+    place = Place(keeper, path_of_text(job.data), job.offline, job.device, job.path)
     inspect = _profiled(folder) if job.profile else None
     record = run_one(job.planned(), place, _progress_said(say), lambda: stop() or lock.lost, inspect)
     lock.check()

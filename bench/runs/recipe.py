@@ -10,10 +10,10 @@ from torch import nn
 
 from bench.data.base import Dataset
 from bench.data.feed.augment import build_augmenter
-from bench.errors import BenchError
+from bench.errors import BenchError, ParameterError
 from bench.neurons.base import make_factory
 from bench.plugins import registry
-from bench.runs.assembly import assemble, make_dataset
+from bench.runs.assembly import Assembly, assemble, make_dataset
 from bench.runs.weightless import weightless
 from bench.suite.fields import PluginSpec
 from bench.suite.run_spec import RunSpec
@@ -45,7 +45,9 @@ def refusals(spec: RunSpec, deploy: PluginSpec | None = None) -> list[str]:
             tried(partial(_augmenter, spec, dataset))
             sound = [{"neuron": neuron} for neuron in neurons]
             for parts in [_STAND_INS] if found else sound:  # a network is made of all of these
-                tried(partial(assemble, spec.model_copy(update=parts)))
+                assembled = tried(partial(assemble, spec.model_copy(update=parts)))
+                if assembled is not None:
+                    tried(partial(_normalises_samples, assembled))
     return list(dict.fromkeys(found))
 
 
@@ -61,6 +63,16 @@ def doubts(spec: RunSpec) -> list[str]:
 
 
 _STAND_INS = {"neuron": PluginSpec(name="relu"), "encoder": PluginSpec(name="direct")}  # for what is wrong by itself
+
+
+def _normalises_samples(assembly: Assembly) -> None:
+    """Raise ParameterError where batch norm of features has one value of each: torch would, at the first step."""
+    spec = assembly.spec
+    values = spec.train.batch_size * (1 if spec.model.batch_norm == "per-step" else spec.timesteps)
+    if values == 1 and any(isinstance(module, nn.BatchNorm1d) for module in assembly.model.modules()):
+        raise ParameterError(
+            "train.batch_size = 1: batch norm has one value of a feature, which has no variance; use 2 or more"
+        )
 
 
 def _augmenter(spec: RunSpec, dataset: Dataset) -> None:

@@ -6,7 +6,6 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from torch import Tensor, nn
 from bench.data.base import Arrays
 from bench.data.feed.loader import laid_out
 from bench.errors import DataError
+from bench.execute.messages import path_of_text
 from bench.models.build import build_model
 from bench.plugins import registry
 from bench.runs import provenance
@@ -124,7 +124,7 @@ class Steps:
 
     def _arrays(self, subject: Subject) -> Arrays | None:
         try:
-            return self.assembly.load(Path(subject.data), offline=subject.offline)
+            return self.assembly.load(path_of_text(subject.data), offline=subject.offline)
         except DataError as error:
             self.no_data = str(error)
             return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.errors import BenchError, nearest
+from bench.execute.messages import path_to_text
 from bench.plugins import registry
 from bench.plugins.trust import trusted_modules
 from bench.speed.job import Subject
@@ -52,7 +53,7 @@ def subjects_of(
         own = Subject(
             label=run.label,
             spec=run.spec,
-            data=str(data),
+            data=path_to_text(data),
             offline=offline,
             device=device,
             path=path,

@@ -10,7 +10,7 @@ from support.suites import entry, small_suite
 from bench.commands.app import app
 from bench.files.durable import atomic_write
 from bench.store.failures import write_failure
-from bench.store.store import Store
+from bench.store.store import State, Store
 from bench.suite.load import load_suite
 
 SUITE, LABEL = "мини x.toml", "LIF θ ± 实"
@@ -81,6 +81,24 @@ def test_a_verb_works_in_the_c_locale(verb, place):
     if verb == "report":
         assert (place / "reports/mini/report.md").read_bytes().decode("utf-8").startswith("# Größe ± 实\n")
         assert done.stderr == "reports/mini/report.md\n"
+
+
+def test_a_run_in_the_c_locale_reads_data_from_a_folder_of_any_name(tmp_path):
+    folder = tmp_path / "данные ü"
+    text = small_suite("mini", entry("ANN", "relu", 1), entry(LABEL, "lif", 2), train={"epochs": 1})
+    atomic_write(folder / SUITE, text)
+    words = ("run", SUITE, "--only", LABEL, "--data", folder / "данные")
+    done = spikebench(*words, cwd=folder, HOME=str(ROOT / "LICENSE"), **C_LOCALE)
+    assert done.returncode == 0, done.stderr
+    [run] = load_suite(folder / SUITE).select(LABEL)
+    assert Store(folder / "runs").state(run) is State.DONE
+
+
+@pytest.mark.slow
+def test_speed_in_the_c_locale(place):
+    words = ("speed", SUITE, "--only", LABEL, "--repeats", 1, "--data", place / "данные")
+    done = spikebench(*words, cwd=place, HOME=str(ROOT / "LICENSE"), **C_LOCALE)
+    assert done.returncode == 0 and "| LIF theta +/- ? " in done.stdout, done.stderr
 
 
 def test_on_80_columns_nothing_of_a_status_is_cut(tmp_path):

@@ -197,6 +197,21 @@ def test_batch_norm_over_a_batch_of_one_is_one_warning(write):
     assert warning.startswith(f"{path}: entry 'LIF': train.batch_size = 1: ")
 
 
+@pytest.mark.parametrize(("batch_norm", "whose"), [("folded", "entry 'ANN': "), ("per-step", "")])
+def test_batch_norm_over_one_value_is_refused_before_it_trains(write, batch_norm, whose):
+    """Folded, the T timesteps of one sample are T values; each by itself is one."""
+    network = f'model = {{ name = "mlp", batch_norm = "{batch_norm}" }}'
+    path = write(
+        a=("batch_size = 64", "batch_size = 1"), b=('model = { name = "convnet", width = 8, stages = 2 }', network)
+    )
+    with pytest.raises(SuiteError) as caught:
+        check_values([load_suite(path)])
+    assert caught.value.problems == (
+        f"{path}: {whose}train.batch_size = 1: batch norm has one value of a feature, which has no variance; "
+        "use 2 or more",
+    )
+
+
 def test_a_run_warns_before_it_trains(write, tmp_path, caplog):
     suite = load_suite(write(a=("batch_size = 64", "batch_size = 1")))
     store = Store(tmp_path / "runs")

@@ -25,6 +25,7 @@ from bench.upkeep.leftovers import leftovers, remove
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPIKEBENCH_DATA", raising=False)
     return Store(tmp_path / "runs")
 
 
