@@ -136,7 +136,7 @@ def test_compiled_only_while_training(monkeypatch):
 
 
 def test_compile_failure_has_a_kind(monkeypatch):
-    def broken(graph, inputs):
+    def broken(graph, inputs, **_):
         raise OSError("no compiler")
 
     original = torch.compile
