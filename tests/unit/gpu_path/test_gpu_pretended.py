@@ -9,6 +9,7 @@ from bench.measure.evaluate import evaluate
 from bench.models.layers import AdaptiveAvgPool2d
 from bench.runs.run import Place, run_one
 from bench.suite.run_spec import PlannedRun, RunMeasure
+from bench.train.machine import autocast
 from bench.train.pace import Sums
 
 
@@ -42,7 +43,8 @@ AUGMENT = ["random-crop", "cutout", "mixup"]
 
 @pytest.mark.parametrize("changes", [{}, {"precision": "bf16", "augment": AUGMENT}], ids=["fp32", "bf16-augmented"])
 @pytest.mark.parametrize("label", ["ANN", "LIF", "CLIF"])
-def test_a_run_gives_the_cpus_record(label, changes, tmp_path):
+def test_a_run_gives_the_cpus_record(label, changes, tmp_path, monkeypatch):
+    monkeypatch.setattr(autocast, "multiplies_bf16", lambda: True)  # as a GPU does: both sides round in the same kernels
     expected = record(label, "cpu", tmp_path, deterministic=False, **changes)
     with pretended_gpu():
         found = record(label, GPU, tmp_path, deterministic=False, **changes)
