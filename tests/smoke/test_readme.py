@@ -106,8 +106,11 @@ def test_the_event_suite_of_the_readme_is_one(tmp_path):
 
 
 def test_make_bench_and_the_commands_after_it(clone):
-    """The first command of the README from nothing to a report, then again with nothing to do."""
+    """The first command of the README from nothing to a report, then again with nothing to do; of 3 epochs, not 30."""
     shutil.rmtree(clone / "reports", ignore_errors=True)
+    suite = clone / "suites" / "digits.toml"
+    suite.write_text(suite.read_text().replace("epochs     = 30", "epochs     = 3"))
+    assert load_suite(suite).runs[0].spec.train.epochs == 3
     printed = shell("make bench", clone)
     assert "12 runs: 12 to do" in printed and "CLIF" in printed
     report = (clone / "reports" / "digits" / "report.md").read_text()
