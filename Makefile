@@ -37,23 +37,22 @@ MEASURED = reports/$(SUITE)/speed
 
 # $(call kept,COMMAND,FILE): show and keep what a command says; where it fails, go on and remember that.
 kept = { $(1) | tee $(MEASURED)/$(2); } || failed="$$failed $(2)"
-
-gpu: $(VENV)/.ready  ## On a GPU: its tests, neuron layers alone, steps of the published suite (AGAINST=spikingjelly beside it)
-	mkdir -p $(MEASURED)
-	failed=; \
+told = test -z "$$failed" || { echo "failed:$$failed (see $(MEASURED)); the rest is done" >&2; exit 1; }
+measured = trap 'exit 130' INT; failed=; mkdir -p $(MEASURED); \
 	$(call kept,$(VENV)/bin/python -m pytest tests/gpu -m gpu,gpu-tests.txt); \
 	$(call kept,$(VENV)/bin/python benchmarks/neurons.py --device $(DEVICE) --dtype bfloat16,neurons.md); \
 	$(call kept,$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --against '$(AGAINST)' $(OFFLINE) \
 		--json $(MEASURED)/fused.json,fused.md); \
 	$(if $(filter cuda%,$(DEVICE)),$(call kept,$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --path graphed \
-		$(OFFLINE) --json $(MEASURED)/graphed.json,graphed.md);) \
-	test -z "$$failed" || { echo "failed:$$failed (in $(MEASURED)); the rest was measured" >&2; exit 1; }
+		$(OFFLINE) --json $(MEASURED)/graphed.json,graphed.md);)
 
-results:       ## On a GPU: the same, then train and compare SUITE (cifar10) and write the README's table (OFFLINE=--offline)
-	failed=; $(MAKE) gpu || failed=gpu; \
-	$(BENCH) run suites/$(SUITE).toml --device $(DEVICE) $(OFFLINE) && \
-	$(BENCH) report suites/$(SUITE).toml && \
-	$(VENV)/bin/python tests/support/readme_table.py && test -z "$$failed"
+gpu: $(VENV)/.ready  ## On a GPU: its tests, neurons alone, steps of the published suite (AGAINST=spikingjelly too)
+	$(measured) $(told)
+
+results: $(VENV)/.ready  ## On a GPU: the same, then train and compare SUITE (cifar10), and the README's table
+	$(measured) { $(BENCH) run suites/$(SUITE).toml --device $(DEVICE) $(OFFLINE) && \
+		$(BENCH) report suites/$(SUITE).toml && \
+		$(VENV)/bin/python tests/support/readme_table.py; } || failed="$$failed $(SUITE)"; $(told)
 
 report: $(VENV)/.ready  ## Make every report again from its records
 	$(BENCH) report $(patsubst reports/%/records.jsonl,suites/%.toml,$(wildcard reports/*/records.jsonl))

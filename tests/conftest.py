@@ -4,6 +4,7 @@ import pytest
 from support.reports import make_records, make_suite
 from support.suites import writer
 
+from bench.processor import LIMITS
 from bench.store.store import Store
 
 
@@ -35,3 +36,10 @@ def store(tmp_path):
 def write(tmp_path):
     """Write the small suite, with changes, and return its path."""
     return writer(tmp_path / "tiny.toml")
+
+
+@pytest.fixture
+def unlimited(monkeypatch):
+    """No limit of the libraries' use of the processor but the test's own."""
+    for name in LIMITS:
+        monkeypatch.delenv(name, raising=False)

@@ -36,6 +36,9 @@ def _machine(record: RunRecord) -> dict[str, Any]:
 def _common(machine: dict[str, Any], record: RunRecord) -> str:
     portable = record.provenance.get("algorithms") == "portable"  # then the processor moves nothing
     words = ["portable"] if portable else [str(machine.get("instructions", "unknown instructions"))]
+    device = str(record.provenance.get("device", "cpu"))
+    if not device.startswith("cpu"):  # the host of a GPU computes nothing that counts
+        words, machine = [device], {}
     words += [f"{machine['kernels']} kernels"] if machine.get("kernels") else []
     words += [f"{name} {machine[key]}" for key, name in _LIBRARIES.items() if machine.get(key)]
     versions = record.provenance.get("versions")

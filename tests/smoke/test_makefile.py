@@ -9,6 +9,7 @@ from support import ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
 
+NAMES = {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "DEVICE", "SUITE", "SPEED", "AGAINST", "OFFLINE", "PYTHON"}
 STAND_IN = """#!/bin/sh
 echo "$*" >> asked.txt
 echo "said of $2"
@@ -27,7 +28,8 @@ def make(tmp_path):
     (tmp_path / "env" / ".ready").touch()
 
     def run(*arguments, failing="nothing of it"):
-        environment = {**os.environ, "VENV": "env", "FAILING": failing}
+        inherited = {name: value for name, value in os.environ.items() if name not in NAMES}
+        environment = {**inherited, "VENV": "env", "FAILING": failing}
         done = subprocess.run(
             ["make", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
         )
@@ -41,7 +43,7 @@ def make(tmp_path):
 
 def test_a_failed_gpu_test_does_not_keep_the_rest_from_being_measured(make, tmp_path):
     done, asked = make("gpu", "OFFLINE=--offline", failing="pytest")
-    assert done.returncode == 2 and "failed: gpu-tests.txt (in reports/cifar10/speed)" in done.stderr
+    assert done.returncode == 2 and "failed: gpu-tests.txt (see reports/cifar10/speed)" in done.stderr
     assert [line.split(" --")[0] for line in asked] == [
         "-m pytest tests/gpu -m gpu",
         "benchmarks/neurons.py",
@@ -66,3 +68,10 @@ def test_the_suite_is_trained_all_the_same_and_the_failure_told_at_the_end(make)
     assert done.returncode == 0 and not any("graphed" in line for line in asked)
     done, asked = make("results", "DEVICE=cpu", failing="bench run")
     assert done.returncode == 2 and not any("bench report" in line for line in asked)
+
+
+def test_a_dry_run_does_nothing(make, tmp_path):
+    for target in ("gpu", "results"):
+        done, asked = make("-n", target)
+        assert done.returncode == 0 and asked == [] and "env/bin/python" in done.stdout
+    assert not (tmp_path / "reports").exists()

@@ -1,4 +1,4 @@
-"""Portable training: the same bytes, whatever the libraries would have used of the processor."""
+"""Portable training: workers have the limits whatever they would inherit, and other processors give the same bytes."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from support import ROOT
 from support.command import spikebench
 from support.suites import entry, small_suite
 
-from bench.processor import PORTABLE
+from bench.processor import PORTABLE, portable_environment
 from bench.records.record import RunRecord
 
 BEFORE = {
@@ -41,7 +41,9 @@ def record_of(folder, environment, label, precision="fp32"):
     ("label", "precision"),
     [("LIF", "bf16"), pytest.param("CLIF", "fp32", marks=pytest.mark.slow)],
 )
-def test_a_portable_run_is_the_same_whatever_the_libraries_were_told_before(label, precision, tmp_path):
+def test_a_portable_run_has_its_limits_and_its_numbers_whatever_the_libraries_were_told_before(
+    label, precision, tmp_path
+):
     lines = {name: record_of(tmp_path / name, env, label, precision) for name, env in BEFORE.items()}
     assert len(set(lines.values())) == 1
 
@@ -70,7 +72,7 @@ print(record.model_copy(update={"wall_clock": {}, "provenance": {}}).to_json())
 def test_a_portable_run_is_the_same_on_an_emulated_processor(processor):
     """Of 2008 without AVX, of 2013 with AVX2, and AMD's: every library sees that processor, and no other."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
-    given = {**os.environ, **PORTABLE, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
+    given = {**portable_environment(os.environ), "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     lines = []
     for emulator in ([], ["qemu-x86_64", "-cpu", processor]):
         command = [*emulator, os.path.realpath(sys.executable), "-c", IN_PROCESS]

@@ -44,7 +44,9 @@ AUGMENT = ["random-crop", "cutout", "mixup"]
 @pytest.mark.parametrize("changes", [{}, {"precision": "bf16", "augment": AUGMENT}], ids=["fp32", "bf16-augmented"])
 @pytest.mark.parametrize("label", ["ANN", "LIF", "CLIF"])
 def test_a_run_gives_the_cpus_record(label, changes, tmp_path, monkeypatch):
-    monkeypatch.setattr(autocast, "multiplies_bf16", lambda: True)  # as a GPU does: both sides round in the same kernels
+    monkeypatch.setattr(
+        autocast, "multiplies_bf16", lambda: True
+    )  # as a GPU does: both sides round in the same kernels
     expected = record(label, "cpu", tmp_path, deterministic=False, **changes)
     with pretended_gpu():
         found = record(label, GPU, tmp_path, deterministic=False, **changes)
@@ -65,11 +67,11 @@ def test_two_devices_do_not_mix():
 
 @pytest.fixture
 def tf32():
-    """The two settings of TF32, set as torch has them by default."""
+    """The two settings of TF32, both on."""
     kinds = torch.backends.cuda.matmul, torch.backends.cudnn
     before = [kind.allow_tf32 for kind in kinds]
-    for kind, allowed in zip(kinds, (False, True), strict=True):
-        kind.allow_tf32 = allowed
+    for kind in kinds:
+        kind.allow_tf32 = True
     yield kinds
     for kind, allowed in zip(kinds, before, strict=True):
         kind.allow_tf32 = allowed
@@ -87,7 +89,7 @@ def test_evaluation_is_in_full_float32_and_leaves_the_settings_as_they_were(tf32
         model = Look(2, 2).to(GPU)
         evaluate(model, [(torch.ones(1, 3, 2), torch.zeros(3, dtype=torch.long))])
     assert seen == [[False, False]]
-    assert [kind.allow_tf32 for kind in tf32] == [False, True]
+    assert [kind.allow_tf32 for kind in tf32] == [True, True]
 
 
 class Logged(torch.utils._python_dispatch.TorchDispatchMode):

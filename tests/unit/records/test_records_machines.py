@@ -58,3 +58,17 @@ def test_portable_runs_are_of_one_kind_on_every_processor_and_not_of_that_of_oth
         "portable, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0": [old, new],
         "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0": [other],
     }
+
+
+def test_runs_on_gpus_are_of_one_kind_by_the_gpu_and_not_by_its_host(records):
+    def on(record, device, machine):
+        found = made_on(record, machine)
+        return found.model_copy(update={"provenance": {**found.provenance, "device": device}})
+
+    one, other_host = on(records[0], "NVIDIA H100", AVX2), on(records[1], "NVIDIA H100", AVX2 | {"kernels": "AVX512"})
+    older, cpu = on(records[2], "NVIDIA GTX 1080", AVX2), on(records[3], "cpu, 1 thread", AVX2)
+    assert kinds_of_machine([one, other_host, older, cpu]) == {
+        "NVIDIA H100, torch 2.11.0": [one, other_host],
+        "NVIDIA GTX 1080, torch 2.11.0": [older],
+        "AVX2, AVX2 kernels, oneDNN 3.7.1, MKL 2024.2, torch 2.11.0": [cpu],
+    }

@@ -17,6 +17,8 @@ from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import RunMeasure
 from bench.train.machine.device import algorithms
 
+pytestmark = pytest.mark.usefixtures("unlimited")
+
 
 def recipe(**changes):
     return TrainSpec.model_validate(RUN.spec.train.model_dump() | changes)
@@ -38,8 +40,6 @@ def portable_run():
     ],
 )
 def test_a_process_that_cannot_compute_portably_says_so(device, threads, environment, words, monkeypatch):
-    for name in (*PORTABLE, "DNNL_MAX_CPU_ISA"):
-        monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")

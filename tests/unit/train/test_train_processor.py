@@ -4,19 +4,13 @@ import pytest
 import torch
 
 from bench import processor
-from bench.processor import LIMITS, code_tag, instruction_set, multiplies_bf16
+from bench.processor import code_tag, instruction_set, multiplies_bf16
 from bench.train.machine.processor import describe_processor
 
+pytestmark = pytest.mark.usefixtures("unlimited")
 OLD = "model name\t: Core i5\nflags\t\t: fpu sse4_1 avx avx2 fma\n\nmodel name\t: the second core\nflags\t\t: fpu\n"
 NEW = "model name\t: Xeon\nflags\t\t: fpu sse4_1 avx avx2 avx512f avx512_bf16\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd bf16\n"
-
-
-@pytest.fixture(autouse=True)
-def unlimited(monkeypatch):
-    """No limit of the libraries but the test's own."""
-    for name in LIMITS:
-        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
