@@ -10,7 +10,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _LIBRARIES = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
-LIMITS = (*_LIBRARIES, "GLIBC_TUNABLES")
+_PRECISIONS = (  # of products that were asked for in float32
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "NVIDIA_TF32_OVERRIDE",
+    "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
+)
+LIMITS = (*_LIBRARIES, *_PRECISIONS, "GLIBC_TUNABLES")
 # The arithmetic that every x86-64 processor has, and of each library the kernels that promise or show equal results: in
 # torch's own kernels, in oneDNN's, in MKL's ("conditional numerical reproducibility") and in the C library's functions.
 PORTABLE = {
@@ -19,7 +25,7 @@ PORTABLE = {
     "MKL_CBWR": "COMPATIBLE",
     "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4",
 }
-CPUINFO = Path("/proc/cpuinfo")
+CPUINFO, STARTED = Path("/proc/cpuinfo"), Path("/proc/self/environ")
 _BF16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # the last is Arm's
 _ONEDNN_WITH_BF16 = re.compile(r"ALL|DEFAULT|AVX512_CORE_(BF16|FP16|AMX\w*)|AVX10\w*", re.IGNORECASE)
 
@@ -57,6 +63,14 @@ def portable_environment(environment: Mapping[str, str]) -> dict[str, str]:
 def is_portable(environment: Mapping[str, str]) -> bool:
     """Whether an environment has these limits and no others."""
     return limits(environment) == PORTABLE
+
+
+def started_with() -> dict[str, str]:
+    """Return the environment that this process was started with: the C library has read it then, and never again."""
+    if not STARTED.is_file():
+        return dict(os.environ)
+    pairs = (entry.partition("=") for entry in STARTED.read_bytes().decode("utf-8", "replace").split("\0"))
+    return {name: value for name, equals, value in pairs if equals}
 
 
 def code_tag() -> str:

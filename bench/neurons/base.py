@@ -156,8 +156,8 @@ def fused_sequence(cls: str, graph: tuple[Any, ...]) -> Callable[[Neuron, Tensor
     function = types.FunctionType(source.__code__.replace(co_name=name), source.__globals__, name)
     # torch's cache of compiled code does not tell instruction sets apart: a loop of eight floats, compiled again where
     # vectors have sixteen, writes beyond its array.
-    if not torch.compiler.config.cache_key_tag:
-        torch.compiler.config.cache_key_tag = code_tag()
+    if code_tag() not in torch.compiler.config.cache_key_tag:
+        torch.compiler.config.cache_key_tag += code_tag()
     from torch._inductor import config
 
     options: dict[str, Any] = {name: most for name, most in _STACK_IN_PLACE.items() if hasattr(config, name)}

@@ -13,7 +13,8 @@ from bench.neurons.base import Neuron
 from bench.runs.assembly import Assembly
 from bench.sequences import repeat, repeated_frame
 from bench.suite.run_spec import RunSpec
-from bench.train.machine.autocast import DTYPES
+from bench.train.machine.autocast import DTYPES, autocast
+from bench.train.machine.device import is_out_of_memory
 from bench.train.machine.path import ExecutionPath
 
 # Fusing a neuron's time loop costs about half a minute; it pays from about this many pixels fed in training.
@@ -65,8 +66,12 @@ def fuse(assembly: Assembly) -> str | None:
         for neuron, current in kinds.values():
             frame = repeated_frame(current)
             x = (current if frame is None else frame).to(dtype).requires_grad_()
-            neuron(x if frame is None else repeat(x, timesteps)).sum().backward()
+            with autocast(assembly.device, assembly.spec.train.precision):  # as in a step: compiled once for both
+                spikes = neuron(x if frame is None else repeat(x, timesteps))
+            spikes.sum().backward()
     except RuntimeError as error:  # no compiler here, or one that fails
+        if is_out_of_memory(error):
+            raise
         for neuron in neurons:
             neuron.use_fused(False)
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]

@@ -13,16 +13,17 @@ from torch.overrides import TorchFunctionMode
 
 from bench.processor import multiplies_bf16
 
+_CAST = (torch.float32, torch.bfloat16, torch.float16)
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 # What autocast computes in bf16 on a CPU, by every name it is called by: sums of products.
 _MULTILINEAR = frozenset(
     [
-        *(functional.linear, functional.bilinear),
+        functional.linear,
         *(functional.conv1d, functional.conv2d, functional.conv3d),
         *(functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d),
-        *(torch.mm, torch.bmm, torch.mv, torch.matmul, torch.addmm, torch.addbmm, torch.baddbmm, torch.einsum),
-        *(Tensor.mm, Tensor.bmm, Tensor.mv, Tensor.matmul, Tensor.addmm, Tensor.addbmm, Tensor.baddbmm),
+        *(torch.mm, torch.bmm, torch.matmul, torch.addmm, torch.addbmm, torch.baddbmm),
+        *(Tensor.mm, Tensor.bmm, Tensor.matmul, Tensor.addmm, Tensor.addbmm, Tensor.baddbmm),
         *(Tensor.__matmul__, Tensor.__rmatmul__),
     ]
 )
@@ -60,12 +61,18 @@ class InFloat32(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Compute one function of torch's, as a layer or as it is."""
+        """Compute one function of torch's, as a layer or, where autocast leaves it alone, as it is."""
         kwargs = kwargs or {}
-        if func not in _MULTILINEAR or not torch.is_autocast_enabled("cpu"):
+        if func not in _MULTILINEAR or not torch.is_autocast_enabled("cpu") or not _is_cast(args, kwargs):
             return func(*args, **kwargs)
         with torch.autocast("cpu", enabled=False):
             return func(*map(_rounded, args), **{name: _rounded(value) for name, value in kwargs.items()}).bfloat16()
+
+
+def _is_cast(args: Sequence[Any], kwargs: dict[str, Any]) -> bool:
+    """Whether autocast would cast these: tensors neither of float64 nor of whole numbers, and no output is given."""
+    tensors = [value for value in [*args, *kwargs.values()] if isinstance(value, Tensor)]
+    return kwargs.get("out") is None and all(tensor.dtype in _CAST for tensor in tensors)
 
 
 def _rounded(value: Any) -> Any:

@@ -67,13 +67,17 @@ def is_out_of_memory(error: BaseException) -> bool:
         return True
     if isinstance(error, RuntimeError) and any(words in said for words in _OUT_OF_MEMORY):
         return True
-    return error.__cause__ is not None and is_out_of_memory(error.__cause__)
+    causes = (error.__cause__, getattr(error, "inner_exception", None))  # the second is torch.compile's
+    return any(isinstance(cause, BaseException) and is_out_of_memory(cause) for cause in causes)
 
 
-# The kernel's words, a kernel launch's, and those of libraries that allocate for themselves.
+# The words of the kernel, of torch's allocator, of a launch, and of libraries that allocate for themselves.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
+    "defaultcpuallocator: not enough memory",
     "cuda error: out of memory",
+    "cuda driver error: out of memory",
+    "triton error [cuda]: out of memory",
     "cublas_status_alloc_failed",
     "cudnn_status_alloc_failed",
     "cudnn_status_internal_error_host_allocation_failed",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from bench.errors import PortableError
-from bench.processor import PORTABLE, is_portable
+from bench.processor import PORTABLE, is_portable, started_with
 
 
 @contextlib.contextmanager
@@ -22,7 +23,12 @@ def portable_arithmetic(device: torch.device) -> Iterator[None]:
     """
     if device.type != "cpu":
         raise PortableError(f"train.portable: computes on a CPU, not on {device}; use --device cpu")
-    if not is_portable(os.environ) or torch.backends.cpu.get_cpu_capability() not in ("DEFAULT", "NO AVX"):
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        raise PortableError(f"train.portable: is between processors of x86-64; this one is {platform.machine()}")
+    if not (is_portable(os.environ) and is_portable(started_with())) or torch.backends.cpu.get_cpu_capability() not in (
+        "DEFAULT",
+        "NO AVX",
+    ):
         said = " ".join(f"{name}={value}" for name, value in PORTABLE.items())
         raise PortableError(
             "train.portable: this process uses more of the processor than every other has; train with spikebench run "

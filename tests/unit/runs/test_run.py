@@ -22,8 +22,8 @@ from bench.measure.power import measure_energy
 from bench.neurons.base import CompileError, Neuron
 from bench.neurons.surrogate import derivative_of, spike
 from bench.runs.assembly import TrainingSequences, assemble, evaluation_batch
-from bench.runs.choose import automatic_path
-from bench.runs.rehearsal import measure_power
+from bench.runs.choose import automatic_path, choose_path
+from bench.runs.rehearsal import measure_power, rehearsal
 from bench.runs.run import Place, run_one
 from bench.sequences import repeat
 from bench.store.checkpoints import Checkpoints
@@ -32,6 +32,7 @@ from bench.suite.load import load_suite
 from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import RunMeasure
 from bench.train.loop import Interrupted
+from bench.train.machine import autocast
 from bench.train.machine.device import algorithms, is_out_of_memory, use_device
 from bench.train.machine.profiling import profile_steps, time_table
 from bench.train.step import build_loss, build_optimizer
@@ -320,6 +321,13 @@ def raised_from(cause):
     return error
 
 
+def compiling(inner):
+    """An error as torch.compile raises it of one in its backend: without a cause."""
+    error = RuntimeError("backend='inductor' raised:")
+    error.inner_exception = inner
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -333,6 +341,11 @@ def raised_from(cause):
             True,
         ),
         (raised_from(torch.OutOfMemoryError("CUDA out of memory")), True),
+        (RuntimeError("Triton Error [CUDA]: out of memory"), True),
+        (RuntimeError("CUDA driver error: out of memory"), True),
+        (RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: not enough memory: you tried ..."), True),
+        (CompileError("LIF: torch.compile failed"), False),
+        (raised_from(compiling(torch.OutOfMemoryError("CUDA out of memory"))), True),
         (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), False),
         (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), False),
         (ValueError("CUDA error: out of memory"), False),
@@ -341,3 +354,27 @@ def raised_from(cause):
 )
 def test_errors_that_say_that_memory_is_used_up_are_known(error, expected):
     assert is_out_of_memory(error) == expected
+
+
+def test_neurons_are_compiled_once_where_bf16_is_in_float32_too(monkeypatch, tmp_path):
+    """What tries whether they can be fused compiles what the steps then use."""
+    compiled = []
+
+    def keep(graph, inputs, **_):
+        compiled.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(autocast, "multiplies_bf16", lambda: False)
+    original = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda f, **options: original(f, backend=keep, **options))
+    bench.neurons.base.fused_sequence.cache_clear()
+    spec = small_run(RunMeasure(), "CLIF").spec
+    spec = spec.model_copy(update={"train": spec.train.model_copy(update={"precision": "bf16"})})
+    assembly = assemble(spec)
+    assert choose_path("fused", assembly, 100) == ("fused", None) and compiled
+    tried = len(compiled)
+    step = rehearsal(assembly, assembly.training_loader(assembly.load(tmp_path, offline=True)))
+    step()
+    step()
+    assert len(compiled) == tried
+    bench.neurons.base.fused_sequence.cache_clear()

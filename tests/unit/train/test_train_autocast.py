@@ -94,6 +94,25 @@ def test_a_product_of_small_whole_numbers_is_exactly_autocasts(product, monkeypa
     assert torch.equal(ours, theirs)
 
 
+AS_THEY_ARE = {
+    "whole numbers": lambda a, b: (1000 * a.long() + 1) @ (1000 * b.long() + 1),
+    "float64": lambda a, b: F.linear(a[0].double() / 3, b[0].double()),
+    "mv": lambda a, b: torch.mv(a[0] / 3, b[0, 0]),
+    "einsum without a sum of products": lambda a, b: torch.einsum("bij->bi", a / 3),
+    "out": lambda a, b: torch.mm(a[0] / 3, b[0], out=torch.empty(3, 3)),
+}
+
+
+@pytest.mark.parametrize("function", AS_THEY_ARE.values(), ids=AS_THEY_ARE)
+def test_what_autocast_leaves_alone_is_left_alone(function, monkeypatch):
+    first, second = torch.rand(2, 3, 3, 3, generator=torch.Generator().manual_seed(0)).mul(9).floor()
+    with emulated(monkeypatch):
+        ours = function(first, second)
+    with NATIVE:
+        theirs = function(first, second)
+    assert ours.dtype == theirs.dtype and torch.equal(ours, theirs)
+
+
 @pytest.mark.parametrize("way", ["emulated", "native"])
 def test_a_convolution_is_the_exact_sum_within_the_rounding_of_float32_and_bf16(way, monkeypatch):
     if way == "native" and not multiplies_bf16():

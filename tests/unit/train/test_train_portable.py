@@ -7,6 +7,7 @@ import torch
 from pydantic import ValidationError
 from support.runs import RUN, SUITE, small_run
 
+from bench import processor
 from bench.errors import PortableError
 from bench.execute.plan import Settings, check_place
 from bench.execute.processes import worker_environment
@@ -18,6 +19,20 @@ from bench.suite.run_spec import RunMeasure
 from bench.train.machine.device import algorithms
 
 pytestmark = pytest.mark.usefixtures("unlimited")
+
+
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """Have this process started with an environment, and have it still."""
+
+    def start(environment, now=None):
+        path = tmp_path / "environ"
+        path.write_text("".join(f"{name}={value}\0" for name, value in environment.items()))
+        monkeypatch.setattr(processor, "STARTED", path)
+        for name, value in (environment if now is None else now).items():
+            monkeypatch.setenv(name, value)
+
+    return start
 
 
 def recipe(**changes):
@@ -39,9 +54,8 @@ def portable_run():
         ("cpu", 2, PORTABLE, "computes with one thread, not 2"),
     ],
 )
-def test_a_process_that_cannot_compute_portably_says_so(device, threads, environment, words, monkeypatch):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
+def test_a_process_that_cannot_compute_portably_says_so(device, threads, environment, words, started, monkeypatch):
+    started(environment)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     with pytest.raises(PortableError, match=words), algorithms(None, torch.device(device), portable=True):
@@ -49,9 +63,8 @@ def test_a_process_that_cannot_compute_portably_says_so(device, threads, environ
     assert torch.backends.mkldnn.enabled and not torch.are_deterministic_algorithms_enabled()
 
 
-def test_onednn_and_nnpack_are_off_inside_and_on_again_after(monkeypatch):
-    for name, value in PORTABLE.items():
-        monkeypatch.setenv(name, value)
+def test_onednn_and_nnpack_are_off_inside_and_on_again_after(started, monkeypatch):
+    started(PORTABLE)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     with algorithms(None, torch.device("cpu"), portable=True) as used:
@@ -60,11 +73,27 @@ def test_onednn_and_nnpack_are_off_inside_and_on_again_after(monkeypatch):
     assert torch.backends.mkldnn.enabled and torch._C._get_nnpack_enabled()
 
 
-def test_kernels_that_torch_has_chosen_already_are_refused(monkeypatch):
-    for name, value in PORTABLE.items():
-        monkeypatch.setenv(name, value)
+def test_kernels_that_torch_has_chosen_already_are_refused(started, monkeypatch):
+    started(PORTABLE)
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
     with pytest.raises(PortableError, match="uses more"), algorithms(None, torch.device("cpu"), portable=True):
+        pass
+
+
+def test_limits_that_come_after_the_start_are_refused(started, monkeypatch):
+    """The C library has chosen its functions by then."""
+    started({}, now=PORTABLE)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
+    with pytest.raises(PortableError, match="uses more"), algorithms(None, torch.device("cpu"), portable=True):
+        pass
+
+
+def test_another_architecture_has_no_portable_arithmetic(monkeypatch):
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    with (
+        pytest.raises(PortableError, match="this one is aarch64"),
+        algorithms(None, torch.device("cpu"), portable=True),
+    ):
         pass
 
 
