@@ -150,8 +150,8 @@ def seen_dtypes(model):
 
 
 @pytest.mark.parametrize("fused", [False, pytest.param(True, marks=pytest.mark.slow)])
-def test_a_network_learns_as_in_native_bf16(fused, monkeypatch):
-    """Activations and gradients have the dtypes of autocast, and a step's are its but for the order of sums."""
+def test_a_networks_activations_and_gradients_have_the_dtypes_of_native_bf16(fused, monkeypatch):
+    """Their values differ by the order of sums, which a spike near its threshold carries any distance."""
     images = torch.rand(2, 1, 1, 8, 8, generator=torch.Generator().manual_seed(0)).expand(2, 8, 1, 8, 8)
     found = []
     for context in (emulated(monkeypatch), NATIVE):
