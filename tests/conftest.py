@@ -10,8 +10,10 @@ from bench.store.store import Store
 
 @pytest.fixture(autouse=True)
 def a_wide_terminal(monkeypatch):
-    """Verbs that run in this process print as wide a page wherever the tests are run."""
+    """Verbs that run in this process print the same page wherever the tests are run."""
     monkeypatch.setenv("COLUMNS", "160")
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture

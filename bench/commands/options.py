@@ -87,7 +87,7 @@ def load(paths: list[Path], trusted: bool = False, uses: Iterable[tuple[str, str
 def warn(lines: Iterable[str]) -> None:
     """Print warnings beside the output: nothing is wrong, and the command goes on."""
     for line in lines:
-        typer.echo(f"warning: {line}", err=True)
+        err.print(f"warning: {line}")
 
 
 def runs_in_words(count: int) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json as json_module
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from bench.commands.options import Data, Device, Offline, err, load, out, text_of
-from bench.errors import BenchError, RunFailedError
+from bench.errors import BenchError, RunFailedError, StoreError
 from bench.train.machine.path import ExecutionPath
 
 
@@ -33,6 +34,7 @@ def speed(
 ) -> None:
     """Measure training steps: images/s, memory, distance to the limit, other libraries; nothing is kept in runs/."""
     [loaded] = load([suite], trust)
+    from bench.execute.interrupts import interrupts_deferred, terminate_like_interrupt
     from bench.execute.plan import Settings, check_values, resources
     from bench.files.durable import atomic_write
     from bench.speed.compare import Results, measure
@@ -46,26 +48,33 @@ def speed(
     check_values([loaded])
     results = Results()
 
-    def keep(so_far: Results) -> None:
-        nonlocal results
-        results = so_far
+    def write() -> None:
         if json is not None and results.measured:
             turns = to_json(results.measured, results.left, loaded.spec.baseline, repeats)
             atomic_write(json, json_module.dumps(turns, indent=2) + "\n")
 
+    def keep(so_far: Results) -> None:
+        nonlocal results
+        results = so_far
+        with suppress(StoreError):  # a disk that is full may have room at the end, which says it where it has none
+            write()
+
+    terminate_like_interrupt()
     try:
         measure(subjects, repeats, err.print, keep)
         if not results.measured:
             raise RunFailedError("\n".join(item.why for item in results.left))
-    finally:  # also when it is interrupted
-        if results.measured:
-            out.print(render(results.measured, results.left, loaded.spec.baseline, repeats))
-            if json is not None:
-                err.print(f"{json}")
+    finally:  # also when it is interrupted, and then whole
+        with interrupts_deferred():
+            if results.measured:
+                out.print(render(results.measured, results.left, loaded.spec.baseline, repeats))
+                write()
+                if json is not None:
+                    err.print(f"{json}")
 
 
 def _check_file(json: Path | None) -> None:
     if json is not None and not json.parent.is_dir():
         raise BenchError(f"--json {json}: there is no folder {json.parent}")
-    if json is not None and json.is_dir():
-        raise BenchError(f"--json {json}: is a folder; name a file")
+    if json is not None and json.exists() and not json.is_file():
+        raise BenchError(f"--json {json}: is a folder or a device; name a file")

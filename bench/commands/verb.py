@@ -19,7 +19,8 @@ class Verb(TyperCommand):
         rest = super().parse_args(ctx, args)
         _, _, order = self.make_parser(ctx).parse_args(args=given)
         once = [each for each in order if each.param_type_name == "option" and not _takes_several(each)]
-        unknown = [word.partition("=")[0] for word in ctx.args if word.startswith("--")]  # where a verb takes any
+        words = [word.partition("=")[0] for word in ctx.args if word.startswith("--")]  # where a verb takes any
+        unknown = [f"--{word[2:].replace('-', '_')}" for word in words]  # and takes both ways to write one
         for option, times in Counter([*(_written(each) for each in once), *unknown]).items():
             if times > 1:
                 raise BenchError(f"{option}: given {times} times, takes one value; give it once")

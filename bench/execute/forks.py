@@ -58,10 +58,13 @@ class Forks:
                 os.close(file)
         return Forked(self, self._numbers, our_in, our_out, our_end)
 
-    def signal(self, worker: int, number: int) -> None:
-        """Send a signal to a worker once it is forked, if it has not ended then."""
-        with contextlib.suppress(OSError):  # the process that forks is gone; the worker sees that nobody listens
+    def signal(self, worker: int, number: int) -> bool:
+        """Send a signal to a worker once it is forked, if it has not ended then; false where nobody sends any more."""
+        try:
             self._requests.send(json.dumps({"worker": worker, "signal": int(number)}).encode())
+        except OSError:
+            return False
+        return True
 
     def kill(self) -> None:
         """End the process that forks, by force; its workers save and end once nobody listens."""
@@ -93,8 +96,10 @@ class Forked:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal."""
-        self._forks.signal(self._number, number)
+        """Send it a signal; where the process that forks is gone, let it see that nobody listens: it saves and ends."""
+        if not self._forks.signal(self._number, number):
+            with contextlib.suppress(BrokenPipeError):
+                self.stdin.close()
 
     def kill(self) -> None:
         """End it by force, and the process that forks where that is too busy to do it."""

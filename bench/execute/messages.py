@@ -8,14 +8,18 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from bench.errors import BenchError
 from bench.store.folder import UNSEEN, Seen
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.train.machine.path import ExecutionPath
 
 
 def path_to_text(path: Path) -> str:
-    """Return a path as a wire carries it, whatever the locale that reads it. Raises UnicodeError: it is not UTF-8."""
-    return os.fsencode(path).decode("utf-8")
+    """Return a path as a wire carries it, whatever locale reads it. Raises BenchError where it is not UTF-8."""
+    try:
+        return os.fsencode(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise BenchError(f"{str(path)!r}: is not UTF-8; give the folder another name") from None
 
 
 def path_of_text(text: str) -> Path:

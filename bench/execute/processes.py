@@ -42,8 +42,9 @@ def kernel_folder() -> Path:
     Several processes may use it at once: torch writes whole files there, under names that say what is in them.
     """
     caches = os.environ.get("XDG_CACHE_HOME", "")
-    home = Path(caches) if os.path.isabs(caches) else Path("~/.cache").expanduser()
-    for folder in (home / "spikebench" / "kernels", Path(tempfile.gettempdir()) / f"spikebench-kernels-{os.getuid()}"):
+    home = Path(caches if os.path.isabs(caches) else os.path.expanduser("~/.cache"))  # "~" stays where there is no home
+    users = [home / "spikebench" / "kernels"] if home.is_absolute() else []
+    for folder in (*users, Path(tempfile.gettempdir()) / f"spikebench-kernels-{os.getuid()}"):
         with contextlib.suppress(OSError):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if os.access(folder, os.W_OK | os.X_OK) and folder.stat().st_uid == os.getuid():

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from bench.errors import BenchError
 from bench.execute.executor import Executor, open_engine
 from bench.execute.messages import path_to_text
 from bench.execute.plan import (
@@ -45,10 +44,7 @@ def execute(
     """
     if not todos:
         return Outcome()
-    try:
-        path_to_text(settings.data)
-    except UnicodeError:
-        raise BenchError(f"--data {str(settings.data)!r}: is not UTF-8; give the folder another name") from None
+    path_to_text(settings.data)  # or it is refused before anything is looked for
     engine = engine or open_engine(settings)
     check_values(todo.suite for todo in todos)
     check_place((todo.run for todo in todos), settings)

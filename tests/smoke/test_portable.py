@@ -49,7 +49,7 @@ def test_a_portable_run_has_its_limits_and_its_numbers_whatever_the_libraries_we
 
 
 IN_PROCESS = """
-import json, sys, tempfile
+import tempfile
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
@@ -57,26 +57,29 @@ from support.runs import small_run
 from bench.runs.run import Place, run_one
 from bench.store.checkpoints import Checkpoints
 from bench.suite.run_spec import PlannedRun, RunMeasure
-run = small_run(RunMeasure())
-train = run.spec.train.model_copy(update={"portable": True, "precision": "bf16"})
-run = PlannedRun(run.suite, run.label, 0, run.spec.model_copy(update={"train": train}), run.measure)
-with tempfile.TemporaryDirectory() as folder:
-    record = run_one(run, Place(Checkpoints(Path(folder) / "checkpoint.pt"), Path(folder)))
-print(record.model_copy(update={"wall_clock": {}, "provenance": {}}).to_json())
+for label, precision in (("ANN", "fp32"), ("LIF", "bf16"), ("CLIF", "fp32")):
+    run = small_run(RunMeasure(), label)
+    changes = {"portable": True, "precision": precision, "epochs": 3, "batch_size": 32}
+    spec = run.spec.model_copy(update={"train": run.spec.train.model_copy(update=changes)})
+    with tempfile.TemporaryDirectory() as folder:
+        place = Place(Checkpoints(Path(folder) / "checkpoint.pt"), Path(folder))
+        record = run_one(PlannedRun(run.suite, label, 0, spec, run.measure), place)
+    print(record.model_copy(update={"wall_clock": {}, "provenance": {}}).to_json())
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("qemu-x86_64") is None, reason="no qemu-x86_64 here (Debian: qemu-user)")
 @pytest.mark.parametrize("processor", ["Nehalem", "Haswell", "EPYC-Rome"])
-def test_a_portable_run_is_the_same_on_an_emulated_processor(processor):
+def test_portable_runs_have_the_same_numbers_on_an_emulated_processor(processor):
     """Of 2008 without AVX, of 2013 with AVX2, and AMD's: every library sees that processor, and no other."""
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     given = {**portable_environment(os.environ), "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
     lines = []
     for emulator in ([], ["qemu-x86_64", "-cpu", processor]):
-        command = [*emulator, os.path.realpath(sys.executable), "-c", IN_PROCESS]
+        command = [*emulator, sys.executable, "-c", IN_PROCESS]
         done = subprocess.run(command, env=given, capture_output=True, text=True, timeout=3600)
         assert done.returncode == 0, done.stderr
-        lines.append(json.loads(done.stdout.splitlines()[-1]))
+        lines.append([json.loads(line) for line in done.stdout.splitlines()])
+    assert [line["label"] for line in lines[0]] == ["ANN", "LIF", "CLIF"]
     assert lines[0] == lines[1]

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 from support import ROOT
 from support.command import spikebench
 
@@ -23,8 +24,9 @@ def test_speed_measures_entry_and_baseline_and_keeps_no_run(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["turns.json"]
 
 
-def test_an_interrupted_measurement_is_printed_and_kept(tmp_path):
-    """Ctrl-C after the first turn: its figures are in the file at that moment, and in the table that ends it."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_measurement_is_printed_and_kept(number, code, tmp_path):
+    """Asked to end after the first turn: its figures are in the file at that moment, and in the table that ends it."""
     command = [sys.executable, "-m", "bench", "speed", str(ROOT / "suites" / "digits.toml")]
     command += ["--only", "ANN", "--repeats", "500", "--json", "turns.json"]
     process = subprocess.Popen(
@@ -40,13 +42,22 @@ def test_an_interrupted_measurement_is_printed_and_kept(tmp_path):
     while process.poll() is None and not (tmp_path / "turns.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     json.loads((tmp_path / "turns.json").read_text())
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     said, _ = process.communicate(timeout=60)
     [ann] = json.loads((tmp_path / "turns.json").read_text())["entries"]
     turns = len(ann["synthetic_step_s"])
-    assert process.returncode == 130 and "| ANN " in said and "interrupted" in said
+    assert process.returncode == code and "| ANN " in said and "interrupted" in said
     assert f"ANN (spikebench): {turns} of 500 turns." in said and 1 <= turns < 500
     assert [path.name for path in tmp_path.iterdir()] == ["turns.json"]
+
+
+def test_turns_that_cannot_be_written_are_measured_and_printed_and_the_file_is_not_named(tmp_path):
+    name = "n" * 250  # with the ending of the file that is written first, it is too long a name
+    words = ("speed", ROOT / "suites" / "digits.toml", "--only", "ANN", "--repeats", 2, "--json", name)
+    done = spikebench(*words, cwd=tmp_path)
+    assert done.returncode == 1 and "| ANN " in done.stdout and "turns." not in done.stdout
+    assert done.stderr.splitlines()[-1] == f"spikebench: {name}: cannot be written: File name too long"
+    assert name not in done.stderr.splitlines()
 
 
 def test_wrong_words_are_one_message(tmp_path):
@@ -55,7 +66,9 @@ def test_wrong_words_are_one_message(tmp_path):
         (("--against", "spikejelly"), "did you mean 'spikingjelly'"),
         (("--only", "CLIFF"), "did you mean 'CLIF'"),
         (("--json", "no/where.json"), "there is no folder no"),
+        (("--json", "/dev/null"), "is a folder or a device; name a file"),
         (("--device", "tpu"), "no such device"),
+        (("--data", b"d\xff".decode("utf-8", "surrogateescape")), "is not UTF-8; give the folder another name"),
         (("--device", "cpu", "--path", "graphed"), "needs a CUDA device"),
     ):
         done = spikebench("speed", suite, *arguments, cwd=tmp_path)

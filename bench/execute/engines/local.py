@@ -101,8 +101,11 @@ class Local:
                 running.process.kill()
                 running.process.wait()
         for running in self._running:
-            if running.reader is not None:
-                running.reader.join(self._read_grace_s)
+            if running.reader is not None:  # which ends with the worker, where its exit code is not known either
+                unknown = running.process.returncode is None
+                running.reader.join(
+                    max(self._read_grace_s, deadline - time.monotonic()) if unknown else self._read_grace_s
+                )
         return {running.key for running in self._running if running.killed}
 
 

@@ -57,6 +57,11 @@ def test_an_option_that_takes_one_value_refuses_two(words, command, option):
 def test_a_parameter_of_a_neuron_that_is_given_twice_is_refused():
     done = in_process("check-neuron", "lif", "--tau", "2.0", "--tau=3.0")
     assert (done.returncode, done.stderr) == (2, "spikebench: --tau: given 2 times, takes one value; give it once\n")
+    done = in_process("check-neuron", "lif", "--v-reset", "-0.1", "--v_reset=0.2")
+    assert (done.returncode, done.stderr.partition(":")[2]) == (
+        2,
+        " --v_reset: given 2 times, takes one value; give it once\n",
+    )
 
 
 def test_run_takes_each_label_and_each_seed_that_is_named(tmp_path, monkeypatch):

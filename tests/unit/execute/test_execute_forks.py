@@ -2,6 +2,7 @@
 
 import signal
 import time
+from dataclasses import replace
 
 import pytest
 from support.runs import SUITE, small_run
@@ -15,6 +16,8 @@ from bench.store.store import State
 from bench.suite.run_spec import RunMeasure
 
 RUN = small_run(RunMeasure())
+FOREVER = RUN.spec.train.model_copy(update={"epochs": 100_000})  # it is asked to end before it could end by itself
+LONG = replace(RUN, spec=RUN.spec.model_copy(update={"train": FOREVER}))
 INTERRUPTED = 75
 
 
@@ -26,12 +29,12 @@ def forks(tmp_path_factory):
 
 @pytest.fixture
 def begin(forks, store):
-    """Return a function that starts the small run, forked or afresh."""
+    """Return a function that starts a run, forked, or afresh."""
 
-    def started(fresh=False):
-        folder = store.folder(RUN)
+    def started(run=LONG, fresh=False, forks=forks):
+        folder = store.folder(run)
         job = (
-            Todo(SUITE, RUN, State.MISSING, seen=folder.seen())
+            Todo(SUITE, run, State.MISSING, seen=folder.seen())
             .job(store, Settings())
             .model_copy(update={"device": "cpu"})
         )
@@ -76,16 +79,19 @@ MOMENTS = [at_once, when_it_has_the_lock, when_it_trains]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
 def test_a_worker_asked_to_end_at_any_moment_has_not_failed_and_goes_on(begin, store, moment, number):
-    process, folder = begin(), store.folder(RUN)
+    process, folder = begin(), store.folder(LONG)
     moment(process, folder)
     process.send_signal(number)
     process.send_signal(number)  # who ends a process often asks twice
     events, code = end(process)
     assert (events[-1].kind, code) == ("interrupted", INTERRUPTED)
-    assert store.state(RUN) in (State.MISSING, State.PARTIAL) and not folder.failure.exists()
+    assert store.state(LONG) in (State.MISSING, State.PARTIAL) and not folder.failure.exists()
     if number == signal.SIGTERM:
-        events, code = end(begin())
-        assert (events[-1].kind, code, store.state(RUN)) == ("done", 0, State.DONE)
+        process = begin()
+        when_it_trains(process, folder)
+        process.send_signal(number)
+        events, code = end(process)
+        assert (events[-1].kind, code, store.state(LONG)) == ("interrupted", INTERRUPTED, State.PARTIAL)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT])
@@ -94,15 +100,15 @@ def test_a_process_of_its_own_asked_to_end_before_it_listens_has_not_failed(begi
     process.send_signal(number)
     events, code = end(process)
     assert (events[-1].kind, code) == ("interrupted", INTERRUPTED)
-    assert store.state(RUN) in (State.MISSING, State.PARTIAL)
+    assert store.state(LONG) in (State.MISSING, State.PARTIAL)
 
 
 def test_a_forked_worker_can_be_killed_and_the_next_one_starts(begin, store):
     process = begin()
-    when_it_has_the_lock(process, store.folder(RUN))
+    when_it_has_the_lock(process, store.folder(LONG))
     process.kill()
     assert end(process)[1] == -signal.SIGKILL
-    assert end(begin())[0][-1].kind == "done"
+    assert end(begin(RUN))[0][-1].kind == "done"
 
 
 def test_a_worker_that_nobody_listens_to_saves_and_ends(begin, store):
@@ -110,7 +116,18 @@ def test_a_worker_that_nobody_listens_to_saves_and_ends(begin, store):
     process.stdin.close()
     assert process.wait(60.0) == INTERRUPTED
     process.stdout.close()
-    assert store.state(RUN) in (State.MISSING, State.PARTIAL)
+    assert store.state(LONG) in (State.MISSING, State.PARTIAL)
+
+
+def test_a_worker_whose_process_that_forks_is_gone_can_be_asked_to_end(begin, store, tmp_path):
+    with (tmp_path / "log").open("w") as log:
+        forks = Forks(worker_environment("cpu"), log)
+    process = begin(forks=forks)
+    when_it_trains(process, store.folder(LONG))
+    forks.kill()
+    assert process.wait(60.0) is None  # nobody can say its exit code
+    process.send_signal(signal.SIGTERM)
+    assert end(process)[0][-1].kind == "interrupted" and store.state(LONG) is State.PARTIAL
 
 
 @pytest.mark.slow
@@ -136,6 +153,11 @@ def test_compiled_kernels_are_kept_in_the_users_cache_or_elsewhere_where_that_ca
         monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
         folder = worker_environment("cpu")["TORCHINDUCTOR_CACHE_DIR"]
         assert folder == str(expected) if expected else folder.startswith(str(tmp_path / "spikebench-kernels-"))
+    kernel_folder.cache_clear()
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])  # a number that has no user, as in a container
+    assert worker_environment("cpu")["TORCHINDUCTOR_CACHE_DIR"].startswith(str(tmp_path / "spikebench-kernels-"))
     kernel_folder.cache_clear()
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/of/the/user")
     assert worker_environment("cpu")["TORCHINDUCTOR_CACHE_DIR"] == "/of/the/user"
