@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -18,10 +19,10 @@ from bench.commands.report import diff, report
 from bench.commands.restamp import restamp
 from bench.commands.run import run
 from bench.commands.speed import speed
-from bench.commands.streams import print_whatever_can_be
+from bench.commands.streams import give_up_output, print_whatever_can_be
 from bench.commands.upkeep import clean, doctor
 from bench.commands.verb import Verb
-from bench.errors import BenchError
+from bench.errors import BenchError, StoreError
 
 
 class _Verbs(TyperGroup):
@@ -73,3 +74,9 @@ def main() -> None:
     except BenchError as error:
         err.print(f"spikebench: {error}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+            raise
+        give_up_output()
+        err.print(f"spikebench: what it says cannot be written: {error.strerror}")
+        sys.exit(StoreError.exit_code)

@@ -123,7 +123,7 @@ class Server:
 
     def _warm(self, job: Job) -> None:
         dataset = job.spec.dataset.model_dump_json()
-        if dataset not in self.warmed:
+        if dataset not in self.warmed and not self.workers:  # whose signals and exit codes would wait meanwhile
             self.warmed.add(dataset)
             warm(job)
 

@@ -29,7 +29,7 @@ def worker_environment(device: str, *, portable: bool = False) -> dict[str, str]
     """
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} if device == "cpu" else {}
     asked = os.environ.get(KERNELS, "")
-    torchs_own = Path(asked).name.startswith("torchinductor_")  # torch writes its default into our environment
+    torchs_own = asked.startswith(f"{tempfile.gettempdir()}/torchinductor_")  # its default, which it writes there
     kernels = str(kernel_folder()) if torchs_own or not asked else asked
     inherited = portable_environment(os.environ) if portable else os.environ
     return {**inherited, KERNELS: kernels, **threads}

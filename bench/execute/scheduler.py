@@ -57,7 +57,7 @@ class Scheduler:
             saved = sum(self.store.state(todo.run) is State.PARTIAL for todo in todos)
             terminated = isinstance(asked, Terminated)
             return Outcome(self.done, tuple(self.failed), True, terminated, saved, len(killed))
-        except StoreError:
+        except BaseException:  # a record or a line that cannot be written, or nobody reads what is printed
             self.engine.stop(self.stop_grace_s)
             raise
         return Outcome(self.done, tuple(self.failed))

@@ -101,3 +101,15 @@ def test_a_disk_that_may_only_be_read(disk):
         code, _, stderr = spikebench(*verb, cwd=disk)
         assert code == 1 and "Read-only file system" in stderr
     assert state() is State.DONE
+
+
+@pytest.mark.parametrize("words", [("status", "survivor.toml"), ("run", "survivor.toml"), ("--help",)])
+def test_output_that_cannot_be_written_is_said_once_and_stops_the_workers(words, tmp_path):
+    (tmp_path / "survivor.toml").write_text(survivor())
+    with open("/dev/full", "w") as full:
+        process = start(*words, cwd=tmp_path, stdout=full)
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert said == "spikebench: what it says cannot be written: No space left on device\n"
+    for run in load_suite(tmp_path / "survivor.toml").runs:
+        assert Store(tmp_path / "runs").folder(run).executed_by() is None

@@ -59,7 +59,7 @@ def test_a_suite_is_named_as_it_is_typed_beside_its_report(lab):
     for path, shown in (
         (lab / "suites" / "its.toml", "suites/its.toml"),
         (lab / "its.toml", "its.toml"),
-        (lab.parent / "elsewhere" / "suites" / "its.toml", "suites/its.toml"),
+        (lab.parent / "elsewhere" / "suites" / "its.toml", "../elsewhere/suites/its.toml"),
         (lab.parent / "elsewhere" / "its.toml", "../elsewhere/its.toml"),
     ):
         path.parent.mkdir(exist_ok=True, parents=True)

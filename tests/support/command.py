@@ -21,7 +21,7 @@ class Done(NamedTuple):
     stderr: str
 
 
-def start(*arguments, cwd=ROOT, memory_bytes=None, **variables):
+def start(*arguments, cwd=ROOT, memory_bytes=None, stdout=subprocess.PIPE, **variables):
     """Start a command; `variables` are of its environment, which has none of this package's own otherwise."""
     limit = [] if memory_bytes is None else ["prlimit", f"--as={memory_bytes}"]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
@@ -29,7 +29,7 @@ def start(*arguments, cwd=ROOT, memory_bytes=None, **variables):
         [*limit, sys.executable, "-m", "bench", *map(str, arguments)],
         cwd=cwd,
         env=inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "160"} | variables,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=_hear_interrupts,

@@ -159,5 +159,8 @@ def test_compiled_kernels_are_kept_in_the_users_cache_or_elsewhere_where_that_ca
     monkeypatch.setattr("pwd.getpwuid", lambda number: {}[number])  # a number that has no user, as in a container
     assert worker_environment("cpu")["TORCHINDUCTOR_CACHE_DIR"].startswith(str(tmp_path / "spikebench-kernels-"))
     kernel_folder.cache_clear()
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "/of/the/user")
-    assert worker_environment("cpu")["TORCHINDUCTOR_CACHE_DIR"] == "/of/the/user"
+    for asked in ("/of/the/user", "/of/the/user/torchinductor_kernels"):
+        monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", asked)
+        assert worker_environment("cpu")["TORCHINDUCTOR_CACHE_DIR"] == asked
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "torchinductor_me"))  # torch writes its default there
+    assert worker_environment("cpu")["TORCHINDUCTOR_CACHE_DIR"].startswith(str(tmp_path / "spikebench-kernels-"))
