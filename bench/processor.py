@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -80,8 +81,13 @@ def code_tag() -> str:
 
 
 def _cpuinfo() -> dict[str, str]:
+    return _described(CPUINFO)
+
+
+@functools.cache  # asked at every step, and milliseconds where there are many cores
+def _described(path: Path) -> dict[str, str]:
     """Return the first value of each line of Linux's description; nothing where there is none."""
-    lines = CPUINFO.read_text(encoding="utf-8").splitlines() if CPUINFO.is_file() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     pairs = (line.partition(":") for line in reversed(lines))
     return {name.strip(): value.strip() for name, colon, value in pairs if colon}
 

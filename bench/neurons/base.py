@@ -15,7 +15,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bench.neurons.surrogate import SurrogateName, derivative_of, spike
 from bench.plugins import registry
-from bench.processor import code_tag
+from bench.processor import code_tag, multiplies_bf16
 from bench.sequences import repeated_frame
 
 State = tuple[Tensor, ...]
@@ -99,6 +99,9 @@ class Neuron(nn.Module):
     def _run(self, x: Tensor, timesteps: int) -> Tensor:
         if not (self._fused and self.training and torch.is_grad_enabled()):
             return run_sequence(self, x, timesteps)
+        if x.dtype in _HALF and x.device.type == "cpu" and not multiplies_bf16():
+            # Casting inside the loop, compilers run out of AVX2's registers: CLIF took half as long again.
+            return self._run(x.float(), timesteps).to(x.dtype)
         # Imported here because it costs a second that a plain run need not wait for.
         from torch._dynamo import maybe_mark_dynamic
         from torch._dynamo.exc import TorchDynamoException

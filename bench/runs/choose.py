@@ -26,11 +26,8 @@ def choose_path(wanted: ExecutionPath, assembly: Assembly, samples: int) -> tupl
 
     "auto" is `automatic_path` for so many training samples.
     """
-    if assembly.spec.train.portable:
-        said = (
-            None if wanted in ("auto", "plain") else "compiled code depends on the processor: portable steps are plain"
-        )
-        return "plain", said
+    if assembly.spec.train.portable and wanted not in ("auto", "plain"):
+        return "plain", "compiled code depends on the processor: portable steps are plain"
     if wanted == "graphed" and assembly.spec.train.precision == "fp16":
         path, warning = choose_path("fused", assembly, samples)
         return path, warning or "steps in fp16 ask the host whether gradients overflowed, so they are not graphed"

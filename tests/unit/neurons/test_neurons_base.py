@@ -224,6 +224,12 @@ def test_compiled_equals_plain(make, dtype):
         torch.testing.assert_close(gradients, expected_gradients)
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_compiled_equals_plain_in_bf16_whether_or_not_the_processor_has_it(native, monkeypatch):
+    monkeypatch.setattr("bench.neurons.base.multiplies_bf16", lambda: native)
+    test_compiled_equals_plain(CLIF, torch.bfloat16)
+
+
 def test_a_neuron_without_a_name_is_called_by_its_class():
     class Leakier(LIF):
         """As LIF."""
