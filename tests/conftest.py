@@ -12,7 +12,7 @@ from bench.store.store import Store
 def a_wide_terminal(monkeypatch):
     """Verbs that run in this process print the same page wherever the tests are run."""
     monkeypatch.setenv("COLUMNS", "160")
-    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "MAKEFLAGS", "MAKEOVERRIDES"):  # of `make test` itself
         monkeypatch.delenv(name, raising=False)
 
 

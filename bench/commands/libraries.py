@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.machinery
 import logging
 import os
 import sys
+import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
 from types import ModuleType
@@ -45,8 +47,7 @@ def quiet_libraries() -> None:
                 shown(message, category, filename, lineno, file, line)
 
         warnings.showwarning = show
-    if "torch" not in sys.modules and "TORCH_LOGS" not in os.environ:
-        sys.meta_path.insert(0, _TorchFinder())
+    sys.meta_path.insert(0, _TorchFinder({"torch", "triton"} - set(sys.modules)))
 
 
 def _is_of_a_library(filename: str) -> bool:
@@ -56,21 +57,27 @@ def _is_of_a_library(filename: str) -> bool:
 
 
 class _TorchFinder(MetaPathFinder):
-    """Finds torch where it is, once, and has it loaded quietly, whichever verb imports it and when."""
+    """Finds torch and Triton where they are and has them loaded quietly and whole, whichever verb imports them.
+
+    A Ctrl-C or a SIGTERM waits until they are: raised in the C++ of an import it would abort the process.
+    """
+
+    def __init__(self, names: set[str]) -> None:
+        self._names = names
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != "torch":
+        if fullname not in self._names:
             return None
-        sys.meta_path.remove(self)
+        self._names.discard(fullname)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Quietly(spec.loader)
+            spec.loader = _Whole(spec.loader)
         return spec
 
 
-class _Quietly(Loader):
+class _Whole(Loader):
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
 
@@ -81,14 +88,27 @@ class _Quietly(Loader):
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
-        asked = _CPP_LEVEL in os.environ
-        os.environ.setdefault(_CPP_LEVEL, "ERROR")
-        try:
+        from bench.execute.interrupts import interrupts_deferred
+
+        hears = threading.current_thread() is threading.main_thread()
+        with interrupts_deferred() if hears else contextlib.nullcontext(), _quietly(module.__name__):
             self._loader.exec_module(module)
-        finally:
-            if not asked:
-                del os.environ[_CPP_LEVEL]  # what workers say is kept in the logs of their runs
-        _hand_over("torch")
+
+
+@contextlib.contextmanager
+def _quietly(library: str) -> Iterator[None]:
+    """Let a library that is imported in this block say to the log what it would say to the terminal."""
+    if library != "torch" or "TORCH_LOGS" in os.environ:
+        yield
+        return
+    asked = _CPP_LEVEL in os.environ
+    os.environ.setdefault(_CPP_LEVEL, "ERROR")
+    try:
+        yield
+    finally:
+        if not asked:
+            del os.environ[_CPP_LEVEL]  # what workers say is kept in the logs of their runs
+    _hand_over(library)
 
 
 def _hand_over(library: str) -> None:

@@ -57,3 +57,24 @@ def test_warnings_of_libraries_are_in_the_log_alone():
 def test_who_asks_for_them_sees_them(flags, variables):
     done = said(flags=flags, **variables)
     assert all(word in done.stderr for word in ("no runtime", "no graph", "of torch", "of ours", "of theirs"))
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_an_interrupt_waits_until_a_library_is_loaded(number, tmp_path):
+    """Raised in the C++ of an import it would abort the process, with nobody's words."""
+    (tmp_path / "triton.py").write_text(
+        f"import os, signal\nos.kill(os.getpid(), signal.{number})\nopen('loaded', 'w').close()\n"
+    )
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from bench.commands.libraries import quiet_libraries\n"
+        "from bench.execute.interrupts import terminate_like_interrupt\n"
+        "quiet_libraries(); terminate_like_interrupt()\n"
+        "try:\n    import triton\nexcept KeyboardInterrupt as asked:\n    print(type(asked).__name__)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.strip() == {"SIGINT": "KeyboardInterrupt", "SIGTERM": "Terminated"}[number], done.stderr
+    assert (tmp_path / "loaded").exists()

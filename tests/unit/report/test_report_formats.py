@@ -218,7 +218,8 @@ def test_a_format_that_cannot_be_used_is_one_message(laboratory, monkeypatch):
 
 def test_a_strangers_format_prints_the_main_table_and_writes_a_page(laboratory):
     shutil.copytree(ROOT / "reports" / "digits", laboratory / "reports" / "digits")
-    report = ("report", ROOT / "suites" / "digits.toml", "--format", "orglab.formats:Org")
+    shutil.copytree(ROOT / "suites", laboratory / "suites")
+    report = ("report", "suites/digits.toml", "--format", "orglab.formats:Org")
     folder = laboratory / "reports" / "digits"
     before = (folder / "report.md").read_bytes()
     done = spikebench(*report, cwd=laboratory)

@@ -18,7 +18,7 @@ def cpuinfo(monkeypatch, tmp_path):
     """Give the machine another processor's description."""
 
     def give(said):
-        path = tmp_path / "cpuinfo"
+        path = tmp_path / f"cpuinfo{len(list(tmp_path.iterdir()))}"  # no machine changes its processor
         path.write_text(said, encoding="utf-8")
         monkeypatch.setattr(processor, "CPUINFO", path)
 
