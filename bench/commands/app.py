@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from bench.commands.export import export_nir
 from bench.commands.libraries import quiet_libraries
 from bench.commands.look import check, count, diagnose, list_, status
 from bench.commands.neurons import check_neuron, new
@@ -56,6 +57,8 @@ for verb in (run, report, status, count, diagnose, check, diff, speed, doctor, c
     app.command(cls=Verb)(verb)
 
 app.command("list", cls=Verb)(list_)
+
+app.command("export-nir", cls=Verb)(export_nir)
 
 app.command("check-neuron", cls=Verb, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
     check_neuron

@@ -1,4 +1,4 @@
-"""A trained run taken up again from its checkpoint, to look at it more closely."""
+"""A trained run taken up again from its checkpoint, to look at it more closely or to hand it on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from typing import Any
 
 from bench.errors import BenchError, CorruptError
 from bench.measure.diagnose import diagnose, spiking_neurons
+from bench.nir.fold import fold
+from bench.nir.library import nir_library
+from bench.nir.write import nir_file, to_nir
 from bench.records.diagnostics import Diagnostics
-from bench.runs.assembly import assemble
+from bench.runs.assembly import Assembly, assemble
 from bench.store.checkpoints import read_state
 from bench.store.folder import RunFolder
 from bench.store.store import Store
@@ -25,20 +28,48 @@ def diagnose_trained(
 
     Raises BenchError where nothing spikes or nothing is trained, CorruptError for a damaged checkpoint.
     """
-    runs = suite.select(label, seed)
-    spec = runs[0].spec
+    spec = suite.select(label, seed)[0].spec
     if not spiking_neurons(assemble(spec).model):
         raise BenchError(f"{suite.path}: nothing to diagnose in '{label}': neuron '{spec.neuron.name}' does not spike")
-    run, weights = _first_trained(suite, runs, store)
+    run, assembly = trained(suite, label, seed, store)
+    arrays = assembly.load(data, offline=offline)
+    found = diagnose(assembly.model, assembly.sequences(assembly.loader(arrays.test, arrays)))
+    assert found is not None
+    return run, found
+
+
+def trained_as_nir(suite: Suite, label: str, seed: int | None, store: Store) -> tuple[PlannedRun, bytes]:
+    """Return the first run of an entry, or that of one seed, whose training is finished, and its network as a NIR file.
+
+    Raises BenchError where NIR cannot say what the network does, before a trained one is looked for; where nothing is
+    trained; CorruptError for a damaged checkpoint.
+    """
+    nir_library()
+    initial = assemble(suite.select(label, seed)[0].spec)
+    shape = (initial.dataset.in_channels, *initial.dataset.image_size)
+    try:
+        to_nir(fold(initial.model.eval(), shape), shape, {})
+    except BenchError as error:
+        raise BenchError(f"{suite.path}: '{label}' cannot be written as NIR:\n{error}") from error
+    run, assembly = trained(suite, label, seed, store)
+    origin = {"suite": suite.name, "label": run.label, "seed": run.seed, "key": run.key}
+    spec = run.spec
+    use = {"timesteps": spec.timesteps, "encoder": spec.encoder.name, "readout": "mean over timesteps"}
+    return run, nir_file(assembly.model, shape, origin | use)
+
+
+def trained(suite: Suite, label: str, seed: int | None, store: Store) -> tuple[PlannedRun, Assembly]:
+    """Return the first run of an entry, or that of one seed, whose training is finished, with its trained network.
+
+    Raises BenchError where nothing is trained, CorruptError for a damaged checkpoint.
+    """
+    run, weights = _first_trained(suite, suite.select(label, seed), store)
     assembly = assemble(run.spec)
     try:
         assembly.model.load_state_dict(weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise _damaged(store.folder(run)) from error
-    arrays = assembly.load(data, offline=offline)
-    found = diagnose(assembly.model, assembly.sequences(assembly.loader(arrays.test, arrays)))
-    assert found is not None
-    return run, found
+    return run, assembly
 
 
 def _first_trained(suite: Suite, runs: Sequence[PlannedRun], store: Store) -> tuple[PlannedRun, Any]:

@@ -17,7 +17,7 @@ ORDER = {
         *("records", "neurons", "encoders"),
         *("energy", "models", "data", "measure"),
         *("suite", "kit"),
-        *("train", "interop", "runs", "store"),
+        *("train", "interop", "nir", "runs", "store"),
         *("execute", "report", "upkeep"),
         *("trackers", "speed"),
         *("commands", "__init__", "__main__"),

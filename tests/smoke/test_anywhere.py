@@ -32,7 +32,7 @@ VERBS = {
     "--help": (),
     "run --help": (),
 }
-TRAINED = {"count", "diagnose", "speed", "check-neuron", "restamp"}  # need what was trained, or seconds
+TRAINED = {"count", "diagnose", "export-nir", "speed", "check-neuron", "restamp"}  # need what was trained, or seconds
 pytestmark = pytest.mark.skipif(
     sys.getfilesystemencoding() != "utf-8", reason="where the tests run, no file can have a name of every alphabet"
 )

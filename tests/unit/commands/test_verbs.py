@@ -35,6 +35,7 @@ OPTIONS = {
     "report": {"suites", "check", "format", "table", "trust"},
     "count": {"suite", "only", "seed", "json"},
     "diagnose": {"suite", "only", "seed", "json", "figure", "data", "offline", "trust"},
+    "export-nir": {"suite", "only", "seed", "file", "trust"},
     "status": {"suites"},
     "check": {"suites", "trust"},
     "list": {"kind"},
