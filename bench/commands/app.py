@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from bench.commands.count_model import count_model
 from bench.commands.export import export_nir
 from bench.commands.libraries import quiet_libraries
 from bench.commands.look import check, count, diagnose, list_, status
@@ -57,6 +58,8 @@ for verb in (run, report, status, count, diagnose, check, diff, speed, doctor, c
     app.command(cls=Verb)(verb)
 
 app.command("list", cls=Verb)(list_)
+
+app.command("count-model", cls=Verb)(count_model)
 
 app.command("export-nir", cls=Verb)(export_nir)
 

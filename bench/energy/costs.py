@@ -129,6 +129,26 @@ def rest_costs(counts: Counts, table: CostTable) -> RestCosts:
     )
 
 
+def known(cost: Cost) -> float:
+    """Return the parts of a layer's cost that have a price."""
+    return sum(part for part in (cost.synapse, cost.memory, cost.addressing) if part is not None)
+
+
+def partial_rest(counts: Counts, table: CostTable) -> float:
+    """Price the operations that have a price of all that is not a synaptic layer."""
+    total = 0.0
+    for neuron in counts.neurons:
+        whole = neuron_pj(neuron, table)
+        total += _priced(charged_work(neuron, table).operations, table) if whole is None else whole
+    for other in counts.other_ops:
+        total += 0.0 if other.column in table.included else _priced(other.ops_per_sample, table)
+    return total
+
+
+def _priced(operations: Mapping[str, float], table: CostTable) -> float:
+    return sum(count * table.operation_pj.get(operation, 0.0) for operation, count in operations.items())
+
+
 def neuron_pj(neuron: NeuronCount, table: CostTable) -> float | None:
     """Return the price of a neuron layer's updates, None where it is part of another price or there is none."""
     if neuron.spiking and "neuron" in table.included:

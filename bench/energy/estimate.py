@@ -58,7 +58,8 @@ class EnergyBreakdown:
 
     `synapse_pj_per_sample` and every total follow the rule that was chosen, dense by default, for analog layers; the
     `_dense_` and `_zero_skipping_` figures are there under either. A total is None where an operation has no price
-    (`unpriced` names it), and so are the figures of the synapses where work was not counted (`not_counted` names it).
+    (`unpriced` names it) or work was not counted (`not_counted` names it), the figures of the synapses where that work
+    sums products. What there is a price for is then a lower bound, `at_least_pj_per_sample`, without `left_out`.
     Memory and addressing are None where they are outside the table's scope; a total then leaves them out, as
     `table.scope` says. Neurons and bias are None where the price of an accumulate or an update contains them
     (`table.included`). The routing of spikes is addressing.
@@ -89,6 +90,13 @@ class EnergyBreakdown:
     neurons: tuple[NeuronEnergy, ...]
     unpriced: tuple[str, ...]
     not_counted: tuple[str, ...]
+    at_least_pj_per_sample: float = 0.0  # what was counted and has a price: a lower bound where a total is None
+    synapse_at_least_pj_per_sample: float = 0.0
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What is not in `at_least_pj_per_sample`, which is the total where this is empty."""
+        return (*self.unpriced, *self.not_counted)
 
     def figure(self, what: str, mode: str) -> float | None:
         """Return `total` or `synapse` (what) with analog layers `dense` or `zero_skipping` (mode)."""
@@ -161,6 +169,8 @@ def estimate_energy(
         neurons=tuple(NeuronEnergy(n.name, n.neuron, neuron_pj(n, table)) for n in counts.neurons),
         unpriced=network.unpriced,
         not_counted=tuple(counts.not_counted),
+        at_least_pj_per_sample=network.at_least,
+        synapse_at_least_pj_per_sample=network.synapse_at_least,
     )
 
 

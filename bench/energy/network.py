@@ -12,6 +12,8 @@ from bench.energy.costs import (
     RestCosts,
     add_up,
     charged_work,
+    known,
+    partial_rest,
     price,
     prices_addressing,
     rest_costs,
@@ -53,12 +55,28 @@ class NetworkCosts:
         return rest_costs(self.counts, self.table)
 
     def synapse(self, layers: Sequence[Cost]) -> float | None:
-        """Return the synapses of some layers; None where work was not counted."""
-        return None if self.counts.not_counted else add_up(cost.synapse for cost in layers)
+        """Return the synapses of some layers; None where products were not counted."""
+        missing = self.counts.synapses_not_counted
+        missing = self.counts.not_counted if missing is None else missing
+        return None if missing else add_up(cost.synapse for cost in layers)
 
     def total(self, layers: Sequence[Cost]) -> float | None:
         """Return some layers and the rest; None where work was not counted."""
         return self._total(layers, self.rest)
+
+    @property
+    def at_least(self) -> float:
+        """What has a price of what was counted, under the rule chosen: all of it where nothing is left out."""
+        if self.rest.total is not None and not self.counts.not_counted:
+            rest = self.rest.total
+        else:
+            rest = self.rest.memory + self.rest.routing + partial_rest(self.counts, self.table)
+        return sum((known(cost) for cost in self.chosen), rest)
+
+    @property
+    def synapse_at_least(self) -> float:
+        """What has a price of the synapses that were counted, under the rule chosen."""
+        return sum((cost.synapse or 0.0 for cost in self.chosen), 0.0)
 
     def total_with_sigmoid_at(self, factor: float) -> float | None:
         """Return the total if a sigmoid cost `factor` times its price."""

@@ -29,6 +29,7 @@ OPERATIONS = (
     "sigmoid",
     "tanh",
     "exp",
+    "erf",
     "log",
     "sqrt",
     "random",

@@ -7,7 +7,7 @@ import warnings
 
 from torch import Tensor, nn
 
-from bench.measure.counting.synops import SYNAPTIC
+from bench.measure.counting.geometry import SYNAPTIC
 
 
 def fvcore_macs(model: nn.Module, example: Tensor) -> dict[str, int]:

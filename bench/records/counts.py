@@ -12,6 +12,16 @@ from bench.records.bounds import Number, Operations, Part, Shape, Size, Total, W
 
 InputKind = Literal["binary", "ternary", "graded", "analog"]
 
+WeightKind = Literal["binary", "ternary"]
+
+# A whole number but where some samples take another branch of the network.
+Passes = Size | Annotated[float, Field(gt=0.0, le=1e60, allow_inf_nan=False)]
+
+
+def _none(value: object) -> bool:
+    return value is None
+
+
 Column = Literal["bias", "norm", "pooling", "residual", "encoder", "readout"]
 
 
@@ -31,7 +41,7 @@ class LayerCount(Part):
     groups: Size = 1
     has_bias: bool  # its own, or that of a batch norm folded into it
     samples: Size
-    timesteps: Size  # how many times a sample passes through the layer
+    timesteps: Passes  # how many times a sample passes through the layer
     dense_macs_total: Total  # padding taps included (fvcore's convention)
     dense_macs_valid_total: Total  # padding taps excluded
     effective_synops_total: Total  # every (non-zero input, weight) pair
@@ -41,6 +51,10 @@ class LayerCount(Part):
     graded_acs_total: Total | None = None  # graded inputs: synops weighted by level
     network_input: bool = Field(default=False, exclude_if=operator.not_)  # its input is the network's own, as an image
     static_input: bool = False  # sees the same input at every timestep, so one pass could be cached
+    second_kind: InputKind | None = Field(default=None, exclude_if=_none)  # of what it meets, where that is no weight
+    zero_weights: Total = Field(default=0, exclude_if=operator.not_)
+    weight_kind: WeightKind | None = Field(default=None, exclude_if=_none)  # one magnitude an output: no multiplier
+    synops_without_zero_weights_total: Total | None = Field(default=None, exclude_if=_none)  # where weights are zero
 
     @model_validator(mode="after")
     def _stride_of_every_axis(self) -> LayerCount:
@@ -82,7 +96,7 @@ class NeuronCount(Part):
     spiking: bool
     units: Size  # neurons per sample
     samples: Size
-    timesteps: Size
+    timesteps: Passes
     spikes_total: Total  # non-zero outputs over all samples and timesteps
     ops_per_update: Operations  # per neuron and timestep: {"mul": 2, "add": 1, ...}
     state_words: Total  # state variables read and written per neuron and timestep
@@ -116,6 +130,9 @@ class Counts(Part):
     neurons: list[NeuronCount]
     other_ops: list[OtherOps]
     not_counted: list[str] = []  # modules whose work is not in the numbers, named
+    synapses_not_counted: list[str] | None = None  # those of them that sum products; None: it is not known which
+    reasons: dict[str, str] = {}  # why the input of a layer is of its kind, by layer
+    warnings: list[str] = []  # what may be wrong with the numbers
 
     @property
     def firing_rate(self) -> float | None:

@@ -37,7 +37,7 @@ def draw(kind, shape):
 
 
 def count(layer, x):
-    (found,) = count_operations(nn.Sequential(layer), [x], time_axis=None).layers
+    (found,) = count_operations(nn.Sequential(layer), [x], layout="N", input_kind="values").layers
     return found
 
 

@@ -32,7 +32,8 @@ VERBS = {
     "--help": (),
     "run --help": (),
 }
-TRAINED = {"count", "diagnose", "export-nir", "speed", "check-neuron", "restamp"}  # need what was trained, or seconds
+# They need what was trained, or seconds.
+TRAINED = {"count", "count-model", "diagnose", "export-nir", "speed", "check-neuron", "restamp"}
 pytestmark = pytest.mark.skipif(
     sys.getfilesystemencoding() != "utf-8", reason="where the tests run, no file can have a name of every alphabet"
 )

@@ -14,7 +14,7 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.data import DataLoader, TensorDataset
 
-from bench.measure.counting.synops import SYNAPTIC
+from bench.measure.counting.geometry import SYNAPTIC
 from bench.neurons.base import Neuron
 
 VERSIONS = {"neurobench": "2.3.0", "spikingjelly": "2.0.0"}

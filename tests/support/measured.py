@@ -28,4 +28,4 @@ class Model(nn.Module):
 
 
 def images(model, x):
-    return count_operations(model, [x], time_axis=None)
+    return count_operations(model, [x], layout="N", input_kind="values")

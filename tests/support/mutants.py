@@ -128,10 +128,10 @@ class Branching(Sound):
 
 
 class Unpriced(Sound):
-    """u = v / 2 + erf(x). Source: none."""
+    """u = v / 2 + i0(x). Source: none."""
 
     def step(self, x, state):
-        return super().step(torch.erf(x), state)
+        return super().step(torch.i0(x), state)
 
 
 class Silent(Sound):

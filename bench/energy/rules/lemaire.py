@@ -43,8 +43,10 @@ class Lemaire(Rule):
         if layer.input_kind == "analog":
             return _analog(layer, zero_skipping, kernel, outputs, bias)
         spikes = layer.input_nonzero_total / layer.samples
-        met = spikes * _fan_out(layer)
         synops = layer.effective_synops_per_sample
+        if layer.second_kind:  # the paper has no products of activations: one addition and one address a pair
+            return Work({"ac": accumulates(layer)}, (), {"ac": synops}, per_spike={"ac": accumulates(layer)})
+        met = spikes * _fan_out(layer)
         levels = accumulates(layer) / synops if synops else 1.0  # a graded spike is added once per level
         acs = spikes * _fan_out_by_stride(layer) * levels
         accesses = (

@@ -23,7 +23,7 @@ class PerOperation(Rule):
         written. Each bias is read per output and timestep, and each weight fetched (`load`) once per sample.
         """
         kernel, outputs = math.prod(layer.weight_shape), math.prod(layer.output_shape)
-        fixed = [Access("load", kernel, kernel)]
+        fixed = [] if layer.second_kind else [Access("load", kernel, kernel)]  # activations are not fetched
         if layer.has_bias:
             fixed.append(Access("bias", outputs * layer.timesteps, bias_words(layer)))
         if layer.input_kind == "analog":

@@ -2,39 +2,160 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal, TypedDict, Unpack
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
-from bench.errors import DataError
+from bench.errors import BenchError, DataError
+from bench.measure.counting.axes import batch_axes
+from bench.measure.counting.batch import LAYOUTS, Layout, check_layout
 from bench.measure.counting.counter import Counter
+from bench.measure.counting.geometry import SYNAPTIC
+from bench.measure.counting.libraries import reset as reset_libraries
+from bench.measure.counting.libraries import takes_time_first
+from bench.measure.counting.operators import in_operators
+from bench.measure.counting.ops import tensors
 from bench.measure.counting.tape import first_tensor
 from bench.measure.mode import device_of, measuring
+from bench.neurons.base import is_neuron
 from bench.records.counts import Counts, InputKind
+
+Forward = Callable[[nn.Module, Any], Any]
+Reset = Literal["auto"] | Callable[[nn.Module], Any] | None
+_SAID = object()
+
+
+class More(TypedDict, total=False):
+    """What else `count_operations` may be told."""
+
+    kinds: Mapping[str, InputKind] | None
+    reset: Reset
+    forward: Forward | None
 
 
 def count_operations(
     model: nn.Module,
     batches: Iterable[Any],
-    time_axis: int | None = 0,
-    input_kind: InputKind | None = None,
+    time_axis: Any = _SAID,
+    input_kind: InputKind | Literal["values"] | None = None,
+    *,
+    layout: Layout | None = None,
+    **more: Unpack[More],
 ) -> Counts:
     """Count what `model` does on `batches`: synops, dense MACs, spikes, neuron updates and all other operations.
 
-    batches: inputs, or tuples whose first item is the input, each [T, N, ...] (time on `time_axis`, samples next); with
-    time_axis=None [N, ...], T is 1, and a layer that the model calls several times is counted as it is called.
-    input_kind: what the network's own input is, "analog" for images, "graded" for event counts, which are then levels
-    of 1 however high; None lets the values decide.
+    batches: inputs, or tuples and lists whose first item is the input; dicts are handed to the model by keyword.
+    layout: what the axes of an input are: "TN" [T, N, ...], "NT" [N, T, ...], or "N" [N, ...] for a network without
+    timesteps or one that makes them. Without it the network has to tell; where it does not, that is an error.
+    time_axis: the same in older calls: 0, 1 or None.
+    input_kind: what the network's own input is, "binary", "ternary", "graded" for event counts, which are then levels
+    of 1 however high, or "analog", which it is taken for where nothing is said; "values" lets the values decide.
+    kinds: what the input of a layer is, by the layer's name, whatever it descends from.
+    reset: makes the network forget between batches: a function of the model, None for nothing, or "auto", which knows
+    SpikingJelly's, snnTorch's and sinabs' neurons.
+    forward: runs the model on a batch, forward(model, batch), where it takes something else.
     Runs in eval mode without gradients or autocast; the model's training flags are restored and no hook stays.
-    Work of unknown cost is listed in `Counts.not_counted`. Raises BenchError when a layer cannot be counted.
+    Work of unknown cost is in `Counts.not_counted`, and what may be wrong in `Counts.warnings`. Raises BenchError where
+    a layer cannot be counted or the axes are not known.
     """
-    with measuring(model), Counter(model, time_axis=time_axis, input_kind=input_kind) as counter:
-        for batch in batches:
-            x = first_tensor(batch)
-            if x is None:
-                raise DataError(
-                    f"a batch should be a tensor or a tuple that starts with one, not {type(batch).__name__}"
-                )
-            model(x.to(device_of(model, x)))
-    return counter.counts()
+    forget = _resetter(more.get("reset", "auto"))
+    run = more.get("forward") or _call
+    with measuring(model):
+        return _counted(model, batches, _layout(time_axis, layout), input_kind, more.get("kinds"), forget, run)
+
+
+def _counted(
+    model: nn.Module,
+    batches: Iterable[Any],
+    layout: Layout | None,
+    input_kind: InputKind | Literal["values"] | None,
+    kinds: Mapping[str, InputKind] | None,
+    forget: Callable[[nn.Module], Any],
+    run: Forward,
+) -> Counts:
+    counter: Counter | None = None
+    first, said = None, None
+    for batch in batches:
+        x = first_tensor(batch)
+        if x is None:
+            raise DataError(f"a batch should be a tensor or a tuple that starts with one, not {type(batch).__name__}")
+        batch = _on(batch, device_of(model, x))
+        if counter is None and any(map(nn.parameter.is_lazy, model.parameters())):
+            run(model, batch)  # which draws the weights that wait for a first input: no work of the network's
+        forget(model)
+        if counter is None:
+            layout = layout or confirmed_layout(model, x)
+            axes = batch_axes(model, batch, x.shape[0], 0, run) if layout == "N" else None
+            kind: InputKind | None = None if input_kind == "values" else input_kind or "analog"
+            counter = Counter(model, layout=layout, input_kind=kind, kinds=kinds, axes=axes)
+        with counter:
+            output = run(model, batch)
+        if first is None:
+            first, said = batch, [tensor.clone() for tensor in tensors(output)]
+    if counter is None:
+        raise BenchError("no batch was counted: give at least one")
+    counts = counter.counts()
+    forget(model)
+    with in_operators(model.modules()):
+        again = list(tensors(run(model, first)))
+    same = len(again) == len(said or []) and all(map(torch.equal, again, said or []))
+    return counts if same else counts.model_copy(update={"warnings": [*counts.warnings, _LEAKS]})
+
+
+_LEAKS = (
+    "the first batch, run again, gives another output: state is carried from batch to batch, or numbers are drawn; "
+    "give reset= a function that makes the network forget"
+)
+
+
+def confirmed_layout(model: nn.Module, x: Tensor) -> Layout:
+    """Return the layout that the network itself tells for an input x. Raises BenchError where it does not."""
+    if x.dim() >= 3 and (any(map(is_neuron, model.modules())) or takes_time_first(model)):
+        return "TN"
+    first = next((module for module in model.modules() if isinstance(module, SYNAPTIC)), None)
+    rank = 0 if first is None or isinstance(first, nn.Linear) else len(first.kernel_size)  # type: ignore[arg-type]
+    if first is not None and x.dim() == rank + 2 and (rank == 0 or x.shape[1] == first.in_channels):
+        return "N"
+    choices = "; ".join(f"layout='{name}': {words}" for name, words in LAYOUTS.items())
+    raise BenchError(f"an input of shape {tuple(x.shape)}: which of its axes are timesteps and samples? Say {choices}")
+
+
+def _layout(time_axis: Any, layout: Layout | None) -> Layout | None:
+    check_layout(layout)
+    if time_axis is _SAID:
+        return layout
+    meant: dict[Any, Layout] = {0: "TN", 1: "NT", None: "N"}
+    if time_axis not in meant or (layout is not None and meant[time_axis] != layout):
+        raise BenchError(f"time_axis={time_axis!r}: should be 0, 1 or None, and agree with layout={layout!r}")
+    return meant[time_axis]
+
+
+def _resetter(reset: Reset) -> Callable[[nn.Module], Any]:
+    if reset == "auto":
+        return reset_libraries
+    if reset is None:
+        return lambda model: None
+    if not callable(reset):
+        raise BenchError(f"reset={reset!r}: should be 'auto', None or a function of the model")
+    return reset
+
+
+def _call(model: nn.Module, batch: Any) -> Any:
+    """Hand a batch to the model: a dict by keyword, of a tuple or list the first item."""
+    if isinstance(batch, dict):
+        return model(**batch)
+    if isinstance(batch, list | tuple) and batch and not hasattr(batch, "_fields"):
+        return model(batch[0])
+    return model(batch)
+
+
+def _on(value: Any, device: torch.device) -> Any:
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*(_on(item, device) for item in value))
+    if isinstance(value, list | tuple):
+        return type(value)(_on(item, device) for item in value)
+    return {key: _on(item, device) for key, item in value.items()} if isinstance(value, dict) else value

@@ -1,40 +1,40 @@
 """Counts a network while somebody else runs it: synops, spikes and all other operations of one evaluation.
 
-Every batch is counted as it passes, and nothing of it is kept. The first batch is also taped, operator by operator,
-to find what modules do not show: sums between layers, which batch norm folds, what descends from spikes.
+Every batch is counted as it passes, and nothing of it is kept. Each is taped, operator by operator, to find what
+modules do not show: contractions in functions, sums between layers, which batch norm folds, what descends from spikes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 from torch import nn
 
 from bench.errors import BenchError
-from bench.measure.counting.batch import Batch
-from bench.measure.counting.foreign import ForeignNeurons, open_modules
+from bench.measure.counting.batch import Batch, Layout, check_layout
+from bench.measure.counting.contractions import Contractions
+from bench.measure.counting.foreign import ForeignNeurons
 from bench.measure.counting.hooks import CountedModules, counted_modules
-from bench.measure.counting.outside import bias_ops, node_ops, norm_ops, readout_ops
+from bench.measure.counting.operators import in_operators
+from bench.measure.counting.ops import CONTRACTIONS, tensors
+from bench.measure.counting.outside import Norms, Works, bias_ops, readout_ops
 from bench.measure.counting.tape import Value, first_tensor
 from bench.records.counts import Counts, InputKind, OtherOps
 
-
-@dataclass(frozen=True)
-class _Outside:
-    """What the tape shows beside synapses and neurons."""
-
-    ops: list[OtherOps]
-    not_counted: list[str]
-    folded_into: set[str]  # layers whose bias is that of a batch norm
+_SAMPLES_AXIS = {"TN": 1, "NT": 0, "N": 0}
+_TIME_AXIS = {"TN": 0, "NT": 1}
 
 
 class Counter:
     """Counts every forward pass of `model` inside the `with` block; `counts()` gives the result, also afterwards.
 
-    time_axis: the axis of the input that is time, the next one being samples; None: inputs are [N, ...] and T is 1.
+    layout: which axes of the input are timesteps and samples: "TN", "NT", or "N" where T is 1 or made by the network.
     input_kind: what the network's own input is ("analog" for images whatever their values); None: its values decide.
+    kinds: what the input of a layer is, by the layer's name, whatever it descends from.
     samples: count only the first so many; a batch that goes beyond is run once more for those of it that still count.
+    axes: where the samples are in what modules put out, see `bench.measure.counting.axes`.
     Set the model to eval mode yourself, or use `count_operations` or `evaluate`.
     """
 
@@ -42,65 +42,97 @@ class Counter:
         self,
         model: nn.Module,
         *,
-        time_axis: int | None = 0,
+        layout: Layout = "TN",
         input_kind: InputKind | None = None,
+        kinds: Mapping[str, InputKind] | None = None,
         samples: int | None = None,
+        axes: Mapping[tuple[str, int], int] | None = None,
     ) -> None:
-        self.model, self.time_axis, self.input_kind, self.limit = model, time_axis, input_kind, samples
+        check_layout(layout)
+        self.model, self.layout, self.input_kind, self.limit = model, layout, input_kind, samples
+        self.kinds = dict(kinds or {})
         self.samples = 0
         self._failed = False  # a forward pass raised, so the counts are of half a batch
-        self._outside: _Outside | None = None  # known once the first batch has passed
+        self._passed = False  # this one came to its end
+        self._complete = False  # a batch has passed
         self._modules = dict(model.named_modules())
-        self._batch = Batch()
+        self._batch = Batch(layout, axes=axes or {})
         roles = counted_modules(model)
-        self._counted = CountedModules(roles, self._batch, input_kind)
-        self._foreign = ForeignNeurons(open_modules(self._modules, roles), self._batch, self._counted.neurons)
-        self._hooks: list[Any] = []
+        self._contractions = Contractions(self._batch, input_kind, self.kinds, self._modules)
+        self._counted = CountedModules(roles, self._batch, self._contractions)
+        self._foreign = ForeignNeurons(self._modules, roles, self._batch, self._counted.neurons)
+        self._works, self._norms = Works(), Norms()
+        self._readout: list[OtherOps] = []
+        self._running = contextlib.ExitStack()
 
     def __enter__(self) -> Counter:
-        self._hooks.append(self.model.register_forward_pre_hook(self._start, with_kwargs=True))
+        hooks = [self.model.register_forward_pre_hook(self._start, with_kwargs=True)]
         for name, module in self._modules.items():
             if name in self._counted.roles:
-                self._hooks += self._counted.hooks(name, module)
+                hooks += self._counted.hooks(name, module)
             elif name in self._foreign.candidates:
-                self._hooks += self._foreign.hooks(name, module)
-        self._hooks.append(self.model.register_forward_hook(self._finish, always_call=True))
+                hooks += self._foreign.hooks(name, module)
+        hooks.append(self.model.register_forward_hook(self._pass))
+        hooks.append(self.model.register_forward_hook(self._finish, always_call=True))
+        for hook in hooks:
+            self._running.callback(hook.remove)
+        self._running.callback(self._batch.end_tape)
+        self._running.enter_context(in_operators(self._modules.values()))
         return self
 
     def __exit__(self, *_: object) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks.clear()
-        self._batch.end_tape()
+        self._running.close()
 
     def counts(self) -> Counts:
         """Return what was counted. Raises BenchError when no batch has passed."""
         if self._failed:
             raise BenchError("a forward pass failed inside the `with` block: count again with a new Counter")
-        if not self.samples or self._outside is None:
+        if not self.samples or not self._complete:
             raise BenchError("no batch was counted: run the model on at least one inside the `with` block")
         layers = []
-        for (name, _), tally in self._counted.layers.items():
-            layer = tally.count(self.samples, self.input_kind)
+        for layer in self._contractions.counts(self.samples):
             # A batch norm that folds into a layer is its bias.
-            folded = name in self._outside.folded_into
+            folded = layer.name in self._norms.folded_into
             layers.append(layer.model_copy(update={"has_bias": True}) if folded else layer)
-        neurons = self._counted.neurons.items()
+        self._check(layers)
+        foreign, rest = self._foreign.settle(self._works)
+        found = [tally for (name, _), tally in self._counted.neurons.items() if name in self._counted.roles]
+        unknown = rest.unknown()
         return Counts(
             samples=self.samples,
             timesteps=self._batch.timesteps,
             layers=layers,
-            neurons=[tally.count(self.samples, self._modules[name]) for (name, _), tally in neurons],
-            other_ops=bias_ops(layers) + self._outside.ops,
-            not_counted=self._outside.not_counted,
+            neurons=[
+                tally.count(self.samples, self._modules[name])
+                for (name, _), tally in self._counted.neurons.items()
+                if tally in found or tally in foreign
+            ],
+            other_ops=[*bias_ops(layers), *self._norms.ops(self.samples), *rest.ops(self.samples), *self._readout],
+            not_counted=sorted({*self._norms.unknown, *unknown}),
+            synapses_not_counted=sorted(words for words, op in unknown.items() if op in CONTRACTIONS),
+            reasons={tally.name: tally.reason for tally in self._contractions.layers.values()},
         )
 
+    def _check(self, layers: Any) -> None:
+        """Check what holds in every count, and that what was said of layers was said of some that are there."""
+        for layer in layers:
+            valid, dense = layer.dense_macs_valid_total, layer.dense_macs_total
+            if not layer.effective_synops_total <= valid <= dense:
+                raise BenchError(
+                    f"{layer.name}: {layer.effective_synops_total} effective, {valid} valid and {dense} dense "
+                    "operations, which cannot be; this is a fault of the counter"
+                )
+        strange = set(self.kinds) - {layer.name for layer in layers}
+        if strange:
+            known = ", ".join(f"'{layer.name}'" for layer in layers)
+            raise BenchError(f"kinds: there is no layer '{min(strange)}'; there are {known}")
+
     def _start(self, module: nn.Module, args: Any, kwargs: Any) -> None:
-        x, axis, batch = first_tensor((args, kwargs)), self.time_axis, self._batch
-        if x is None or x.dim() < (1 if axis is None else axis + 2):
+        x, batch = first_tensor((args, kwargs)), self._batch
+        axis, samples_axis = _TIME_AXIS.get(self.layout), _SAMPLES_AXIS[self.layout]
+        if x is None or x.dim() < (1 if axis is None else 3):
             shape = None if x is None else tuple(x.shape)
-            raise BenchError(f"expected an input with samples, and time on axis {axis}; not one of shape {shape}")
-        samples_axis = 0 if axis is None else axis + 1
+            raise BenchError(f"layout '{self.layout}': the input should have its axes, and is of shape {shape}")
         left = x.shape[samples_axis] if self.limit is None else self.limit - self.samples
         batch.idle = left < x.shape[samples_axis]
         if batch.idle:
@@ -112,25 +144,37 @@ class Counter:
         timesteps = 1 if axis is None else x.shape[axis]
         if self.samples and timesteps != batch.timesteps:
             raise BenchError(f"every batch should have {batch.timesteps} timesteps; one has {timesteps}")
-        batch.timesteps, batch.samples = timesteps, x.shape[samples_axis]
+        batch.timesteps, batch.samples, batch.input_shape = timesteps, x.shape[samples_axis], tuple(x.shape)
+        self._passed = False
         self.samples += batch.samples
         batch.end_tape()
-        if self._outside is None:
-            self._counted.forget_the_tape()
-            batch.begin_tape(x, Value(discrete=self.input_kind != "analog", network_input=True))
+        self._contractions.outputs.clear()
+        self._counted.norms.clear()
+        claim = self.input_kind
+        parts = int(claim in ("binary", "ternary", "graded"))
+        value = Value(claim != "analog", network_input=True, origin="the input", parts=parts)
+        batch.begin_tape(x, value, self._contractions.take)
+        self._foreign.begin()
+        assert batch.tape is not None
+        for other in tensors((args, kwargs)):
+            if other is not x:
+                batch.tape.mark(other, Value(claim != "analog", network_input=True, origin="the input"))
+
+    def _pass(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._passed = True  # a pass that raised comes to `_finish` alone
 
     def _finish(self, module: nn.Module, args: Any, output: Any) -> None:
         result, tape = first_tensor(output), self._batch.end_tape()
-        self._failed = self._failed or result is None
-        if tape is None or result is None:
+        if self._batch.idle:
             return
-        value = tape.value(result)
+        self._failed = self._failed or not self._passed
+        if tape is None or self._failed:
+            return
+        value = None if result is None else tape.value(result)
         if value is not None:
             value.consumers.add("output")
-        samples, timesteps = self._batch.samples, self._batch.timesteps
-        nodes = self._foreign.settle(tape.canonical_nodes(), self._modules)
-        norms, bad_norms, folded_into = norm_ops(self._counted.norms, self._counted.outputs, samples)
-        ops, unknown = node_ops(nodes, samples)
-        readout = [] if self.time_axis is None else readout_ops(tuple(result.shape), samples, timesteps)
-        more = [f"{name}: more than its own operation ({', '.join(ops)})" for name, ops in tape.beside().items()]
-        self._outside = _Outside(norms + ops + readout, sorted({*bad_norms, *unknown, *more}), folded_into)
+        self._complete = True
+        self._works.add(tape.canonical_nodes())
+        self._norms.add(self._counted.norms, self._contractions.outputs)
+        if result is not None and self.layout == "TN":
+            self._readout = readout_ops(tuple(result.shape), self._batch.samples, self._batch.timesteps)

@@ -8,13 +8,15 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from bench.errors import BenchError
 from bench.measure.counting.batch import Batch, Key
+from bench.measure.counting.contractions import Contractions
+from bench.measure.counting.geometry import SYNAPTIC, geometry_of
 from bench.measure.counting.neurons import RELU, NeuronTally, trace_step
 from bench.measure.counting.outside import NormCall
-from bench.measure.counting.synops import SYNAPTIC, LayerTally, layer_kind, split_input
+from bench.measure.counting.synops import LayerTally, split_input
 from bench.measure.counting.tape import Value, first_tensor
 from bench.neurons.base import is_neuron
-from bench.records.counts import InputKind
 
 NORM = nn.modules.batchnorm._BatchNorm
 Role = Literal["synapse", "norm", "neuron"]
@@ -26,18 +28,28 @@ def within(name: str, outer: str) -> bool:
 
 
 def counted_modules(model: nn.Module) -> dict[str, Role]:
-    """Find the modules that are counted as a whole, by role; what is inside them is not looked at."""
+    """Find the modules that are counted as a whole, by role; what is inside them is not looked at.
+
+    A synaptic layer is one that runs as torch's own or this package's do; what another class makes of one is counted
+    operator by operator.
+    """
     found: dict[str, Role] = {}
     for name, module in model.named_modules():
         if any(within(name, outer) for outer in found):
             continue
         if isinstance(module, SYNAPTIC):
-            found[name] = "synapse"
+            if _runs_one_map(module):
+                found[name] = "synapse"
         elif isinstance(module, NORM):
             found[name] = "norm"
         elif is_neuron(module) or isinstance(module, nn.ReLU):
             found[name] = "neuron"
     return found
+
+
+def _runs_one_map(layer: nn.Module) -> bool:
+    owners = [cls.__module__ for cls in type(layer).__mro__ if "forward" in vars(cls)]
+    return bool(owners) and (owners[0].startswith("torch.nn.modules.") or owners[0] == "bench.models.layers")
 
 
 class CountedModules:
@@ -46,16 +58,10 @@ class CountedModules:
     The tape does not look into these modules: it is closed before each and opened behind it, told what came out.
     """
 
-    def __init__(self, roles: dict[str, Role], batch: Batch, claim: InputKind | None) -> None:
-        self.roles, self.batch, self.claim = roles, batch, claim
-        self.layers: dict[Key, LayerTally] = {}
+    def __init__(self, roles: dict[str, Role], batch: Batch, contractions: Contractions) -> None:
+        self.roles, self.batch, self.contractions = roles, batch, contractions
         self.neurons: dict[Key, NeuronTally] = {}
-        self.forget_the_tape()
-
-    def forget_the_tape(self) -> None:
-        """Begin anew what only a tape tells."""
-        self.outputs: dict[str, list[Value]] = {}  # of synaptic layers, call by call
-        self.norms: list[NormCall] = []
+        self.norms: list[NormCall] = []  # of this pass
 
     def hooks(self, name: str, module: nn.Module) -> Iterator[Any]:
         """Hook one module; yield the handles."""
@@ -70,7 +76,7 @@ class CountedModules:
         x = first_tensor((args, kwargs))
         if isinstance(module, NORM) and x is not None and tape.recording:
             self.norms.append(NormCall(name, tape.value(x), x.numel(), module.running_mean is not None))
-        tape.close(name, (args, kwargs), synaptic=self.roles[name] == "synapse")
+        tape.close(name, (args, kwargs))
 
     def _reopen(self, y: Tensor, value: Value) -> None:
         if self.batch.tape is not None:
@@ -82,29 +88,44 @@ class CountedModules:
             return
         x, y = first_tensor((args, kwargs)), first_tensor(output)
         assert x is not None and y is not None
-        value = Value(discrete=False, source=name)
-        if self.batch.tape is not None:
-            self.batch.tape.unwatch()  # what counting runs is not the module's
-            self.outputs.setdefault(name, []).append(value)
-        self._count_synapses(name, module, x, y)
+        label = self._count_synapses(name, module, x, y)
+        value = Value(discrete=False, source=label, origin=label)
+        self.contractions.outputs.setdefault(label, []).append(value)
         self._reopen(y, value)
 
-    def _count_synapses(self, name: str, layer: nn.Module, x: Tensor, y: Tensor) -> None:
-        label, batch = name or layer_kind(layer), self.batch
-        x, input_shape, output_shape, passes, repeats = split_input(layer, label, x, y, batch.samples, batch.timesteps)
-        tally = self.layers.get((name, input_shape))
+    def _count_synapses(self, name: str, layer: nn.Module, x: Tensor, y: Tensor) -> str:
+        batch, layers = self.batch, self.contractions.layers
+        geometry = geometry_of(layer)
+        value = batch.taped(x)
+        if value is not None and value.network_input:
+            self._check_layout(name, geometry.rank, x)
+        split = None if geometry.rank else batch.split(name, x)
+        x, input_shape, output_shape, passes, repeats = split_input(geometry, x, y, split, batch.samples)
+        key = (name, input_shape)
+        tally = layers.get(key)
         if tally is None:
-            uses = sum(other_name == name for other_name, _ in self.layers)
-            tally = LayerTally(label if not uses else f"{label} #{uses + 1}", layer, input_shape, output_shape)
-            self.layers[(name, input_shape)] = tally
-        if batch.tape is not None:
-            tally.told(batch.taped(x), self.claim)
+            label = self.contractions.new_name(name or geometry.kind)
+            said = self.contractions.kinds.get(label)
+            tally = layers[key] = LayerTally(label, geometry, input_shape, output_shape, said)
+        assert isinstance(tally, LayerTally)
+        tally.told(value, self.contractions.claim)
         tally.add(x, passes, repeats)
+        return tally.name
+
+    def _check_layout(self, name: str, rank: int, x: Tensor) -> None:
+        """A layer that is handed the network's input as it came says which of its axes are there."""
+        lead, expected = x.dim() - rank - 1, 1 if self.batch.layout == "N" else 2
+        if lead < expected and tuple(x.shape) == self.batch.input_shape:
+            taken = "samples without timesteps, layout 'N'" if lead else "one sample; give it a first axis of 1"
+            where = name or "the network"
+            raise BenchError(
+                f"layout '{self.batch.layout}': {where} takes the input of shape {tuple(x.shape)} as {taken}"
+            )
 
     def _norm(self, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         y = first_tensor(output)
         assert y is not None
-        self._reopen(y, Value(discrete=False))
+        self._reopen(y, Value(discrete=False, origin=name))
 
     def _neuron(self, name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
         if self.batch.idle:
@@ -122,4 +143,6 @@ class CountedModules:
             tally = self.neurons[(name, shape)] = NeuronTally(name or word, word, spiking, shape, profile)
         tally.add(y, passes)
         value = self.batch.taped(x)
-        self._reopen(y, Value(discrete=spiking or (value is not None and value.discrete)))
+        discrete = spiking or (value is not None and value.discrete)
+        origin = "" if discrete else (value.origin if value and value.origin else name or word)
+        self._reopen(y, Value(discrete=discrete, parts=1 if spiking else value.parts if value else 0, origin=origin))

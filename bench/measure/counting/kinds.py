@@ -6,7 +6,7 @@ units they hold. A finer unit found later rescales what was counted, so the answ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,8 +15,8 @@ from bench.errors import BenchError
 from bench.measure.counting.tape import Value
 from bench.records.counts import InputKind
 
-MAX_LEVELS = 64
-RELATIVE_TOLERANCE = 1e-4
+MAX_LEVELS = 64  # of a unit that is looked for in the values; one that pooling tells may have any number
+RELATIVE_TOLERANCE, ROUNDING = 1e-4, 2e-6
 # Elements at a time: a cache-sized piece on a CPU; float32 sums of ones stay exact up to 2^24 of them.
 CHUNK = {"cpu": 1 << 16}
 _CHUNK_ELSEWHERE = 1 << 24
@@ -31,34 +31,45 @@ class Found:
     unit: float | None = None
     max_level: int | None = None
     levels: Tensor | None = None
+    reason: str = ""
 
 
 class InputTally:
     """The running decision for one layer, which knows of its inputs' origin what it is `told`."""
 
-    def __init__(self, name: str, spatial_rank: int) -> None:
-        self.name = name
+    def __init__(self, name: str, spatial_rank: int, said: InputKind | None = None) -> None:
+        """said: what the caller says of these inputs, whatever they descend from."""
+        self.name, self.said = name, said
         self.network_input = False  # it is the network's own input, of which the caller may have said what it is
-        self._discrete = True  # descends from spikes or event counts, or nobody knows; only then can it be graded
+        self._made_by: str | None = None  # what made it something else than spikes or event counts
+        self._parts = 0  # that pooling has divided a spike into, as far as that is known
         self._counts = False  # the caller has said that they are graded: whole numbers are levels of 1, however many
-        self._analog = False
+        self._analog = said == "analog"
         self.ternary = False  # a negative value was seen among -1, 0, 1
         self.unit: float | None = None
         self.max_level = 0
+        self._pooled = False  # the unit is what pooling left of a spike, of which a value may hold any number
         self._rank = spatial_rank
         self._ones: Tensor | None = None  # positions of values in {-1, 0, 1}
         self._others: Tensor | None = None  # positions of non-zero values in all other chunks
         self._levels: Tensor | None = None  # the units those hold
 
     def told(self, value: Value | None, claim: InputKind | None) -> None:
-        """Take in what the next inputs descend from, None for nothing, and what is claimed of the network's input."""
-        self._discrete = self._discrete and value is not None and value.discrete
-        self.network_input = self.network_input or (value is not None and value.network_input)
-        self._analog = self._analog or (self.network_input and claim == "analog")
-        self._counts = self.network_input and claim == "graded"
+        """Take in what the next inputs descend from, None for a constant, and what is said of the network's input."""
+        if value is None:
+            return
+        self.network_input = self.network_input or value.network_input
+        claim = self.said or (claim if self.network_input else None)
+        self._counts = self._counts or claim == "graded"
+        self._parts = max(self._parts, value.parts)
+        if not value.discrete and not value.network_input and self.said is None:
+            self._made_by = self._made_by or value.origin or "the network"
+        self._analog = self._analog or self._made_by is not None or claim == "analog"
 
     def add(self, x: Tensor, repeats: int = 1) -> None:
         """Count x [..., *spatial], every value standing for `repeats` of them. A linear layer has no spatial axes."""
+        if not x.numel():
+            return
         # [samples, C, *spatial], or [values] where there are no spatial axes: a view but for odd strides
         lead = x.dim() - self._rank
         x = x.reshape(-1) if self._rank == 0 else x.flatten(0, lead - 2) if lead > 2 else x
@@ -88,7 +99,7 @@ class InputTally:
         self._refuse_nan(chunk)
         self._others = _plus(self._others, _count(mask, axes), repeats)
         magnitude = chunk.abs()
-        if not self._discrete or not self._fit(magnitude):
+        if not self._fit(magnitude):
             self._analog, self._levels = True, None
             return
         assert self.unit is not None
@@ -104,19 +115,28 @@ class InputTally:
         if self._counts and self.unit in (None, 1.0) and torch.equal(magnitude, magnitude.round()):
             self.unit, self.max_level = 1.0, max(self.max_level, int(magnitude.max()))
             return True
-        if self.unit is not None and _fits(magnitude, self.unit):
+        if self.unit is not None and not self._pooled and _fits(magnitude, self.unit):
             self.max_level = max(self.max_level, round(float(magnitude.max()) / self.unit))
             return True
-        # A look at a few values spares sorting many: analog data almost never passes it.
+        unit = None if self._pooled else self._found(magnitude)
+        pooled = unit is None and self._parts > 0 and _whole(magnitude.double() * self._parts)
+        if pooled:
+            self._pooled, unit = True, 1.0 / self._parts
+        if unit is None:
+            return False
+        self._refine(unit)
+        self.max_level = max(self.max_level, round(float(magnitude.max()) / unit))
+        return pooled or self.max_level <= MAX_LEVELS
+
+    def _found(self, magnitude: Tensor) -> float | None:
+        """Look for a unit in the values; a look at a few spares sorting many."""
+        unit = None
         for sample in (magnitude.flatten()[: 4 * MAX_LEVELS], magnitude):
             values = torch.unique(sample[sample > 0]).double()
             unit = _common_unit(values if self.unit is None else torch.cat([values, values.new_tensor([self.unit])]))
             if unit is None:
-                return False
-        assert unit is not None
-        self._refine(unit)
-        self.max_level = max(self.max_level, round(float(magnitude.max()) / unit))
-        return self.max_level <= MAX_LEVELS
+                break
+        return unit
 
     def _refine(self, unit: float) -> None:
         if self.unit is not None:
@@ -126,38 +146,44 @@ class InputTally:
         self.unit = unit
 
     def decide(self, claim: InputKind | None) -> Found:
-        """Return kind and counts. `claim` is what the caller says of the network's input, and applies to it alone.
+        """Return kind, counts and why. `claim` is what the caller says of the network's input, and applies to it alone.
 
         Raises BenchError, naming the layer, when the values contradict a claim of binary or ternary.
         """
         ones, others = self._ones, self._others
         nonzero = sum((part for part in (ones, others) if part is not None), start=torch.zeros((), dtype=torch.int64))
         assert isinstance(nonzero, Tensor)
-        claim = claim if self.network_input else None
-        found = Found("analog", nonzero)
-        if others is None and claim != "analog":
-            found = Found("ternary" if self.ternary else "binary", nonzero)
-        elif not self._analog and claim != "analog":
+        claim = self.said or (claim if self.network_input else None)
+        if self._made_by is not None and self.said is None:
+            return Found("analog", nonzero, reason=f"made by {self._made_by}")
+        if claim == "analog":
+            return Found("analog", nonzero, reason="said to be")
+        found = Found("analog", nonzero, reason="values without a common unit")
+        if others is None:
+            found = Found("ternary" if self.ternary else "binary", nonzero, reason="spikes")
+        elif not self._analog:
             found = self._graded(nonzero)
         if claim in ("binary", "ternary") and found.kind not in ("binary", claim):
+            option = "kinds" if self.said else "input_kind"
             raise BenchError(
                 f"{self.name}: its input was said to be {claim}, and is {found.kind}; "
-                "leave out input_kind to let the values decide"
+                f"leave it out of {option} to let the values decide"
             )
-        return found
+        return found if claim is None else replace(found, reason="said to be")
 
     def _graded(self, nonzero: Tensor) -> Found:
         assert self.unit is not None and self._levels is not None
         if self._ones is None or not bool(self._ones.any()):
-            return Found("graded", nonzero, self.unit, self.max_level, self._levels)
-        unit = _common_unit(torch.tensor([1.0, self.unit], dtype=torch.float64))
+            return Found("graded", nonzero, self.unit, self.max_level, self._levels, reason=_multiples(self.unit))
+        unit = self.unit if self._pooled else _common_unit(torch.tensor([1.0, self.unit], dtype=torch.float64))
         if unit is None:
-            return Found("analog", nonzero)
+            return Found("analog", nonzero, reason="values without a common unit")
         factor, ones_level = round(self.unit / unit), round(1.0 / unit)
         max_level = max(self.max_level * factor, ones_level)
-        if max_level > MAX_LEVELS and not (self._counts and unit == 1.0):
-            return Found("analog", nonzero)
-        return Found("graded", nonzero, unit, max_level, self._levels * factor + self._ones * ones_level)
+        if max_level > MAX_LEVELS and not self._pooled and not (self._counts and unit == 1.0):
+            return Found("analog", nonzero, reason="values without a common unit")
+        levels = self._levels * factor + self._ones * ones_level
+        return Found("graded", nonzero, unit, max_level, levels, reason=_multiples(unit))
 
 
 def _count(mask: Tensor, axes: tuple[int, ...]) -> Tensor:
@@ -169,10 +195,19 @@ def _plus(total: Tensor | None, part: Tensor, repeats: int) -> Tensor:
     return part if total is None else total + part
 
 
+def _multiples(unit: float) -> str:
+    return f"spikes, summed, scaled or pooled: multiples of {unit:.6g}"
+
+
 def _fits(magnitude: Tensor, unit: float) -> bool:
     levels = magnitude / unit
     near = (levels - levels.round()).abs() <= RELATIVE_TOLERANCE * levels
     return bool(near.all()) and float(levels.max()) < MAX_LEVELS + 0.5
+
+
+def _whole(levels: Tensor) -> bool:
+    """Whether all are whole numbers but for float32's rounding."""
+    return bool(((levels - levels.round()).abs() <= ROUNDING * levels.clamp(min=1.0)).all())
 
 
 def _common_unit(values: Tensor) -> float | None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.measure.counting.kinds import CHUNK
 from bench.measure.counting.ops import tensors
+from bench.measure.counting.rows import per_sample
 from bench.measure.counting.tape import Tape, Value, total_cost
 from bench.records.counts import NeuronCount
 
@@ -88,7 +89,7 @@ class NeuronTally:
             spiking=self.spiking,
             units=max(1, int(torch.Size(self.shape).numel())),
             samples=samples,
-            timesteps=self.passes // samples,
+            timesteps=per_sample(self.passes, samples),
             spikes_total=0 if self._spikes is None else int(self._spikes),
             ops_per_update=self.profile.ops_per_update,
             state_words=self.profile.state_words,

@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from bench.measure.counting.composed import COMPOSED, composed_cost
+
 # Elementary operations per output element; the word on the right is the one that cost tables price.
 _PER_ELEMENT: dict[str, dict[str, int]] = {
     "neg": {"sub": 1},
@@ -26,6 +28,7 @@ _PER_ELEMENT: dict[str, dict[str, int]] = {
     "tanh": {"tanh": 1},
     "exp": {"exp": 1},
     "log": {"log": 1},
+    "erf": {"erf": 1},
     "sqrt": {"sqrt": 1},
     "rsqrt": {"sqrt": 1, "div": 1},
     "relu": {"compare": 1},
@@ -51,11 +54,13 @@ _PER_ELEMENT: dict[str, dict[str, int]] = {
 # Drawn anew at every pass, so work even where no argument depends on the input.
 RANDOM = frozenset(["rand", "rand_like", "uniform", "bernoulli"])
 
-# Their result has few values whatever went in, so spikes are made by one of them.
-COMPARISONS = frozenset(
-    "ge gt le lt eq ne heaviside sign round floor ceil logical_and logical_or logical_not logical_xor"
+# Their result is 0 or 1 whatever went in, so spikes are made by one of them.
+THRESHOLDS = frozenset(
+    "ge gt le lt eq ne heaviside logical_and logical_or logical_not logical_xor"
     " bitwise_and bitwise_or bitwise_not bitwise_xor".split()
 )
+# As many compares; of an analog number they make a quantised one, which is a spike nowhere but in a spiking neuron.
+QUANTISERS = frozenset("sign round floor ceil trunc floor_divide".split())
 
 # The result carries nothing of the argument but its size.
 CREATION = frozenset(
@@ -70,14 +75,15 @@ MOVES = frozenset(
     " flatten unflatten movedim cat stack repeat constant_pad_nd reflection_pad1d reflection_pad2d reflection_pad3d"
     " replication_pad1d replication_pad2d replication_pad3d flip roll index index_select gather unfold resize set"
     " diagonal upsample_nearest1d upsample_nearest2d upsample_nearest3d pixel_shuffle pixel_unshuffle channel_shuffle"
-    " view_as_real native_channel_shuffle max_unpool2d index_put scatter slice_scatter select_scatter".split()
+    " view_as_real native_channel_shuffle max_unpool2d index_put scatter slice_scatter select_scatter im2col embedding"
+    " tril triu unsafe_split unsafe_split_with_sizes".split()
 )
 
 # Integer multiples of a unit stay integer multiples of some unit.
 _KEEPS_LEVELS = frozenset(
     "add sub rsub mul div neg abs sum mean cumsum relu maximum minimum clamp clamp_min clamp_max where masked_fill"
     " avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max amax min amin"
-    " max_pool2d_with_indices max_pool3d_with_indices max_pool2d".split()
+    " max_pool2d_with_indices max_pool3d_with_indices max_pool2d sign round floor ceil trunc".split()
 )
 
 POOLING = frozenset(
@@ -87,9 +93,11 @@ POOLING = frozenset(
 
 # Inputs meet weights in these; a synaptic layer runs one of them once.
 CONTRACTIONS = frozenset(
-    "mm addmm bmm baddbmm addmv mv dot linear convolution _convolution convolution_overrideable"
+    "mm addmm bmm baddbmm addbmm addmv mv dot vdot linear convolution _convolution convolution_overrideable _trilinear"
     " _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu"
-    " _scaled_dot_product_efficient_attention".split()
+    " _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention"
+    " mkldnn_rnn_layer _cudnn_rnn _native_multi_head_attention _transformer_encoder_layer_fwd"
+    " linear_dynamic _cdist_forward _fft_r2c _fft_c2c _fft_c2r _embedding_bag _scaled_mm _grouped_mm".split()
 )
 
 REDUCTIONS = frozenset(["sum", "mean"])
@@ -98,6 +106,11 @@ REDUCTIONS = frozenset(["sum", "mean"])
 def op_name(func: Any) -> str:
     """Return an aten overload's bare name: `aten.add_.Tensor` is "add"."""
     return str(func.overloadpacket.__name__).rstrip("_")
+
+
+def quantises(name: str, kwargs: dict[str, Any]) -> bool:
+    """Whether the result has few values, as the spikes that a neuron sends several of at once."""
+    return name in QUANTISERS or kwargs.get("rounding_mode") is not None
 
 
 def keeps_levels(name: str) -> bool:
@@ -124,7 +137,8 @@ def op_cost(
     if name in ("mul", "div"):
         divisor = args[1]
         by_constant = name == "mul" or not (isinstance(divisor, Tensor) and live(divisor))
-        return {"mul" if by_constant else "div": n} if kwargs.get("rounding_mode") is None else None
+        rounded = {"compare": n} if kwargs.get("rounding_mode") else {}
+        return {"mul" if by_constant else "div": n} | rounded
     if name == "pow":
         return {"mul": n * (int(args[1]) - 1)} if isinstance(args[1], int | float) and args[1] in (2, 3) else None
     if name in REDUCTIONS:
@@ -136,8 +150,10 @@ def op_cost(
         return {"compare": args[0].numel() - n}
     if name in POOLING:
         return _pooling_cost(name, args, result)
-    if name in COMPARISONS:
+    if name in THRESHOLDS or name in QUANTISERS:
         return {"compare": n}
+    if name in COMPOSED:
+        return composed_cost(name, args, kwargs, n)
     if name in _PER_ELEMENT:
         return {word: times * n for word, times in _PER_ELEMENT[name].items()}
     return None
@@ -145,7 +161,27 @@ def op_cost(
 
 def elementary_operations() -> set[str]:
     """Return every word that a cost can be made of."""
-    return {"add", "sub", "mul", "div", "compare"}.union(*_PER_ELEMENT.values())
+    return {"add", "sub", "mul", "div", "compare", "erf"}.union(*_PER_ELEMENT.values())
+
+
+def parts_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, parts: list[int]) -> int:
+    """Return into how many parts a spike is divided behind an operation that keeps levels; 0: not known."""
+    before = math.lcm(*parts) if parts and all(parts) else 0
+    result = next(tensors(out), None)
+    if not before or result is None:
+        return 0
+    if name == "mean":
+        return before * (args[0].numel() // max(1, result.numel()))
+    if name.startswith("avg_pool"):
+        return before * _area(name, args)
+    if name.startswith("_adaptive"):
+        sizes = zip(args[0].shape[-len(args[1]) :], result.shape[-len(args[1]) :], strict=True)
+        return math.prod([before, *(n // m if n % m == 0 else 0 for n, m in sizes)])
+    if name in ("mul", "div"):
+        by = args[1] if not isinstance(args[1], Tensor) else float(args[1]) if args[1].dim() == 0 else 0.0
+        by = abs(by if name == "div" else 1.0 / by if by else 0.0)
+        return before * round(by) if by >= 1 and abs(by - round(by)) < 1e-6 * by else 0 if len(parts) == 1 else before
+    return before
 
 
 def _pooling_cost(name: str, args: tuple[Any, ...], result: Tensor) -> dict[str, int]:
@@ -156,10 +192,13 @@ def _pooling_cost(name: str, args: tuple[Any, ...], result: Tensor) -> dict[str,
         for size_in, size_out in zip(args[0].shape[-rank:], result.shape[-rank:], strict=True):
             taps *= sum(-(-(i + 1) * size_in // size_out) - i * size_in // size_out for i in range(size_out))
         return {"add": taps - result.numel()}
+    return {"add" if name.startswith("avg") else "compare": (_area(name, args) - 1) * result.numel()}
+
+
+def _area(name: str, args: tuple[Any, ...]) -> int:
     rank = int(name[name.index("pool") + 4])
     kernel = list(args[1]) if isinstance(args[1], list | tuple) else [args[1]]
-    area = math.prod(kernel * rank if len(kernel) == 1 else kernel)
-    return {"add" if name.startswith("avg") else "compare": (area - 1) * result.numel()}
+    return math.prod(kernel * rank if len(kernel) == 1 else kernel)
 
 
 def tensors(value: Any) -> Iterator[Tensor]:

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.measure.counting.ops import COMPARISONS, POOLING, REDUCTIONS
+from bench.measure.counting.ops import POOLING, REDUCTIONS, THRESHOLDS
 from bench.measure.counting.tape import Node, Tape, Value, total_cost
 from bench.records.counts import Column, LayerCount, OtherOps
 
@@ -40,54 +40,86 @@ def bias_ops(layers: Iterable[LayerCount]) -> list[OtherOps]:
     return found
 
 
-def norm_ops(
-    calls: Iterable[NormCall], outputs: Mapping[str, list[Value]], samples: int
-) -> tuple[list[OtherOps], list[str], set[str]]:
-    """Return what batch norms cost per sample, those that cannot be counted, and the layers that others fold into.
+class Norms:
+    """What batch norms cost, and which of them fold, over batches.
 
-    A batch norm folds where all outputs of one synaptic layer go to it and to nothing else: it is then that layer's
-    bias. Otherwise it is one multiply and one add per element. `outputs`: what each synaptic layer put out, call by
-    call.
+    One folds where all outputs of one synaptic layer go to it and to nothing else, in every pass: it is then that
+    layer's bias. Otherwise it is one multiply and one add per element.
     """
-    elements: Multiset[str] = Multiset()
-    unknown, into = [], set()
-    for call in calls:
-        source = call.value.source if call.value else None
-        if not call.has_statistics:
-            unknown.append(f"{call.name}: batch norm without running statistics")
-        elif source is None or any(value.consumers != {call.name} for value in outputs[source]):
-            elements[call.name] += call.elements
-        else:
-            into.add(source)
-    ops = [
-        OtherOps(name=name, column="norm", ops_per_sample={"mul": count / samples, "add": count / samples})
-        for name, count in elements.items()
-    ]
-    return ops, unknown, into
+
+    def __init__(self) -> None:
+        self._elements: Multiset[tuple[str, str | None]] = Multiset()  # by norm and the layer that it reads alone
+        self._apart: set[str] = set()  # norms that did not fold, in some pass
+        self.unknown: set[str] = set()
+
+    def add(self, calls: Iterable[NormCall], outputs: Mapping[str, list[Value]]) -> None:
+        """Add the calls of one pass. outputs: what each synaptic layer put out, call by call."""
+        for call in calls:
+            source = call.value.source if call.value else None
+            if not call.has_statistics:
+                self.unknown.add(f"{call.name}: batch norm without running statistics")
+                continue
+            if source is None or any(value.consumers != {call.name} for value in outputs[source]):
+                source = None
+                self._apart.add(call.name)
+            self._elements[call.name, source] += call.elements
+
+    @property
+    def folded_into(self) -> set[str]:
+        """The layers of which a batch norm is the bias."""
+        return {source for name, source in self._elements if source is not None and name not in self._apart}
+
+    def ops(self, samples: int) -> list[OtherOps]:
+        """Return what the others cost per sample."""
+        totals: Multiset[str] = Multiset()
+        for (name, _), elements in self._elements.items():
+            if name in self._apart:
+                totals[name] += elements
+        return [
+            OtherOps(name=name, column="norm", ops_per_sample={"mul": count / samples, "add": count / samples})
+            for name, count in totals.items()
+        ]
 
 
-def node_ops(nodes: Iterable[Node], samples: int) -> tuple[list[OtherOps], list[str]]:
-    """Return what operations outside counted modules cost per sample, and those whose cost is not known, by name."""
-    totals: dict[tuple[str, Column], Multiset[str]] = {}
-    unknown = []
-    for node in nodes:
-        where = node.where or "forward"
-        if node.op in _LOOKS:
-            continue
-        if node.cost is None:
-            unknown.append(f"{where}: aten.{node.op}")
-            continue
-        column = _column(node)
-        cost = dict(node.cost)
-        if node.op == "mean" and (column == "pooling" or not cost["add"]):
-            cost.pop("mul")  # a constant divisor folds into the weights that follow; a mean of one value is that value
-        totals.setdefault((where, column), Multiset()).update({word: count for word, count in cost.items() if count})
-    ops = [
-        OtherOps(name=where, column=column, ops_per_sample={word: count / samples for word, count in cost.items()})
-        for (where, column), cost in totals.items()
-        if cost
-    ]
-    return ops, unknown
+@dataclass(frozen=True)
+class Work:
+    """Operations of one kind in one place."""
+
+    where: str
+    op: str
+    column: Column
+    known: bool  # what they cost
+    thresholds: bool  # they compare what was not discrete before: what a spiking neuron does
+
+
+class Works(dict[Work, Multiset[str]]):
+    """What operations outside counted modules cost, added up over batches."""
+
+    def add(self, nodes: Iterable[Node]) -> None:
+        """Add the nodes of one pass."""
+        for node in nodes:
+            if node.op in _LOOKS:
+                continue
+            column, cost = _column(node), dict(node.cost or {})
+            if node.op == "mean" and cost and (column == "pooling" or not cost["add"]):
+                cost.pop("mul")  # a constant divisor folds into the weights that follow; a mean of one value is it
+            work = Work(node.where, node.op, column, node.cost is not None, _thresholds(node))
+            self.setdefault(work, Multiset()).update(cost)
+
+    def ops(self, samples: int) -> list[OtherOps]:
+        """Return them per sample, by place and column."""
+        totals: dict[tuple[str, Column], Multiset[str]] = {}
+        for work, cost in self.items():
+            totals.setdefault((work.where or "forward", work.column), Multiset()).update(cost)
+        found = []
+        for (where, column), total in totals.items():
+            each = {word: count / samples for word, count in total.items() if count}
+            found += [OtherOps(name=where, column=column, ops_per_sample=each)] if each else []
+        return found
+
+    def unknown(self) -> dict[str, str]:
+        """Return those whose cost is not known, `where: aten.op`, with the operation."""
+        return {f"{work.where or 'forward'}: aten.{work.op}": work.op for work in self if not work.known}
 
 
 def readout_ops(output_shape: tuple[int, ...], samples: int, timesteps: int) -> list[OtherOps]:
@@ -116,9 +148,8 @@ def encoder_ops(encode: Callable[[Tensor], Tensor], images: Tensor) -> tuple[lis
     return ([OtherOps(name="encoder", column="encoder", ops_per_sample=cost)] if cost else []), unknown
 
 
-def makes_spikes(nodes: Iterable[Node]) -> bool:
-    """Whether these operations compare something that was not discrete before: what a spiking neuron does."""
-    return any(node.op in COMPARISONS and not all(value.discrete for value in node.inputs) for node in nodes)
+def _thresholds(node: Node) -> bool:
+    return node.op in THRESHOLDS and not all(value.discrete for value in node.inputs)
 
 
 def _column(node: Node) -> Literal["pooling", "readout", "residual"]:

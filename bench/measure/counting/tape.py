@@ -7,7 +7,7 @@ alive: the tape holds weak references and numbers, never tensors.
 from __future__ import annotations
 
 from collections import Counter as Multiset
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,17 +15,19 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 from bench.measure.counting.ops import (
-    COMPARISONS,
     CONTRACTIONS,
     CREATION,
     MOVES,
     RANDOM,
+    THRESHOLDS,
     keeps_levels,
     op_cost,
     op_name,
+    parts_of,
+    quantises,
     tensors,
 )
 
@@ -33,6 +35,8 @@ _WEAK: Any = StorageWeakRef  # untyped in torch
 
 # These read a value into Python, which then may branch on it.
 _READS = frozenset(["_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal", "masked_select", "unique"])
+
+_FIRST_STATES = frozenset(["zeros", "ones", "full", "empty"])
 
 
 @dataclass(eq=False)
@@ -42,6 +46,8 @@ class Value:
     discrete: bool  # descends from spikes or event counts, through sums, scalings and pooling only
     network_input: bool = False
     source: str | None = None  # the synaptic layer that made it
+    origin: str = ""  # what made it other than spikes or event counts, in words
+    parts: int = 0  # that pooling has divided a spike into; 0: not known
     consumers: set[str] = field(default_factory=set)
 
 
@@ -57,30 +63,51 @@ class Node:
     time_reduced: bool = False  # a sum or mean whose result has lost the first axis
     compares_to_zero: bool = False
     reads: bool = False
+    quantises: bool = False
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """A call that sums products, at least one operand of which depends on the input."""
+
+    op: str
+    where: str
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    out: Tensor
+
+
+Take = Callable[["Tape", Contraction], Value | None]
 
 
 class Tape(TorchDispatchMode):
     """Records live operations outside closed modules; whoever closes a module accounts for what happens in it."""
 
-    def __init__(self) -> None:
+    def __init__(self, take: Take | None = None) -> None:
+        """take: counts a contraction and returns what came out; None where it cannot be counted."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.nodes: list[Node] = []
         self.path: list[str] = [""]
+        self.begins: list[int] = []  # the first node of each open module
+        self.states_are_live = 0  # how many recurrent modules run, whose first state is zeros that they make
+        self._take = take
         self._values: dict[int, tuple[Any, Value]] = {}
         self._closed = 0
-        self._contractions: dict[str, list[str]] = {}  # of synaptic modules, while closed
-        self._calls: Multiset[str] = Multiset()
-        self._watched: list[str] | None = None
+        self._runs = self._paused = False
 
     def start(self) -> None:
         """Begin to record, until `stop`: for hooks, which no `with` block can span."""
-        enter: Any = self.__enter__
-        enter()
+        if not self._runs:
+            enter: Any = self.__enter__
+            enter()
+            self._runs = True
 
     def stop(self) -> None:
         """Record no more."""
-        leave: Any = self.__exit__
-        leave(None, None, None)
+        if self._runs:
+            leave: Any = self.__exit__
+            leave(None, None, None)
+            self._runs = False
 
     def value(self, tensor: Tensor) -> Value | None:
         """Return what `tensor` shows, or None for a constant of the network."""
@@ -92,36 +119,27 @@ class Tape(TorchDispatchMode):
         reference = _WEAK(tensor.untyped_storage())
         self._values[reference.cdata] = (reference, value)
 
-    def close(self, where: str, inputs: Any, synaptic: bool = False) -> None:
-        """Stop recording while the module called `where` runs; it consumes `inputs`.
-
-        A synaptic one is watched for contractions beside its own, as a subclass may have.
-        """
+    def close(self, where: str, inputs: Any) -> None:
+        """Stop recording while the module called `where` runs; it consumes `inputs`."""
         for tensor in tensors(inputs):
             value = self.value(tensor)
             if value and not self._closed:
                 value.consumers.add(where)
-        self._closed += 1
-        self._watched = self._contractions.setdefault(where, []) if synaptic else None
-        if self._watched is not None:
-            self._calls[where] += 1
+        self._pause()
 
     def reopen(self) -> None:
         """Record again."""
         self._closed -= 1
-        self.unwatch()
+        if not self._closed and self._paused:
+            self._paused = False
+            self.start()
 
-    def unwatch(self) -> None:
-        """Note no more contractions of the module that was closed last."""
-        self._watched = None
-
-    def beside(self) -> dict[str, list[str]]:
-        """Return the contractions that synaptic modules ran beyond one a call, by module."""
-        return {
-            where: [f"aten.{name}" for name in sorted(set(names))]
-            for where, names in self._contractions.items()
-            if len(names) > self._calls[where]
-        }
+    def _pause(self) -> None:
+        # A mode that is not entered costs its operations nothing; one under another cannot be left.
+        self._closed += 1
+        if self._runs and _get_current_dispatch_mode() is self:
+            self.stop()
+            self._paused = True
 
     @property
     def recording(self) -> bool:
@@ -131,11 +149,11 @@ class Tape(TorchDispatchMode):
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Record nothing in this block."""
-        self._closed += 1
+        self._pause()
         try:
             yield
         finally:
-            self._closed -= 1
+            self.reopen()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -143,8 +161,6 @@ class Tape(TorchDispatchMode):
         """Run one aten operation and note it when it reads live data."""
         kwargs = kwargs or {}
         if self._closed:
-            if self._watched is not None and op_name(func) in CONTRACTIONS:
-                self._watched.append(op_name(func))
             return func(*args, **kwargs)
         # Read before running: an in-place operation replaces the value of its own storage.
         name = op_name(func)
@@ -158,6 +174,8 @@ class Tape(TorchDispatchMode):
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value], live: set[int]
     ) -> None:
         if not inputs and name not in RANDOM:
+            if self.states_are_live and (name in CREATION or name in _FIRST_STATES):
+                self._mark_all(out, Value(discrete=True))
             return
         results = list(tensors(out))
         if name in CREATION:
@@ -166,28 +184,48 @@ class Tape(TorchDispatchMode):
                 self.mark(tensor, Value(discrete=True))
             return
         if name in MOVES and len(set(map(id, inputs))) == 1:
-            for tensor in results:
-                self.mark(tensor, inputs[0])
+            self._mark_all(out, inputs[0])
             return
-        discrete = name in COMPARISONS or (keeps_levels(name) and all(value.discrete for value in inputs))
-        network_input = name in MOVES and all(value.network_input for value in inputs)
-        output = Value(discrete, network_input) if results else None
         for value in inputs:
             value.consumers.add(f"{name} #{len(self.nodes)}")
+        cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live)
+        output = self._output(name, args, kwargs, out, inputs) if results else None
+        if name in CONTRACTIONS and self._take is not None and results:
+            made = self._take(self, Contraction(name, self.path[-1], args, kwargs, results[0]))
+            if made is not None:
+                cost, output = {}, made
         node = Node(
             name,
             self.path[-1],
-            op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live),
+            cost,
             tuple(inputs),
             output,
             time_reduced=name in ("sum", "mean") and _drops_first_axis(args, kwargs),
-            compares_to_zero=name == "heaviside" or (name in COMPARISONS and len(args) > 1 and _is_zero(args[1])),
+            compares_to_zero=name == "heaviside" or (name in THRESHOLDS and len(args) > 1 and _is_zero(args[1])),
             reads=name in _READS,
+            quantises=name in THRESHOLDS or quantises(name, kwargs),
         )
         self.nodes.append(node)
-        for tensor in results:
-            if output is not None:
-                self.mark(tensor, output)
+        if output is not None:
+            self._mark_all(out, output)
+
+    def _output(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value]) -> Value:
+        """Return what comes out of an operation that is no contraction."""
+        if name in THRESHOLDS:
+            return Value(discrete=True, parts=1)
+        kept = keeps_levels(name)
+        if kept and inputs and all(value.discrete for value in inputs):
+            network_input = name in MOVES and all(value.network_input for value in inputs)
+            return Value(True, network_input, parts=parts_of(name, args, kwargs, out, [v.parts for v in inputs]))
+        network_input = name in MOVES and bool(inputs) and all(value.network_input for value in inputs)
+        earlier = next((value.origin for value in inputs if not value.discrete and value.origin), "")
+        where = self.path[-1]
+        origin = earlier if kept and earlier else f"{name} in {where}" if where else name
+        return Value(False, network_input, origin=origin)
+
+    def _mark_all(self, out: Any, value: Value) -> None:
+        for tensor in tensors(out):
+            self.mark(tensor, value)
 
     def canonical_nodes(self) -> list[Node]:
         """Return the nodes with `u - theta` that only a comparison with zero reads made free: it is one compare."""

@@ -34,6 +34,7 @@ OPTIONS = {
     "speed": {"suite", "only", "against", "repeats", "json", "device", "data", "offline", "path", "trust"},
     "report": {"suites", "check", "format", "table", "trust"},
     "count": {"suite", "only", "seed", "json"},
+    "count-model": {"model", "against", "input_", "batches", "layout", "kind", "reset", "energy", "json", "trust"},
     "diagnose": {"suite", "only", "seed", "json", "figure", "data", "offline", "trust"},
     "export-nir": {"suite", "only", "seed", "file", "trust"},
     "status": {"suites"},

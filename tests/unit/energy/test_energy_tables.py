@@ -6,7 +6,7 @@ import pytest
 
 from bench.energy.table import OPERATIONS, load_table, table_names
 from bench.errors import TableError, UnknownNameError
-from bench.measure.counting.ops import COMPARISONS, elementary_operations
+from bench.measure.counting.ops import THRESHOLDS, elementary_operations
 
 # Horowitz 2014, 45 nm, pJ: addition, multiplication
 HOROWITZ = {"fp32": (0.9, 3.7), "fp16": (0.4, 1.1), "int8": (0.03, 0.2), "int32": (0.1, 3.1)}
@@ -31,8 +31,11 @@ def test_horowitz_prices(precision):
     assert prices["add"] == prices["ac"] == prices["sub"] == prices["compare"] == prices["select"] == add
     assert prices["mul"] == multiply
     assert prices["mac"] == pytest.approx(add + multiply, rel=1e-12)
-    assert prices["sigmoid"] == pytest.approx(4 * (add + multiply), rel=1e-12)
-    assert set(table.assumptions) == {"sub", "compare", "select", "sigmoid", "random"}
+    for smooth in ("sigmoid", "tanh", "exp", "erf", "log"):
+        assert prices[smooth] == pytest.approx(4 * (add + multiply), rel=1e-12)
+    assert prices["div"] == pytest.approx(2 * add + 5 * multiply, rel=1e-12)
+    assert prices["sqrt"] == pytest.approx(2 * add + 7 * multiply, rel=1e-12)
+    assert set(table.assumptions) == set(prices) - {"mac", "ac", "add", "mul"}
     assert (table.node_nm, table.precision) == (45, precision)
 
 
@@ -50,7 +53,7 @@ def test_tables_are_found_by_file_name():
 
 def test_every_operation_that_counting_finds_is_a_word_that_tables_know():
     assert elementary_operations() <= set(OPERATIONS)
-    assert COMPARISONS.isdisjoint(OPERATIONS)
+    assert THRESHOLDS.isdisjoint(OPERATIONS)
 
 
 def test_a_users_own_table(tmp_path):

@@ -65,7 +65,7 @@ def test_accuracy_and_counts_come_from_the_same_passes():
     with Counter(model) as counter:
         result = evaluate(model, [(LOGITS, LABELS), (LOGITS, LABELS)])
     assert calls == [2, 2]
-    assert counter.counts() == count_operations(model, [LOGITS, LOGITS])
+    assert counter.counts() == count_operations(model, [LOGITS, LOGITS], layout="TN", input_kind="values")
     assert result.samples == counter.counts().samples == 4
 
 
@@ -77,4 +77,4 @@ def test_counting_stops_at_the_stated_number_of_samples(limit):
         result = evaluate(model, [(x[:, :2], LABELS), (x[:, 2:], LABELS)])
     first = min(limit, 4)
     assert result.samples == 4
-    assert counter.counts() == count_operations(model, [x[:, :first]])
+    assert counter.counts() == count_operations(model, [x[:, :first]], layout="TN", input_kind="values")

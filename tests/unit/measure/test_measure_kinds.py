@@ -6,14 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from bench.energy.estimate import estimate_energy
 from bench.errors import BenchError
 from bench.measure.counting.count import count_operations
 from bench.measure.counting.kinds import InputTally
+from bench.neurons import LIF
 
 
 def count(*batches, outputs=3, **options):
     layer = nn.Linear(batches[0].shape[-1], outputs, bias=False)
-    (found,) = count_operations(layer, batches, time_axis=None, **options).layers
+    (found,) = count_operations(layer, batches, layout="N", **{"input_kind": "values", **options}).layers
     return found
 
 
@@ -68,7 +70,7 @@ def test_multiples_of_a_unit_are_summed_exactly_in_any_order(rows, unit, random)
 def test_third_parts_from_pooling_are_levels_in_spite_of_rounding():
     spikes = (torch.rand(4, 2, 9, 9, generator=torch.Generator().manual_seed(0)) < 0.3).float()
     pooled = nn.functional.avg_pool2d(spikes, 3)
-    (found,) = count_operations(nn.Conv2d(2, 5, 1), [pooled], time_axis=None).layers
+    (found,) = count_operations(nn.Conv2d(2, 5, 1), [pooled], input_kind="values").layers
     assert found.input_kind == "graded" and found.input_unit == pytest.approx(1 / 9)
     assert found.graded_acs_total == int(spikes.sum()) * 5
 
@@ -94,24 +96,72 @@ def test_event_counts_are_levels_of_one_however_high():
 
 def test_the_levels_of_later_layers_are_still_limited():
     model = nn.Sequential(nn.Identity(), nn.Linear(3, 2, bias=False))
-    first = count_operations(model, [row(0, 1, 200)], time_axis=None, input_kind="graded").layers[0]
+    first = count_operations(model, [row(0, 1, 200)], input_kind="graded").layers[0]
     assert first.input_kind == "graded" and first.network_input
 
 
-def test_a_claim_is_about_the_networks_input_alone():
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
+def test_an_input_of_which_nothing_is_said_is_analog():
+    assert count(row(0, 1, 1), input_kind=None).input_kind == "analog"
+
+
+def two_layers(between):
+    model = nn.Sequential(nn.Linear(2, 2, bias=False), between, nn.Linear(2, 2, bias=False))
     with torch.no_grad():
         model[0].weight.copy_(torch.eye(2))
-    first, second = count_operations(model, [row(1, 0)], time_axis=None, input_kind="analog").layers
-    assert (first.input_kind, second.input_kind) == ("analog", "binary")
+    return model
+
+
+class Quantiser(nn.Module):
+    """A 4-bit activation, as networks of few bits have."""
+
+    def forward(self, x):
+        return torch.round(x.clamp(0, 1) * 15) / 15
+
+
+@pytest.mark.parametrize("between", [nn.ReLU(), nn.Hardtanh(0, 1), Quantiser(), nn.Identity()])
+@pytest.mark.parametrize("kind", ["analog", "binary"])
+def test_what_a_layer_of_weights_has_made_is_analog_however_few_its_values(between, kind):
+    counts = count_operations(two_layers(between), [row(1, 0)], input_kind=kind)
+    assert [layer.input_kind for layer in counts.layers] == [kind, "analog"]
+    assert counts.neurons == [] or not counts.neurons[0].spiking
+    assert counts.reasons["0"] == "said to be" and counts.reasons["2"].startswith("made by ")
 
 
 def test_few_levels_that_descend_from_weights_are_analog():
-    model = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 2, bias=False))
-    with torch.no_grad():
-        model[0].weight.copy_(torch.eye(2))
-    first, second = count_operations(model, [row(1, 2)], time_axis=None).layers
+    first, second = count_operations(two_layers(nn.ReLU()), [row(1, 2)], input_kind="values").layers
     assert (first.input_kind, second.input_kind) == ("graded", "analog")
+
+
+def test_a_dead_layer_costs_its_dense_macs():
+    model = nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 5))
+    model[0].bias.data.fill_(-100)
+    counts = count_operations(model, [torch.rand(3, 10)])
+    assert counts.layers[1].input_kind == "analog" and counts.layers[1].silent
+    assert estimate_energy(counts, "horowitz-fp32").layers[1].pj_per_sample == pytest.approx(460.0)
+
+
+def test_the_caller_may_say_what_a_layers_input_is():
+    model = two_layers(nn.ReLU())
+    counts = count_operations(model, [row(1, 2)], kinds={"0": "graded", "2": "graded"})
+    assert [layer.input_kind for layer in counts.layers] == ["graded", "graded"]
+    assert [layer.graded_acs_total for layer in counts.layers] == [6, 6]
+    assert count_operations(model, [row(1, 0)], kinds={"2": "binary"}).layers[1].input_kind == "binary"
+    with pytest.raises(BenchError, match=r"2: its input was said to be binary, and is graded; leave it out of kinds"):
+        count_operations(model, [row(1, 2)], kinds={"2": "binary"})
+    with pytest.raises(BenchError, match=r"kinds: there is no layer '1'; there are '0', '2'"):
+        count_operations(model, [row(1, 2)], kinds={"1": "analog"})
+
+
+@pytest.mark.parametrize("size", [5, 14])
+def test_summed_and_pooled_spikes_are_graded_at_any_resolution(size):
+    """A mean over 196 positions has more levels than a unit is looked for among; pooling tells it."""
+    model = nn.Sequential(LIF(), nn.AdaptiveAvgPool3d((2, 1, 1)), nn.Flatten(2), nn.Linear(2, 3, bias=False))
+    x = 3 * torch.rand(4, 2, 2, size, size, generator=torch.Generator().manual_seed(0))
+    counts = count_operations(model, [x], layout="TN", input_kind="analog")
+    [layer] = counts.layers
+    spikes = counts.neurons[0].spikes_total
+    assert layer.input_kind == "graded" and layer.graded_acs_total == 3 * spikes
+    assert layer.input_unit == pytest.approx(1 / size**2)
 
 
 def test_not_a_number_is_refused():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from bench.measure.counting.count import count_operations
-from bench.measure.counting.synops import dense_macs, fan_out_map
+from bench.measure.counting.geometry import dense_macs, fan_out_map, geometry_of
 
 CONVOLUTION = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 TRANSPOSED = {1: nn.ConvTranspose1d, 2: nn.ConvTranspose2d}
@@ -55,8 +55,8 @@ def pairs_of_transposed(layer, x, out_shape):
     return effective, dense, valid
 
 
-def only_layer(model, *inputs, time_axis=None):
-    (layer,) = count_operations(model, inputs, time_axis=time_axis).layers
+def only_layer(model, *inputs, layout="N"):
+    (layer,) = count_operations(model, inputs, layout=layout, input_kind="values").layers
     return layer
 
 
@@ -122,19 +122,19 @@ def test_depthwise_dense_macs():
 
 
 def test_strided_1x1_convolution_meets_a_quarter_of_its_inputs():
-    map_ = fan_out_map(nn.Conv2d(4, 1, 1, stride=2), (4, 8, 8), (1, 4, 4))
+    map_ = fan_out_map(geometry_of(nn.Conv2d(4, 1, 1, stride=2)), (4, 8, 8), (1, 4, 4))
     assert map_.double().mean() == 0.25
 
 
 def test_fan_out_is_made_of_integers_and_needs_no_grad_mode():
     with torch.inference_mode():
-        map_ = fan_out_map(nn.Conv2d(1, 5, 3, padding=1), (1, 3, 3), (5, 3, 3))
+        map_ = fan_out_map(geometry_of(nn.Conv2d(1, 5, 3, padding=1)), (1, 3, 3), (5, 3, 3))
     assert map_.tolist() == [[20, 30, 20], [30, 45, 30], [20, 30, 20]]
 
 
 def test_transposed_dense_macs_count_every_input_and_tap():
     layer = nn.ConvTranspose2d(3, 4, 2, stride=2)
-    assert dense_macs(layer, (3, 5, 5), (4, 10, 10)) == 3 * 4 * 4 * 25
+    assert dense_macs(geometry_of(layer), (3, 5, 5), (4, 10, 10)) == 3 * 4 * 4 * 25
 
 
 def test_a_requested_output_size_is_respected():
@@ -177,7 +177,7 @@ def test_low_precision_inputs_are_counted_exactly():
 
 
 def test_tokens_of_a_linear_layer_are_part_of_its_input_shape():
-    count = only_layer(nn.Linear(4, 3), torch.ones(5, 2, 7, 4), time_axis=0)
+    count = only_layer(nn.Linear(4, 3), torch.ones(5, 2, 7, 4), layout="TN")
     assert (count.timesteps, count.samples, count.input_shape) == (5, 2, (7, 4))
     assert count.dense_macs_per_sample == 5 * 7 * 4 * 3
     assert count.input_density_fraction == 1.0

@@ -1,0 +1,155 @@
+"""The verb that counts a model of somebody's own: `count-model`."""
+
+from __future__ import annotations
+
+import importlib
+import json as json_module
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.options import Trust, out, warn
+from bench.errors import BenchError, RunFailedError
+from bench.plugins.trust import TRUST_VARIABLE, trusted
+from bench.plugins.trust import trust as trust_modules
+
+if TYPE_CHECKING:
+    from bench.energy.estimate import EnergyBreakdown
+    from bench.records.counts import Counts
+
+_LAYOUTS = ("TN", "NT", "N")
+_KINDS = ("analog", "binary", "ternary", "graded", "values")
+_RATE = 0.1  # of the spikes that are drawn where no batches are given
+
+
+def count_model(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="mylab.nets:build, a module or what makes one, or a file.nir.")
+    ],
+    against: Annotated[str | None, typer.Option(metavar="MODEL", help="Another one, put beside it.")] = None,
+    input_: Annotated[
+        str | None, typer.Option("--input", metavar="SHAPE", help="Of one batch that is drawn: 4,2,3,32,32.")
+    ] = None,
+    batches: Annotated[
+        str | None, typer.Option(metavar="NAME", help="mylab.data:loader, batches or what makes them.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(metavar="TN|NT|N", help="Which axes of an input are timesteps and samples.")
+    ] = None,
+    kind: Annotated[
+        str, typer.Option(metavar="KIND", help="What the input is: analog, binary, ternary, graded, values.")
+    ] = "analog",
+    reset: Annotated[
+        str, typer.Option(metavar="auto|none|NAME", help="What makes the model forget between batches.")
+    ] = "auto",
+    energy: Annotated[str, typer.Option(metavar="TABLE", help="The cost table.")] = "horowitz-fp32",
+    json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every count as JSON too.")] = None,
+    trust: Trust = False,
+) -> None:
+    """Count every operation of a PyTorch model: synops, dense MACs, spikes, kinds with their reasons, energy."""
+    _one_of("--layout", layout, _LAYOUTS)
+    _one_of("--kind", kind, _KINDS)
+    if (input_ is None) == (batches is None):
+        raise BenchError("--input, --batches: give one of them, the shape of a batch to be drawn or your own batches")
+    shape = None if input_ is None else _shape(input_)
+    if json is not None and (not json.parent.is_dir() or (json.exists() and not json.is_file())):
+        raise BenchError(f"--json {json}: is no file in a folder that is there")
+    from bench.energy.estimate import load_table
+    from bench.report.formats.markdown import Markdown
+    from bench.report.sections.counts_of_model import counts_of_model, side_by_side
+
+    load_table(energy)
+    names = [model, *([against] if against else [])]
+    forget = reset if reset == "auto" else None if reset == "none" else _named(reset, trust)
+    counted = []
+    for name in names:
+        data = [_drawn(shape, kind)] if shape is not None else _called(_named(str(batches), trust))
+        counted.append(_count(name, trust, data, layout=layout, input_kind=kind, reset=forget, table=energy))
+    if shape is not None:
+        warn([f"the input is drawn: {_words(kind)}; densities and rates are those of your data with --batches"])
+    for name, (counts, priced) in zip(names, counted, strict=True):
+        out.print(Markdown().blocks(counts_of_model(name, counts, priced)))
+    if against:
+        out.print(Markdown().blocks([side_by_side(names, counted)]))
+    if json is not None:
+        from bench.files.durable import atomic_write
+
+        found = {name: counts.model_dump(mode="json") for name, (counts, _) in zip(names, counted, strict=True)}
+        atomic_write(json, json_module.dumps(found, indent=2) + "\n")
+
+
+def _count(
+    name: str, trust: bool, data: Iterable[Any], *, table: str, **options: Any
+) -> tuple[Counts, EnergyBreakdown]:
+    import torch
+
+    from bench.energy.estimate import estimate_energy
+    from bench.measure.counting.count import count_operations
+
+    if name.endswith(".nir"):
+        from bench.nir.read import from_nir
+
+        network = from_nir(name)
+    else:
+        network = _called(_named(name, trust))
+    if not isinstance(network, torch.nn.Module):
+        raise BenchError(f"{name}: is no torch.nn.Module, and makes none, but {type(network).__name__}")
+    try:
+        counts = count_operations(network, data, **options)
+    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+        raise RunFailedError(f"{name}: its forward pass failed: {type(error).__name__}: {error}") from None
+    return counts, estimate_energy(counts, table)
+
+
+def _named(name: str, trust: bool) -> Any:
+    """Import `module:attribute`. Raises BenchError where it is not trusted or not there."""
+    module, colon, attribute = name.partition(":")
+    if not (colon and module and attribute):
+        raise BenchError(f"{name}: name it as module:attribute, as mylab.nets:build")
+    if trust:
+        trust_modules([module])
+    if not trusted(module):
+        raise BenchError(f"{name}: runs code from outside this package; pass --trust or set {TRUST_VARIABLE}={module}")
+    try:
+        found = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise BenchError(f"{name}: cannot be imported: {error}") from None
+    return found
+
+
+def _called(found: Any) -> Any:
+    """Return what was named, or what it makes where it is a class or a function without arguments."""
+    import torch
+
+    made = isinstance(found, torch.nn.Module) or not callable(found)
+    return found if made else found()
+
+
+def _drawn(shape: tuple[int, ...], kind: str) -> Any:
+    import torch
+
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    return x if kind in ("analog", "values") else (x < _RATE).float()
+
+
+def _words(kind: str) -> str:
+    return "uniform in [0, 1)" if kind in ("analog", "values") else f"spikes of rate {_RATE}"
+
+
+def _shape(said: str) -> tuple[int, ...]:
+    try:
+        shape = tuple(int(word) for word in said.split(","))
+    except ValueError:
+        shape = ()
+    if not shape or min(shape) < 1:
+        raise BenchError(f"--input {said}: is no shape; write extents with commas between, as 4,2,3,32,32")
+    return shape
+
+
+def _one_of(option: str, word: str | None, known: tuple[str, ...]) -> None:
+    if word is not None and word not in known:
+        raise BenchError(f"{option} {word}: should be one of {', '.join(known)}")
