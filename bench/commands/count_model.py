@@ -69,10 +69,8 @@ def count_model(
         counted.append(_count(name, trust, data, layout=layout, input_kind=kind, reset=forget, table=energy))
     if shape is not None:
         warn([f"the input is drawn: {_words(kind)}; densities and rates are those of your data with --batches"])
-    for name, (counts, priced) in zip(names, counted, strict=True):
-        out.print(Markdown().blocks(counts_of_model(name, counts, priced)))
-    if against:
-        out.print(Markdown().blocks([side_by_side(names, counted)]))
+    blocks = [block for name, found in zip(names, counted, strict=True) for block in counts_of_model(name, *found)]
+    out.print(Markdown().blocks([*blocks, *([side_by_side(names, counted)] if against else [])]))
     if json is not None:
         from bench.files.durable import atomic_write
 
