@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.options import Trust, out, warn
+from bench.commands.options import Trust, check_file, out, warn
 from bench.errors import BenchError, RunFailedError
 from bench.plugins.trust import TRUST_VARIABLE, trusted
 from bench.plugins.trust import trust as trust_modules
@@ -54,8 +54,7 @@ def count_model(
     if (input_ is None) == (batches is None):
         raise BenchError("--input, --batches: give one of them, the shape of a batch to be drawn or your own batches")
     shape = None if input_ is None else _shape(input_)
-    if json is not None and (not json.parent.is_dir() or (json.exists() and not json.is_file())):
-        raise BenchError(f"--json {json}: is no file in a folder that is there")
+    check_file(json)
     from bench.energy.estimate import load_table
     from bench.report.formats.markdown import Markdown
     from bench.report.sections.counts_of_model import counts_of_model, side_by_side

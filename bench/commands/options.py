@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from bench.errors import BenchError
 from bench.plugins.trust import trust as trust_modules
 
 if TYPE_CHECKING:
@@ -82,6 +83,14 @@ def load(paths: list[Path], trusted: bool = False, uses: Iterable[tuple[str, str
     if trusted:
         trust_modules(modules.union(*(suite.outside_modules for suite in suites)))
     return suites
+
+
+def check_file(json: Path | None) -> None:
+    """Raise BenchError, before any work is done, where `--json` names what cannot be a file of that work."""
+    if json is not None and not json.parent.is_dir():
+        raise BenchError(f"--json {json}: there is no folder {json.parent}")
+    if json is not None and json.exists() and not json.is_file():
+        raise BenchError(f"--json {json}: is a folder or a device; name a file")
 
 
 def warn(lines: Iterable[str]) -> None:

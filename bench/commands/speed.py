@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import Data, Device, Offline, err, load, out, text_of
-from bench.errors import BenchError, RunFailedError, StoreError
+from bench.commands.options import Data, Device, Offline, check_file, err, load, out, text_of
+from bench.errors import RunFailedError, StoreError
 from bench.train.machine.path import ExecutionPath
 
 
@@ -41,7 +41,7 @@ def speed(
     from bench.speed.subjects import subjects_of
     from bench.speed.table import render, to_json
 
-    _check_file(json)
+    check_file(json)
     peers = [name.strip() for name in against.split(",") if name.strip()]
     [worker, *_], _ = resources(Settings(device=device, path=path))
     subjects = subjects_of(loaded, only, peers, device=worker, data=data, offline=offline, path=path)
@@ -71,10 +71,3 @@ def speed(
                 write()
                 if json is not None:
                     err.print(f"{json}")
-
-
-def _check_file(json: Path | None) -> None:
-    if json is not None and not json.parent.is_dir():
-        raise BenchError(f"--json {json}: there is no folder {json.parent}")
-    if json is not None and json.exists() and not json.is_file():
-        raise BenchError(f"--json {json}: is a folder or a device; name a file")

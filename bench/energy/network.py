@@ -67,9 +67,8 @@ class NetworkCosts:
     @property
     def at_least(self) -> float:
         """What has a price of what was counted, under the rule chosen: all of it where nothing is left out."""
-        if self.rest.total is not None and not self.counts.not_counted:
-            rest = self.rest.total
-        else:
+        rest = self.rest.total
+        if rest is None:
             rest = self.rest.memory + self.rest.routing + partial_rest(self.counts, self.table)
         return sum((known(cost) for cost in self.chosen), rest)
 

@@ -10,7 +10,7 @@ from typing import Any
 from bench.errors import BenchError, CorruptError
 from bench.measure.diagnose import diagnose, spiking_neurons
 from bench.nir.fold import fold
-from bench.nir.library import nir_library
+from bench.nir.package import nir_library
 from bench.nir.write import nir_file, to_nir
 from bench.records.diagnostics import Diagnostics
 from bench.runs.assembly import Assembly, assemble

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from bench.errors import BenchError, in_one_line
-from bench.nir.library import nir_library
 from bench.nir.network import Network
 from bench.nir.nodes import READERS, UNDERSTOOD, Grid
+from bench.nir.package import nir_library
 
 # What nir, h5py and torch raise of a graph that makes no sense.
 _MALFORMED = (OSError, LookupError, ValueError, TypeError, AttributeError, AssertionError, RuntimeError)

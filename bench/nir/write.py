@@ -17,8 +17,8 @@ from bench.neurons.lif import LIF
 from bench.nir import neurons
 from bench.nir.fold import fold
 from bench.nir.layers import Conv1d, Scale
-from bench.nir.library import nir_library
 from bench.nir.network import Network
+from bench.nir.package import nir_library
 from bench.nir.read import from_nir
 
 DT = 1e-4  # seconds that a timestep is said to last: what readers of NIR assume that are told nothing

@@ -145,9 +145,9 @@ def test_spikingjellys_state_is_reset_between_batches_or_said_to_leak():
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(10, 20), neuron.LIFNode(tau=4.0, step_mode="m"), nn.Linear(20, 5)).eval()
     x = data(T, N, 10)
-    one, many = (bench.count_operations(model, [x] * times) for times in (1, 4))
+    one, many = (bench.count_operations(model, [x] * times, layout="TN") for times in (1, 4))
     assert many.neurons[0].spikes_total == 4 * one.neurons[0].spikes_total and not many.warnings
-    leaking = bench.count_operations(model, [x] * 4, reset=None)
+    leaking = bench.count_operations(model, [x] * 4, layout="TN", reset=None)
     assert leaking.neurons[0].spikes_total != many.neurons[0].spikes_total
     assert "state is carried from batch to batch" in leaking.warnings[0]
 
@@ -185,7 +185,7 @@ def test_spikingjellys_resnets_equal_brute_force(cnf):
         if isinstance(module, nn.BatchNorm2d):
             nn.init.constant_(module.bias, 0.6)
     x = torch.rand(2, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    counts = bench.count_operations(model, [x])
+    counts = bench.count_operations(model, [x], layout="TN")
     functional.reset_net(model)
     assert sum(layer.effective_synops_total for layer in counts.layers) == pairs_of(model, x)
     functional.reset_net(model)

@@ -26,7 +26,7 @@ def test_a_network_maps_a_sequence_to_logits():
 
 def test_any_module_is_counted_and_priced():
     model = nn.Sequential(nn.Linear(4, 8), LIF(), nn.Linear(8, 2))
-    counts = bench.count_operations(model, [torch.ones(3, 5, 4)], input_kind="analog")
+    counts = bench.count_operations(model, [torch.ones(3, 5, 4)], input_kind="analog", layout="TN")
     assert (counts.samples, counts.timesteps) == (5, 3)
     first, second = counts.layers
     assert (first.input_kind, first.dense_macs_per_sample) == ("analog", 3 * 4 * 8)

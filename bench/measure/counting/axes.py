@@ -22,17 +22,17 @@ Run = Callable[[nn.Module, Any], Any]
 _FEW, _MORE = 2, 3
 
 
-def batch_axes(model: nn.Module, batch: Any, samples: int, axis: int, run: Run) -> dict[tuple[str, int], int]:
+def batch_axes(model: nn.Module, batch: Any, samples: int, run: Run) -> dict[tuple[str, int], int]:
     """Return the axis of the samples in what every call of a module takes and puts out, by name and call.
 
-    batch: an input with `samples` on the axis `axis` of its tensors, which `run(model, batch)` hands to the network.
+    batch: an input with `samples` on the first axis of its tensors, which `run(model, batch)` hands to the network.
     Empty where the network does not run without data, as where it looks at values.
     """
     logger = logging.getLogger("torch._subclasses.fake_tensor")  # says at length what is no error here
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        few, more = (_shapes(model, resized(batch, samples, axis, size), run) for size in (_FEW, _MORE))
+        few, more = (_shapes(model, resized(batch, samples, size), run) for size in (_FEW, _MORE))
     except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, AssertionError):
         return {}  # whatever a network does with numbers that are not there: the shapes alone decide then
     finally:
@@ -46,18 +46,17 @@ def batch_axes(model: nn.Module, batch: Any, samples: int, axis: int, run: Run) 
     return found
 
 
-def resized(value: Any, samples: int, axis: int, size: int) -> Any:
+def resized(value: Any, samples: int, size: int) -> Any:
     """Return an input with `size` samples on every tensor that has `samples` of them."""
     if isinstance(value, Tensor):
-        if value.dim() <= axis or value.shape[axis] != samples:
-            return value
-        return value.index_select(axis, torch.arange(size, device=value.device) % samples)
+        rows = torch.arange(size, device=value.device) % samples
+        return value[rows] if value.dim() and len(value) == samples else value
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(resized(item, samples, axis, size) for item in value))
+        return type(value)(*(resized(item, samples, size) for item in value))
     if isinstance(value, list | tuple):
-        return type(value)(resized(item, samples, axis, size) for item in value)
+        return type(value)(resized(item, samples, size) for item in value)
     if isinstance(value, Mapping):
-        return {key: resized(item, samples, axis, size) for key, item in value.items()}
+        return {key: resized(item, samples, size) for key, item in value.items()}
     return value
 
 

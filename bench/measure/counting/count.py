@@ -14,12 +14,11 @@ from bench.measure.counting.batch import LAYOUTS, Layout, check_layout
 from bench.measure.counting.counter import Counter
 from bench.measure.counting.geometry import SYNAPTIC
 from bench.measure.counting.libraries import reset as reset_libraries
-from bench.measure.counting.libraries import takes_time_first
 from bench.measure.counting.operators import in_operators
 from bench.measure.counting.ops import tensors
 from bench.measure.counting.tape import first_tensor
 from bench.measure.mode import device_of, measuring
-from bench.neurons.base import is_neuron
+from bench.models import layers
 from bench.records.counts import Counts, InputKind
 
 Forward = Callable[[nn.Module, Any], Any]
@@ -60,6 +59,8 @@ def count_operations(
     Work of unknown cost is in `Counts.not_counted`, and what may be wrong in `Counts.warnings`. Raises BenchError where
     a layer cannot be counted or the axes are not known.
     """
+    for name in more.keys() - More.__annotations__.keys():
+        raise TypeError(f"count_operations() got an unexpected keyword argument '{name}'")
     forget = _resetter(more.get("reset", "auto"))
     run = more.get("forward") or _call
     with measuring(model):
@@ -87,7 +88,7 @@ def _counted(
         forget(model)
         if counter is None:
             layout = layout or confirmed_layout(model, x)
-            axes = batch_axes(model, batch, x.shape[0], 0, run) if layout == "N" else None
+            axes = batch_axes(model, batch, x.shape[0], run) if layout == "N" else None
             kind: InputKind | None = None if input_kind == "values" else input_kind or "analog"
             counter = Counter(model, layout=layout, input_kind=kind, kinds=kinds, axes=axes)
         with counter:
@@ -111,13 +112,18 @@ _LEAKS = (
 
 
 def confirmed_layout(model: nn.Module, x: Tensor) -> Layout:
-    """Return the layout that the network itself tells for an input x. Raises BenchError where it does not."""
-    if x.dim() >= 3 and (any(map(is_neuron, model.modules())) or takes_time_first(model)):
-        return "TN"
-    first = next((module for module in model.modules() if isinstance(module, SYNAPTIC)), None)
-    rank = 0 if first is None or isinstance(first, nn.Linear) else len(first.kernel_size)  # type: ignore[arg-type]
-    if first is not None and x.dim() == rank + 2 and (rank == 0 or x.shape[1] == first.in_channels):
-        return "N"
+    """Return the layout that the network itself tells for an input x. Raises BenchError where it does not.
+
+    Its first layer tells: one of this package takes [T, N, ...]; one of torch that x fits with a single axis in front
+    takes samples. A network may move axes or make time before any other, so nothing else is taken for an answer.
+    """
+    first: Any = next((module for module in model.modules() if isinstance(module, SYNAPTIC)), None)
+    if first is not None:
+        rank = 0 if isinstance(first, nn.Linear) else len(first.kernel_size)
+        if type(first).__module__ == layers.__name__ and x.dim() >= 3:
+            return "TN"
+        if x.dim() == rank + 2 and (rank == 0 or x.shape[1] == first.in_channels):
+            return "N"
     choices = "; ".join(f"layout='{name}': {words}" for name, words in LAYOUTS.items())
     raise BenchError(f"an input of shape {tuple(x.shape)}: which of its axes are timesteps and samples? Say {choices}")
 

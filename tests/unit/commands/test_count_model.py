@@ -116,7 +116,7 @@ def test_what_has_no_price_leaves_a_lower_bound_that_says_so():
         (("somebodysnets:ann", "--input", "8,1,28,28", "--energy", "horowit", "--trust"), "unknown table 'horowit'"),
         (
             ("somebodysnets:ann", "--input", "8,1,28,28", "--json", "/dev/null", "--trust"),
-            "--json /dev/null: is no file",
+            "--json /dev/null: is a folder or a device",
         ),
         (("none.nir", "--input", "8,3"), "none.nir"),
     ],

@@ -194,3 +194,25 @@ def test_what_cannot_be_counted_says_why():
 )
 def test_non_zeros_are_counted_as_torch_counts_them(x):
     assert int(count_nonzero(x)) == int(torch.count_nonzero(x))
+
+
+def test_a_layout_that_is_not_said_is_confirmed_by_the_first_layer_or_asked_for():
+    """Neurons tell nothing: a network may make its time before them, out of images or of tokens."""
+
+    def run(m, x):
+        return m.lif(m.conv(x.repeat(4, 1, 1, 1)).unflatten(0, (4, -1))).mean(0)
+
+    inside = Model(run, conv=nn.Conv2d(3, 2, 3), lif=LIF())
+    inside.step_mode = "m"
+    found = count_operations(inside, [torch.rand(6, 3, 8, 8)])
+    assert (found.samples, found.timesteps, found.neurons[0].timesteps) == (6, 1, 4)
+    tokens = Model(lambda m, x: m.lif(m.fc(x).expand(4, *x.shape[:2], -1)), fc=nn.Linear(5, 2), lif=LIF())
+    for model, x in (
+        (tokens, torch.rand(6, 3, 5)),
+        (nn.Linear(5, 2), torch.rand(6, 3, 5)),
+        (inside, torch.rand(4, 2, 3, 8, 8)),
+    ):
+        with pytest.raises(BenchError, match="which of its axes are timesteps and samples"):
+            count_operations(model, [x])
+    with pytest.raises(TypeError, match="unexpected keyword argument 'kind'"):
+        count_operations(inside, [torch.rand(6, 3, 8, 8)], kind={})
