@@ -45,7 +45,9 @@ def run(
     offline: Offline = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Run again what is done.")] = False,
-    stale: Annotated[bool, typer.Option("--stale", help="Run again what older code made.")] = False,
+    stale: Annotated[
+        bool, typer.Option("--stale", help="Run again what older code made; train only what changed.")
+    ] = False,
     trust: Trust = False,
     engine: Annotated[
         str, typer.Option(metavar="NAME", help="Where runs are executed; see `spikebench list engines`.")

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import DataError
-from bench.records.counts import InputKind
-from bench.records.record import DataSource
+from bench.records.source import DataSource, InputKind
 from bench.seeding import seed_for
 
 

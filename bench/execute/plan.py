@@ -34,6 +34,7 @@ def plan(
     """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all.
 
     Selected is what has one of these labels and one of these seeds; where none are named, any.
+    A stale run whose weights today's code would make again is not trained afresh: its checkpoint is measured.
     Where an earlier one of these was interrupted, what it left undone is to do, and what it has done is not done again.
     """
     runs = {(run.suite, run.key): (suite, run) for suite in suites for run in _chosen(suite, labels, seeds)}
@@ -47,7 +48,8 @@ def plan(
     for key, (suite, run) in runs.items():
         state, seen = known[key]
         again = force or store.folder(run).to_begin_afresh
-        selected.append(Todo(suite, run, state, again or state in (State.DONE, State.STALE), seen))
+        afresh = state is State.DONE or (state is State.STALE and not store.is_trained(run))
+        selected.append(Todo(suite, run, state, again or afresh, seen))
         if again or state not in settled:
             todos.append(selected[-1])
     return selected, todos

@@ -71,7 +71,8 @@ def _executed(job: Job, say: Say, stop: Callable[[], bool], patience_s: float) -
 
 
 def _run(job: Job, folder: RunFolder, lock: Lock, say: Say, stop: Callable[[], bool]) -> None:
-    from bench.runs.run import Place, run_one
+    from bench.runs.run import run_one
+    from bench.runs.training import Place
     from bench.store.checkpoints import Checkpoints
 
     keeper = Checkpoints(folder.checkpoint, lock.check)

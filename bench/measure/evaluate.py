@@ -21,8 +21,13 @@ class Evaluation:
     samples: int
     accuracy_fraction: float
     accuracy_by_timestep: list[float]
-    correct: NDArray[np.bool_]  # per sample, in the order of the data
+    correct_by_timestep: NDArray[np.bool_]  # [T, samples], in the order of the data
     mean_loss: float | None
+
+    @property
+    def correct(self) -> NDArray[np.bool_]:
+        """Whether each sample was classified correctly after the last timestep, [samples]."""
+        return self.correct_by_timestep[-1]
 
 
 def evaluate(
@@ -55,4 +60,4 @@ def evaluate(
     correct = torch.cat(rows, dim=1).cpu()
     by_timestep = [int(row.sum()) / samples for row in correct]
     mean_loss = sum(torch.stack(losses).tolist()) / samples if losses else None
-    return Evaluation(samples, by_timestep[-1], by_timestep, correct[-1].numpy(), mean_loss)
+    return Evaluation(samples, by_timestep[-1], by_timestep, correct.numpy(), mean_loss)

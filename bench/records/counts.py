@@ -9,8 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from bench.records.bounds import Number, Operations, Part, Shape, Size, Total, Word
-
-InputKind = Literal["binary", "ternary", "graded", "analog"]
+from bench.records.source import InputKind
 
 WeightKind = Literal["binary", "ternary"]
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import NewerError, RecordError
 from bench.files.canonical import canonical_json, checked, parsed, unchecked
-from bench.records.bounds import MOST_TIMESTEPS, Number, Part, Share, Total, WallClock, Word
+from bench.records.bounds import MOST_TIMESTEPS, Number, Part, Share, Total, WallClock
 from bench.records.counts import Counts
 from bench.records.diagnostics import Diagnostics
 from bench.records.measurement import Measurement
+from bench.records.source import DataSource
 
 # 2: a checksum over everything but `wall_clock`, and one of its own in that block. 1 had none.
 SCHEMA_VERSION = 2
@@ -37,25 +39,13 @@ class Deployment(Measurement):
         return self
 
 
-class DataSource(Part):
-    """What was there of a data set that comes in single recordings."""
-
-    recordings: dict[Word, Total]  # by split, before any is held out
-    complete: Total  # how many the whole data set has
-    files: str  # digest of their names and sizes
-
-    @property
-    def partial(self) -> bool:
-        """Whether some of the data set was not there."""
-        return sum(self.recordings.values()) < self.complete
-
-
 class Digests(Part):
     """What must agree between entries (weights, order) and what made the record (code)."""
 
     initial_weights: str
     sample_order: str
     code: str
+    training: str = Field(default="", exclude_if=operator.not_)  # that part of the code which made the weights
 
 
 class EpochRow(Part):

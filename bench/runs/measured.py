@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from torch import Tensor
 
@@ -17,35 +17,28 @@ from bench.records.measurement import Measurement
 from bench.records.record import Deployment, Digests, EpochRow, RunRecord
 from bench.runs import provenance
 from bench.runs.assembly import Assembly, assemble
+from bench.runs.training import Trained
 from bench.suite.run_spec import PlannedRun
-from bench.train.loop import History
 
 
-def measure_run(
-    run: PlannedRun,
-    assembly: Assembly,
-    arrays: Arrays,
-    batches: Callable[[], Iterator[tuple[Tensor, Tensor]]],
-    history: History,
-    initial_weights: str,
-) -> RunRecord:
+def measure_run(run: PlannedRun, trained: Trained) -> RunRecord:
     """Measure a trained network and return its record, still without what only the machine knows."""
+    assembly, arrays, history = trained.assembly, trained.arrays, trained.history
     rows = [EpochRow.model_validate(row) for row in history.rows]
     return RunRecord(
         **provenance.identity(run),
-        **_measured(run, assembly, arrays, batches()).measured,
+        **_measured(run, assembly, arrays, trained.batches()).measured,
         status="done",
         data=arrays.source,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
         history=rows,
         digests=Digests(
-            initial_weights=initial_weights,
+            initial_weights=trained.initial_weights,
             sample_order=history.order,
-            code=history.code,
+            **provenance.digests(run.spec, history.origin["training"]),
         ),
-        provenance={"commit": provenance.commit(), "versions": provenance.versions()},
-        deployed=None if run.measure.deploy is None else _deploy(run, assembly, arrays, batches()),
-        diagnostics=diagnose(assembly.model, batches()) if run.measure.diagnostics else None,
+        deployed=None if run.measure.deploy is None else _deploy(run, assembly, arrays, trained.batches()),
+        diagnostics=diagnose(assembly.model, trained.batches()) if run.measure.diagnostics else None,
     )
 
 

@@ -15,6 +15,7 @@ from bench.suite.fields import PluginSpec, PluginUse, with_named
 from bench.suite.run_spec import PlannedRun, RunSpec
 
 RUN = Path(__file__).with_name("run.py")  # where the story of a run begins
+TRAINING = Path(__file__).with_name("training.py")  # and its first half, the weights
 _PACKAGES = ("spikebench", "torch", "torchvision", "tonic", "numpy", "fvcore")
 
 
@@ -46,6 +47,38 @@ def code_digest(spec: RunSpec) -> str:
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
     return sources_digest([(RUN, "bench.runs.run"), *_files(spec.plugins)])
+
+
+def training_digest(spec: RunSpec) -> str:
+    """Return 12 hex digits over the sources that make a run's weights: where they change, it has to be trained anew.
+
+    Where only the rest of `code_digest` changes, the trained network is the same and has only to be measured again.
+    """
+    return sources_digest([(TRAINING, "bench.runs.training"), *_files(spec.plugins)])
+
+
+def digests(spec: RunSpec, begun: str) -> dict[str, str]:
+    """Return the digests of a record made now of weights whose training began with the code of the digest `begun`.
+
+    Weights of older code make the record one of older code, whatever has measured them.
+    """
+    return {"training": begun, "code": code_digest(spec) if begun == training_digest(spec) else begun}
+
+
+def origin(spec: RunSpec) -> dict[str, Any]:
+    """Return where a training that begins now is from: the code's digest, the commit, the versions."""
+    return {"training": training_digest(spec), "commit": commit(), "versions": versions()}
+
+
+def of_run(begun: dict[str, Any], here: dict[str, Any], paths: list[str], warning: str | None) -> dict[str, Any]:
+    """Return what a record says of where its numbers come from.
+
+    begun: as training began.  here: as it was measured, told apart where that was elsewhere.  paths: of execution.
+    """
+    told = {name: value for name, value in begun.items() if name != "training"} | {"path": ", then ".join(paths)}
+    elsewhere = {name: value for name, value in here.items() if name != "training" and value != begun.get(name)}
+    told |= {"measured": elsewhere} if elsewhere else {}
+    return told | ({"warning": warning} if warning else {})
 
 
 def neuron_digest(neuron: PluginSpec) -> str:

@@ -66,6 +66,19 @@ class Store:
         begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
         return State.PARTIAL if begun else State.MISSING
 
+    def is_trained(self, run: PlannedRun) -> bool:
+        """Whether a record lies here whose weights today's code would make again, and what they can be had from.
+
+        Such a run that is stale has only to be measured again.
+        """
+        folder = self.folder(run)
+        with contextlib.suppress(BenchError):
+            record = folder.check()
+            kept = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
+            made = record.digests.training if record is not None and record.digests is not None else None
+            return kept and made == provenance.training_digest(run.spec)
+        return False
+
     def standing(self, suite: Suite, reports: Path = REPORTS) -> list[tuple[PlannedRun, State]]:
         """Say how far each run of a suite is, and which of the missing ones the committed report has.
 

@@ -47,7 +47,7 @@ class History:
 
     rows: list[dict[str, Any]] = field(default_factory=list)  # record.EpochRow as JSON
     order: str = ""  # chained digest of the sample indices as they were fed
-    code: str = ""  # digest of the code that training began with
+    origin: dict[str, Any] = field(default_factory=dict)  # of the training: code, versions and machine it began with
     paths: list[str] = field(default_factory=list)  # of execution; several where a resumption changed it
     train_s: float = 0.0
     images: int = 0
@@ -63,17 +63,17 @@ def fit(
     data: Batches,
     saving: Saving,
     *,
-    code: str,
+    origin: dict[str, Any],
     test: Callable[[], Accuracies],
     watch: Callable[[Progress], None],
     stop: Callable[[], bool],
 ) -> History:
     """Train `learner` in place, going on from the newest state that is kept and fits, and return its history.
 
-    code: digest of the code, for the history of a training that begins. Raises RunFailedError when the loss is not
+    origin: for the history of a training that begins now. Raises RunFailedError when the loss is not
     finite and Interrupted, after saving, when `stop()` says so.
     """
-    training = _Training(learner, data, saving, code, watch, stop)
+    training = _Training(learner, data, saving, origin, watch, stop)
     while training.epoch < learner.spec.epochs:
         training.train()
         training.end_epoch(test)
@@ -90,7 +90,7 @@ class _Training:
         learner: Learner,
         data: Batches,
         saving: Saving,
-        code: str,
+        origin: dict[str, Any],
         watch: Callable[[Progress], None],
         stop: Callable[[], bool],
     ) -> None:
@@ -98,7 +98,7 @@ class _Training:
         self.spec = learner.spec
         self.factor = schedule_factor(self.spec.schedule, self.spec.epochs, data.steps)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(learner.optimizer, self.factor)
-        self.history, self.sums = History(code=code), Sums(learner.device)
+        self.history, self.sums = History(origin=origin), Sums(learner.device)
         parts = learner.parts | {"schedule": self.schedule}
         self.state = Resumable(parts, self.history, self.sums.total, learner.device)
         self.epoch, self.step = self.state.load(saving.keeper)

@@ -62,7 +62,8 @@ def restamped(suite: Suite, records: Sequence[RunRecord]) -> list[RunRecord]:
 def _restamped(record: RunRecord, run: PlannedRun) -> RunRecord:
     if record.digests is None:
         return record
-    update: dict[str, Any] = {"digests": record.digests.model_copy(update={"code": provenance.code_digest(run.spec)})}
+    today = provenance.digests(run.spec, provenance.training_digest(run.spec))
+    update: dict[str, Any] = {"digests": record.digests.model_copy(update=today)}
     if record.deployed is not None and run.measure.deploy is not None:
         update["deployed"] = _deployed(record.deployed, provenance.neuron_digest(run.measure.deploy))
     return record.model_copy(update=update)
@@ -80,7 +81,7 @@ def _essence(record: RunRecord) -> dict[str, Any]:
     """All that a record says but clock, label and which code made it: what has to be equal."""
     data = record.model_dump(mode="json", by_alias=True, exclude={*_NOT_COMPARED, "digests"})
     data["provenance"].pop("commit", None)
-    digests = {} if record.digests is None else record.digests.model_dump(exclude={"code"})
+    digests = {} if record.digests is None else record.digests.model_dump(exclude={"code", "training"})
     if data.get("deployed"):
         data["deployed"].pop("code")
     return data | {"digests": digests}

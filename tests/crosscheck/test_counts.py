@@ -62,7 +62,7 @@ def train_on_digits(neuron, folder):
         Learner(model, spec.train, assembly.device),
         TrainingSequences(assembly, assembly.training_loader(arrays)),
         Saving(Checkpoints(folder / "checkpoint.pt")),
-        code="",
+        origin={},
         test=accuracy,
         watch=lambda progress: None,
         stop=lambda: False,

@@ -7,7 +7,8 @@ import torch
 
 from bench import build_model, count_operations, load_suite
 from bench.plugins.registry import create, plugins
-from bench.runs.run import Place, run_one
+from bench.runs.run import run_one
+from bench.runs.training import Place
 from bench.speed.job import Subject
 from bench.speed.steps import Steps
 from bench.store.checkpoints import Checkpoints

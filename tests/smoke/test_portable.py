@@ -54,7 +54,8 @@ from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from support.runs import small_run
-from bench.runs.run import Place, run_one
+from bench.runs.run import run_one
+from bench.runs.training import Place
 from bench.store.checkpoints import Checkpoints
 from bench.suite.run_spec import PlannedRun, RunMeasure
 for label, precision in (("ANN", "fp32"), ("LIF", "bf16"), ("CLIF", "fp32")):

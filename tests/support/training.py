@@ -55,7 +55,7 @@ def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=l
         Learner(model, spec, CPU),
         data,
         Saving(keeper, **when),
-        code="today's",
+        origin={"training": "today's"},
         test=test,
         watch=watch,
         stop=lambda: stop_after is not None and data.given >= stop_after,

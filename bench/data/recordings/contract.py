@@ -22,7 +22,7 @@ from bench.data.base import Arrays, Dataset, Split, check_labels
 from bench.data.recordings.frame_cache import cache_key, cached_frames, frames_folder
 from bench.data.recordings.framing import Framing, frame
 from bench.errors import DataError
-from bench.records.record import DataSource
+from bench.records.source import DataSource
 
 # What tonic and the readers below it raise for files that are not what they should be, and downloads that fail.
 DAMAGE = (

@@ -20,7 +20,8 @@ from bench.measure.counting.kinds import InputTally
 from bench.measure.counting.products import ProductTally
 from bench.measure.counting.synops import LayerTally
 from bench.measure.counting.tape import Contraction, Tape, Value
-from bench.records.counts import InputKind, LayerCount
+from bench.records.counts import LayerCount
+from bench.records.source import InputKind
 
 # (where the operands of a matrix product are, where what is added to it is)
 _MATRICES: dict[str, tuple[int, int, int | None]] = {

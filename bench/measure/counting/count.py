@@ -19,7 +19,8 @@ from bench.measure.counting.ops import tensors
 from bench.measure.counting.tape import first_tensor
 from bench.measure.mode import device_of, measuring
 from bench.models import layers
-from bench.records.counts import Counts, InputKind
+from bench.records.counts import Counts
+from bench.records.source import InputKind
 
 Forward = Callable[[nn.Module, Any], Any]
 Reset = Literal["auto"] | Callable[[nn.Module], Any] | None

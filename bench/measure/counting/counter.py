@@ -21,7 +21,8 @@ from bench.measure.counting.operators import in_operators
 from bench.measure.counting.ops import CONTRACTIONS, tensors
 from bench.measure.counting.outside import Norms, Works, bias_ops, readout_ops
 from bench.measure.counting.tape import Value, first_tensor
-from bench.records.counts import Counts, InputKind, OtherOps
+from bench.records.counts import Counts, OtherOps
+from bench.records.source import InputKind
 
 _SAMPLES_AXIS = {"TN": 1, "NT": 0, "N": 0}
 _TIME_AXIS = {"TN": 0, "NT": 1}

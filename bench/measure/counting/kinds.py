@@ -13,7 +13,7 @@ from torch import Tensor
 
 from bench.errors import BenchError
 from bench.measure.counting.tape import Value
-from bench.records.counts import InputKind
+from bench.records.source import InputKind
 
 MAX_LEVELS = 64  # of a unit that is looked for in the values; one that pooling tells may have any number
 RELATIVE_TOLERANCE, ROUNDING = 1e-4, 2e-6

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from bench.measure.counting.kinds import Found, InputTally
 from bench.measure.counting.rows import per_sample
-from bench.records.counts import InputKind, LayerCount
+from bench.records.counts import LayerCount
+from bench.records.source import InputKind
 
 Shapes = tuple[tuple[int, ...], tuple[int, ...]]
 

@@ -10,7 +10,8 @@ from bench.measure.counting.geometry import Geometry, dense_macs, fan_out_map, l
 from bench.measure.counting.kinds import InputTally
 from bench.measure.counting.rows import per_sample
 from bench.measure.counting.tape import Value
-from bench.records.counts import InputKind, LayerCount, WeightKind
+from bench.records.counts import LayerCount, WeightKind
+from bench.records.source import InputKind
 
 
 class LayerTally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.records.record import DataSource
+from bench.records.source import DataSource
 from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph

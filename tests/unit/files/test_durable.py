@@ -269,7 +269,7 @@ def test_the_model_of_a_power_cut_notices_a_write_that_is_not_synced(tmp_path, m
 def test_a_state_is_taken_back_whole_or_not_at_all(tmp_path):
     torch.manual_seed(1)
     model, sums = Net(), torch.zeros(3, dtype=torch.float64)
-    state = Resumable({"model": model}, History(code="x"), sums, torch.device("cpu"))
+    state = Resumable({"model": model}, History(origin={"training": "x"}), sums, torch.device("cpu"))
     state.save(Checkpoints(tmp_path / "checkpoint.pt"), 1, 2)
     expected = torch.rand(3)
     before = {name: value.clone() for name, value in model.state_dict().items()}

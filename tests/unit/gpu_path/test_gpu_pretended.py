@@ -7,7 +7,8 @@ from support.runs import small_run
 
 from bench.measure.evaluate import evaluate
 from bench.models.layers import AdaptiveAvgPool2d
-from bench.runs.run import Place, run_one
+from bench.runs.run import run_one
+from bench.runs.training import Place
 from bench.suite.run_spec import PlannedRun, RunMeasure
 from bench.train.machine import autocast
 from bench.train.pace import Sums

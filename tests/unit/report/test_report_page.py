@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.reports import cells, failed, layer, make_record, make_records, make_suite, section
 
-from bench.records.record import DataSource
+from bench.records.source import DataSource
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.markdown import Markdown
 from bench.report.page import main_table, render_report

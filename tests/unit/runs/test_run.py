@@ -23,8 +23,10 @@ from bench.neurons.base import CompileError, Neuron
 from bench.neurons.surrogate import derivative_of, spike
 from bench.runs.assembly import TrainingSequences, assemble, evaluation_batch
 from bench.runs.choose import automatic_path, choose_path
-from bench.runs.rehearsal import measure_power, rehearsal
-from bench.runs.run import Place, run_one
+from bench.runs.metered import measure_power
+from bench.runs.rehearsal import rehearsal
+from bench.runs.run import run_one
+from bench.runs.training import Place
 from bench.sequences import repeat
 from bench.store.checkpoints import Checkpoints
 from bench.store.folder import RunFolder
