@@ -15,7 +15,7 @@ from support.runs import small_run
 from torch.autograd import DeviceType
 
 import bench.neurons.base
-import bench.runs.rehearsal
+import bench.runs.metered
 import bench.runs.run
 from bench.measure.meters import MeterError
 from bench.measure.power import measure_energy
@@ -66,8 +66,8 @@ class Meter:
 
 def test_measured_energy_is_kept_with_the_clock_and_changes_no_number(execute, monkeypatch):
     plain = execute(RunMeasure())
-    monkeypatch.setattr(bench.runs.rehearsal, "open_meter", lambda device: contextlib.nullcontext(Meter()))
-    monkeypatch.setattr(bench.runs.rehearsal, "measure_energy", partial(measure_energy, window_s=0.01, repeats=2))
+    monkeypatch.setattr(bench.runs.metered, "open_meter", lambda device: contextlib.nullcontext(Meter()))
+    monkeypatch.setattr(bench.runs.metered, "measure_energy", partial(measure_energy, window_s=0.01, repeats=2))
     metered = execute(RunMeasure(power=True))
     found = metered.wall_clock["measured_energy"]
     assert found["source"] == "made up" and found["repeats"] == 2
@@ -78,8 +78,8 @@ def test_measured_energy_is_kept_with_the_clock_and_changes_no_number(execute, m
 
 @pytest.mark.parametrize(("path", "training_path"), [("plain", "plain"), ("fused", "fused"), ("graphed", "fused")])
 def test_measured_energy_says_which_steps_it_is_of(path, training_path, tmp_path, monkeypatch):
-    monkeypatch.setattr(bench.runs.rehearsal, "open_meter", lambda device: contextlib.nullcontext(Meter()))
-    monkeypatch.setattr(bench.runs.rehearsal, "measure_energy", partial(measure_energy, window_s=0.01, repeats=2))
+    monkeypatch.setattr(bench.runs.metered, "open_meter", lambda device: contextlib.nullcontext(Meter()))
+    monkeypatch.setattr(bench.runs.metered, "measure_energy", partial(measure_energy, window_s=0.01, repeats=2))
     assembly = assemble(small_run(RunMeasure()).spec)
     loader = assembly.training_loader(assembly.load(tmp_path, offline=True))
     assert measure_power(assembly, loader, path)["training_path"] == training_path
@@ -90,14 +90,14 @@ def test_a_counter_that_fails_costs_the_figure_and_not_the_run(execute, monkeypa
         def joules(self):
             raise MeterError("NVML gives no energy any more: Unknown Error")
 
-    monkeypatch.setattr(bench.runs.rehearsal, "open_meter", lambda device: contextlib.nullcontext(Failing()))
+    monkeypatch.setattr(bench.runs.metered, "open_meter", lambda device: contextlib.nullcontext(Failing()))
     record = execute(RunMeasure(power=True))
     assert "measured_energy" not in record.wall_clock and record.accuracy_fraction > 0
     assert "no energy of the simulation: NVML gives no energy any more: Unknown Error" in caplog.text
 
 
 def test_without_a_counter_there_is_no_figure(execute, monkeypatch):
-    monkeypatch.setattr(bench.runs.rehearsal, "open_meter", lambda device: contextlib.nullcontext(None))
+    monkeypatch.setattr(bench.runs.metered, "open_meter", lambda device: contextlib.nullcontext(None))
     assert "measured_energy" not in execute(RunMeasure(power=True)).wall_clock
 
 
