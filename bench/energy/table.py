@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.energy.memory import Bits, Memory, Price
 from bench.errors import MOST_PROBLEMS, TableError, UnknownNameError, nearest
@@ -16,7 +16,8 @@ from bench.plugins.installed import Installed, chosen, installed_files
 TABLES = Path(__file__).parent / "tables"
 
 # What counting can find. `ac` is one accumulate of a weight, `mac` one multiply-accumulate; `select` is a choice
-# between two values.
+# between two values, as a product with a spike is, `shift` a product with a power of two, `logic` an AND, OR or NOT of
+# spikes.
 OPERATIONS = (
     "mac",
     "ac",
@@ -26,6 +27,8 @@ OPERATIONS = (
     "div",
     "compare",
     "select",
+    "shift",
+    "logic",
     "sigmoid",
     "tanh",
     "exp",
@@ -34,6 +37,9 @@ OPERATIONS = (
     "sqrt",
     "random",
 )
+
+# What is taken to cost as much as another operation, which can do it, where a table has a price for that one alone.
+_AT_MOST = {"select": "mul", "shift": "mul", "logic": "compare"}
 
 # What else of a table may rest on an assumption.
 TOPICS = ("source", "memory", "addressing", "neuron_update", "spike", "included", "bits")
@@ -69,6 +75,14 @@ class CostTable(BaseModel):
     @classmethod
     def _known_operations(cls, value: dict[str, Any]) -> dict[str, Any]:
         return _known(value, OPERATIONS, "operation")
+
+    @model_validator(mode="after")
+    def _prices_filled_in(self) -> CostTable:
+        for operation, other in _AT_MOST.items():
+            if operation not in self.operation_pj and other in self.operation_pj:
+                self.operation_pj[operation] = self.operation_pj[other]
+                self.assumptions.setdefault(operation, f"has no price of its own; at most that of a {other}")
+        return self
 
     @field_validator("assumptions")
     @classmethod

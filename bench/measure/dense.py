@@ -7,7 +7,21 @@ import warnings
 
 from torch import Tensor, nn
 
+from bench.errors import in_one_line
 from bench.measure.counting.geometry import SYNAPTIC
+from bench.measure.mode import measuring
+
+_log = logging.getLogger(__name__)
+
+
+def fvcore_says(model: nn.Module, example: Tensor) -> dict[str, int] | None:
+    """Return what `fvcore_macs` does, None, with a word in the log, for a network that torch.jit.trace cannot run."""
+    try:
+        with measuring(model):
+            return fvcore_macs(model, example)
+    except (RuntimeError, ValueError, TypeError, LookupError, AssertionError) as error:
+        _log.warning("fvcore cannot count this network: %s", in_one_line(error))
+        return None
 
 
 def fvcore_macs(model: nn.Module, example: Tensor) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bench.records.bounds import Number, Operations, Part, Shape, Size, Total, Word
+from bench.records.bounds import MOST_TIMESTEPS, Number, Operations, Part, Shape, Size, Total, Word
 from bench.records.source import InputKind
 
 WeightKind = Literal["binary", "ternary"]
@@ -20,6 +20,8 @@ Passes = Size | Annotated[float, Field(gt=0.0, le=1e60, allow_inf_nan=False)]
 def _none(value: object) -> bool:
     return value is None
 
+
+ByTimestepTotal = Annotated[list[Total], Field(min_length=1, max_length=MOST_TIMESTEPS)]
 
 Column = Literal["bias", "norm", "pooling", "residual", "encoder", "readout"]
 
@@ -54,11 +56,20 @@ class LayerCount(Part):
     zero_weights: Total = Field(default=0, exclude_if=operator.not_)
     weight_kind: WeightKind | None = Field(default=None, exclude_if=_none)  # one magnitude an output: no multiplier
     synops_without_zero_weights_total: Total | None = Field(default=None, exclude_if=_none)  # where weights are zero
+    # The totals timestep by timestep, where all samples take several and they could be told apart.
+    effective_synops_by_timestep: ByTimestepTotal | None = Field(default=None, exclude_if=_none)
+    input_nonzero_by_timestep: ByTimestepTotal | None = Field(default=None, exclude_if=_none)
+    graded_acs_by_timestep: ByTimestepTotal | None = Field(default=None, exclude_if=_none)
 
     @model_validator(mode="after")
     def _stride_of_every_axis(self) -> LayerCount:
         if self.kind.startswith("conv") and len(self.stride) != len(self.weight_shape) - 2:
             raise ValueError("a convolution has as many strides as its kernel has axes")
+        return self
+
+    @model_validator(mode="after")
+    def _timesteps_add_up(self) -> LayerCount:
+        _add_up(self, "effective_synops", "input_nonzero", "graded_acs")
         return self
 
     @property
@@ -100,6 +111,20 @@ class NeuronCount(Part):
     ops_per_update: Operations  # per neuron and timestep: {"mul": 2, "add": 1, ...}
     state_words: Total  # state variables read and written per neuron and timestep
     parameters: dict[Word, list[Number]] = {}  # learnable parameters after training, as PLIF's
+    spikes_by_timestep: ByTimestepTotal | None = Field(default=None, exclude_if=_none)  # as those of a layer
+
+    @model_validator(mode="after")
+    def _timesteps_add_up(self) -> NeuronCount:
+        _add_up(self, "spikes")
+        return self
+
+    @property
+    def firing_rate_by_timestep(self) -> list[float] | None:
+        """Spikes per neuron at each timestep; None where timesteps were not told apart."""
+        if self.timesteps == 1:
+            return [self.firing_rate]
+        each = self.spikes_by_timestep
+        return None if each is None else [spikes / (self.units * self.samples) for spikes in each]
 
     @property
     def firing_rate(self) -> float:
@@ -110,6 +135,13 @@ class NeuronCount(Part):
     def spikes_per_sample(self) -> float:
         """Spikes per sample, summed over timesteps."""
         return self.spikes_total / self.samples
+
+
+def _add_up(count: LayerCount | NeuronCount, *names: str) -> None:
+    for name in names:
+        each, total = getattr(count, f"{name}_by_timestep"), getattr(count, f"{name}_total")
+        if each is not None and sum(each) != total:
+            raise ValueError(f"{name}_by_timestep: adds up to {sum(each)}, not to {name}_total, {total}")
 
 
 class OtherOps(Part):

@@ -6,8 +6,24 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from bench.records.bounds import MOST_LAYERS, MOST_OPERATIONS, ByTimestep, Part, Share, Size, Total, Word
+from bench.records.bounds import (
+    MOST_LAYERS,
+    MOST_OPERATIONS,
+    MOST_TIMESTEPS,
+    ByTimestep,
+    Part,
+    Share,
+    Size,
+    Total,
+    Word,
+)
 from bench.records.counts import Counts, LayerCount, NeuronCount, OtherOps
+
+LATER = frozenset(["correct_by_timestep", "fvcore_macs"])  # what older records do not have
+
+
+def _none(value: object) -> bool:
+    return value is None
 
 
 class Measurement(Part):
@@ -16,6 +32,8 @@ class Measurement(Part):
     accuracy_fraction: Share | None = None  # last epoch
     accuracy_by_timestep: ByTimestep = []
     correct: str | None = None  # one bit per test sample (numpy.packbits order), base64
+    # The same after each timestep, the last as `correct`; older records have none.
+    correct_by_timestep: list[str] | None = Field(default=None, max_length=MOST_TIMESTEPS, exclude_if=_none)
     test_samples: Size | None = None
     samples_counted: Size | None = None
     layers: Annotated[list[LayerCount], Field(max_length=MOST_LAYERS)] = []
@@ -23,6 +41,9 @@ class Measurement(Part):
     other_ops: Annotated[list[OtherOps], Field(max_length=MOST_OPERATIONS)] = []
     not_counted: Annotated[list[Word], Field(max_length=MOST_LAYERS)] = []
     parameters: Total | None = None  # learnable, neurons included
+    # Dense MACs per sample of every layer as fvcore counts them; older records have none, and networks that it cannot
+    # trace.
+    fvcore_macs: dict[Word, Total] | None = Field(default=None, max_length=MOST_LAYERS, exclude_if=_none)
 
     @property
     def measured(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from bench.files.canonical import canonical_json, checked, parsed, unchecked
 from bench.records.bounds import MOST_TIMESTEPS, Number, Part, Share, Total, WallClock
 from bench.records.counts import Counts
 from bench.records.diagnostics import Diagnostics
-from bench.records.measurement import Measurement
+from bench.records.measurement import LATER, Measurement
 from bench.records.source import DataSource
 
 # 2: a checksum over everything but `wall_clock`, and one of its own in that block. 1 had none.
@@ -33,7 +33,8 @@ class Deployment(Measurement):
     @model_validator(mode="after")
     def _is_whole(self) -> Deployment:
         found = self.model_fields_set
-        missing = [name for name, value in self.measured.items() if value is None or name not in found]
+        needed = {name: value for name, value in self.measured.items() if name not in LATER}
+        missing = [name for name, value in needed.items() if value is None or name not in found]
         if missing:
             raise ValueError(f"has no {', '.join(missing)}")
         return self

@@ -9,6 +9,7 @@ from torch import Tensor
 from bench.data.base import Arrays
 from bench.measure.counting.counter import Counter
 from bench.measure.counting.outside import encoder_ops
+from bench.measure.dense import fvcore_says
 from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import evaluate
 from bench.models import synaptic_parameters
@@ -56,16 +57,19 @@ def _measured(
     counts = counter.counts()
     image = arrays.test.images[:1].float()
     encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
+    example = encoder.encode(image, run.spec.timesteps, None).clone().to(assembly.device)  # every timestep is worked
     return Measurement(
         accuracy_fraction=result.accuracy_fraction,
         accuracy_by_timestep=result.accuracy_by_timestep,
         correct=pack_correct(result.correct),
+        correct_by_timestep=[pack_correct(bits) for bits in result.correct_by_timestep],
         test_samples=len(result.correct),
         samples_counted=counts.samples,
         layers=counts.layers,
         neurons=counts.neurons,
         other_ops=[*encoding, *counts.other_ops],
         not_counted=[*unknown, *counts.not_counted],
+        fvcore_macs=fvcore_says(model, example),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
     )
 

@@ -34,6 +34,7 @@ class Batch:
     timesteps: int = 1
     input_shape: tuple[int, ...] = ()  # of the network's input
     idle: bool = False  # it is not counted
+    number: int = 0  # batches so far, this one among them
     tape: Tape | None = None
     axes: Mapping[tuple[str, int], int] = field(default_factory=dict)
     _calls: Multiset[str] = field(default_factory=Multiset)
@@ -41,6 +42,7 @@ class Batch:
     def begin_tape(self, x: Tensor, value: Value, take: Take) -> None:
         """Record from here on, the network's input x showing `value`."""
         self._calls.clear()
+        self.number += 1
         self.tape = Tape(take)
         self.tape.mark(x, value)
         self.tape.start()

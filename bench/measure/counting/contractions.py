@@ -20,6 +20,7 @@ from bench.measure.counting.kinds import InputTally
 from bench.measure.counting.products import ProductTally
 from bench.measure.counting.synops import LayerTally
 from bench.measure.counting.tape import Contraction, Tape, Value
+from bench.measure.counting.timesteps import by_timestep
 from bench.records.counts import LayerCount
 from bench.records.source import InputKind
 
@@ -81,7 +82,7 @@ class Contractions:
             tally, name = self._product(call, "matmul", (tuple(a.shape[-2:]), tuple(b.shape[-2:])))
             self._tell(tally.left, tape, left)
             self._tell(tally.right, tape, right)
-            tally.add_matrices(a, b)
+            tally.add_matrices(a, b, self.batch)
             return self._made(name)
         if tape.value(right) is None:
             return self._linear(tape, call, (left, a), (right, b.mT), added is not None)
@@ -102,7 +103,8 @@ class Contractions:
         tally = self._layer(key, name, geometry, (*lead, inputs), (*lead, outputs))
         self._tell(tally.values, tape, live[0])
         rows = x.reshape(stack, -1, inputs).movedim(0, 1) if stack > 1 else x.reshape(-1, inputs)
-        tally.add(rows, rows.shape[0], 1)
+        steps = None if stack > 1 else by_timestep(live[0], 1 if live[0].dim() == 2 else 0, self.batch)
+        tally.add(rows, rows.shape[0], self.batch, steps)
         return self._made(name)
 
     def _convolution(self, tape: Tape, call: Contraction) -> Value | None:
@@ -117,7 +119,8 @@ class Contractions:
         name, key = self._place(call, weight, geometry.kind, shapes)
         tally = self._layer(key, name, geometry, *shapes)
         self._tell(tally.values, tape, x)
-        tally.add(x if batched else x[None], x.shape[0] if batched else 1, 1)
+        x = x if batched else x[None]
+        tally.add(x, x.shape[0], self.batch, by_timestep(x, 1, self.batch))
         return self._made(name)
 
     def _bilinear(self, tape: Tape, call: Contraction) -> Value | None:
@@ -127,7 +130,7 @@ class Contractions:
         tally, name = self._product(call, "bilinear", (tuple(x1.shape[-1:]), tuple(x2.shape[-1:])), weight.shape[0])
         self._tell(tally.left, tape, x1)
         self._tell(tally.right, tape, x2)
-        tally.add_matrices(x1.unsqueeze(-1), x2.unsqueeze(-2))
+        tally.add_matrices(x1.unsqueeze(-1), x2.unsqueeze(-2), self.batch)
         return self._made(name)
 
     def _convolved_with_data(self, tape: Tape, call: Contraction) -> Value | None:
@@ -142,7 +145,7 @@ class Contractions:
             found = _CONVOLVE[weight.dim() - 2](a.double(), b.double(), None, stride, padding, dilation, groups)
             return float(found.sum())
 
-        tally.add(x, weight, convolve, call.out.numel() * weight[0].numel())
+        tally.add([(x, weight)], convolve, call.out.numel() * weight[0].numel(), self.batch)
         return self._made(name)
 
     def _product(self, call: Contraction, kind: str, shapes: Any, times: int = 1) -> tuple[ProductTally, str]:

@@ -17,9 +17,10 @@ from bench.measure.counting.batch import Batch, Layout, check_layout
 from bench.measure.counting.contractions import Contractions
 from bench.measure.counting.foreign import ForeignNeurons
 from bench.measure.counting.hooks import CountedModules, counted_modules
+from bench.measure.counting.norms import Norms
 from bench.measure.counting.operators import in_operators
 from bench.measure.counting.ops import CONTRACTIONS, tensors
-from bench.measure.counting.outside import Norms, Works, bias_ops, readout_ops
+from bench.measure.counting.outside import Works, bias_ops, readout_ops
 from bench.measure.counting.tape import Value, first_tensor
 from bench.records.counts import Counts, OtherOps
 from bench.records.source import InputKind
@@ -153,7 +154,8 @@ class Counter:
         self._counted.norms.clear()
         claim = self.input_kind
         parts = int(claim in ("binary", "ternary", "graded"))
-        value = Value(claim != "analog", network_input=True, origin="the input", parts=parts)
+        spike = claim == "binary"  # its layer checks it
+        value = Value(claim != "analog", network_input=True, origin="the input", parts=parts, spike=spike)
         batch.begin_tape(x, value, self._contractions.take)
         self._foreign.begin()
         assert batch.tape is not None
@@ -176,6 +178,6 @@ class Counter:
             value.consumers.add("output")
         self._complete = True
         self._works.add(tape.canonical_nodes())
-        self._norms.add(self._counted.norms, self._contractions.outputs)
-        if result is not None and self.layout == "TN":
+        self._norms.add(self._counted.norms, self._contractions.outputs, tape.nodes)
+        if result is not None and self.layout != "N":
             self._readout = readout_ops(tuple(result.shape), self._batch.samples, self._batch.timesteps)

@@ -78,7 +78,7 @@ class ForeignNeurons:
             return
         value = tape.value(y)
         if name in self.known and any(node.quantises for node in tape.nodes[begin:]):
-            value = Value(discrete=True, parts=1)
+            value = Value(discrete=True, parts=1, spike=value is not None and value.spike)
             tape.mark(y, value)
         passes, shape = self.batch.split(name, y)
         tally = self.neurons.get((name, shape))
@@ -90,7 +90,7 @@ class ForeignNeurons:
         if value is None or not value.discrete:
             tally.spiking = False
         with tape.paused():
-            tally.add(y, passes)
+            tally.add(y, passes, self.batch)
 
     def settle(self, works: Works) -> tuple[list[NeuronTally], Works]:
         """Return the modules that made spikes, as neurons, and the work that belongs to none of them."""

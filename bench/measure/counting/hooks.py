@@ -13,9 +13,10 @@ from bench.measure.counting.batch import Batch, Key
 from bench.measure.counting.contractions import Contractions
 from bench.measure.counting.geometry import SYNAPTIC, geometry_of
 from bench.measure.counting.neurons import RELU, NeuronTally, trace_step
-from bench.measure.counting.outside import NormCall
+from bench.measure.counting.norms import NormCall
 from bench.measure.counting.synops import LayerTally, split_input
 from bench.measure.counting.tape import Value, first_tensor
+from bench.measure.counting.timesteps import by_timestep
 from bench.neurons.base import is_neuron
 
 NORM = nn.modules.batchnorm._BatchNorm
@@ -100,6 +101,7 @@ class CountedModules:
         if value is not None and value.network_input:
             self._check_layout(name, geometry.rank, x)
         split = None if geometry.rank else batch.split(name, x)
+        given = x
         x, input_shape, output_shape, passes, repeats = split_input(geometry, x, y, split, batch.samples)
         key = (name, input_shape)
         tally = layers.get(key)
@@ -109,7 +111,8 @@ class CountedModules:
             tally = layers[key] = LayerTally(label, geometry, input_shape, output_shape, said)
         assert isinstance(tally, LayerTally)
         tally.told(value, self.contractions.claim)
-        tally.add(x, passes, repeats)
+        steps = by_timestep(given, given.dim() - len(input_shape), batch) if repeats == 1 else None
+        tally.add(x, passes, batch, steps, repeats)
         return tally.name
 
     def _check_layout(self, name: str, rank: int, x: Tensor) -> None:
@@ -141,8 +144,11 @@ class CountedModules:
         if tally is None:
             profile = trace_step(module, x[0, :1]) if is_neuron(module) else RELU
             tally = self.neurons[(name, shape)] = NeuronTally(name or word, word, spiking, shape, profile)
-        tally.add(y, passes)
+        tally.add(y, passes, self.batch)
         value = self.batch.taped(x)
         discrete = spiking or (value is not None and value.discrete)
         origin = "" if discrete else (value.origin if value and value.origin else name or word)
-        self._reopen(y, Value(discrete=discrete, parts=1 if spiking else value.parts if value else 0, origin=origin))
+        parts = 1 if spiking else value.parts if value else 0
+        # A ReLU hands spikes on as they came.
+        spike = tally.profile.binary if spiking else discrete and value is not None and value.spike
+        self._reopen(y, Value(discrete=discrete, parts=parts, origin=origin, spike=spike))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import BenchError
+from bench.measure.counting.sums import Sums
 from bench.measure.counting.tape import Value
 from bench.records.source import InputKind
 
@@ -24,7 +25,10 @@ _CHUNK_ELSEWHERE = 1 << 24
 
 @dataclass(frozen=True)
 class Found:
-    """What the inputs turned out to be. `nonzero` and `levels` are int64 per position, summed over everything else."""
+    """What the inputs turned out to be.
+
+    `nonzero` and `levels` are int64 per timestep and position, [T, *positions], summed over everything else.
+    """
 
     kind: InputKind
     nonzero: Tensor
@@ -50,9 +54,10 @@ class InputTally:
         self.max_level = 0
         self._pooled = False  # the unit is what pooling left of a spike, of which a value may hold any number
         self._rank = spatial_rank
-        self._ones: Tensor | None = None  # positions of values in {-1, 0, 1}
-        self._others: Tensor | None = None  # positions of non-zero values in all other chunks
-        self._levels: Tensor | None = None  # the units those hold
+        # By timestep, at each position:
+        self._ones = Sums()  # values in {-1, 0, 1}
+        self._others = Sums()  # non-zero values in all other chunks
+        self._levels = Sums()  # the units those hold
 
     def told(self, value: Value | None, claim: InputKind | None) -> None:
         """Take in what the next inputs descend from, None for a constant, and what is said of the network's input."""
@@ -66,8 +71,8 @@ class InputTally:
             self._made_by = self._made_by or value.origin or "the network"
         self._analog = self._analog or self._made_by is not None or claim == "analog"
 
-    def add(self, x: Tensor, repeats: int = 1) -> None:
-        """Count x [..., *spatial], every value standing for `repeats` of them. A linear layer has no spatial axes."""
+    def add(self, x: Tensor, at: int = 0, repeats: int = 1) -> None:
+        """Count x [..., *spatial] at a timestep, or as it is at so many. A linear layer has no spatial axes."""
         if not x.numel():
             return
         # [samples, C, *spatial], or [values] where there are no spatial axes: a view but for odd strides
@@ -77,34 +82,36 @@ class InputTally:
         per_row = max(1, x[0].numel())
         limit = CHUNK.get(x.device.type, _CHUNK_ELSEWHERE)
         for chunk in torch.split(x, max(1, limit // per_row)):
-            self._add_chunk(chunk if chunk.dtype in (torch.float32, torch.float64) else chunk.float(), lead, repeats)
+            self._add_chunk(
+                chunk if chunk.dtype in (torch.float32, torch.float64) else chunk.float(), lead, at, repeats
+            )
 
-    def _add_chunk(self, chunk: Tensor, lead: int, repeats: int) -> None:
+    def _add_chunk(self, chunk: Tensor, lead: int, at: int, repeats: int) -> None:
         axes = tuple(range(lead))
         if self._analog:
             self._refuse_nan(chunk)
-            self._others = _plus(self._others, _count(chunk.sign().abs_(), axes), repeats)
+            self._others.add(_count(chunk.sign().abs_(), axes), at, repeats)
             return
         # x - x^2 is 0 for 0 and 1 alone, in floating point too: the shortest way through what most chunks are.
         low, high = torch.aminmax(torch.addcmul(chunk, chunk, chunk, value=-1))
         if bool(low == 0) and bool(high == 0):
-            self._ones = _plus(self._ones, _count(chunk, axes), repeats)
+            self._ones.add(_count(chunk, axes), at, repeats)
             return
         sign = chunk.sign()
         mask = sign.abs()
         if torch.equal(chunk, sign):
             self.ternary = True
-            self._ones = _plus(self._ones, _count(mask, axes), repeats)
+            self._ones.add(_count(mask, axes), at, repeats)
             return
         self._refuse_nan(chunk)
-        self._others = _plus(self._others, _count(mask, axes), repeats)
+        self._others.add(_count(mask, axes), at, repeats)
         magnitude = chunk.abs()
         if not self._fit(magnitude):
-            self._analog, self._levels = True, None
+            self._analog, self._levels = True, Sums()
             return
         assert self.unit is not None
         levels = (magnitude / self.unit).round_()
-        self._levels = _plus(self._levels, levels.sum(axes, dtype=torch.float64).to(torch.int64), repeats)
+        self._levels.add(levels.sum(axes, dtype=torch.float64).to(torch.int64), at, repeats)
 
     def _refuse_nan(self, chunk: Tensor) -> None:
         if bool(chunk.sum().isnan()):
@@ -142,7 +149,7 @@ class InputTally:
         if self.unit is not None:
             factor = round(self.unit / unit)
             self.max_level *= factor
-            self._levels = None if self._levels is None else self._levels * factor
+            self._levels.scale(factor)
         self.unit = unit
 
     def decide(self, claim: InputKind | None) -> Found:
@@ -150,9 +157,11 @@ class InputTally:
 
         Raises BenchError, naming the layer, when the values contradict a claim of binary or ternary.
         """
-        ones, others = self._ones, self._others
-        nonzero = sum((part for part in (ones, others) if part is not None), start=torch.zeros((), dtype=torch.int64))
-        assert isinstance(nonzero, Tensor)
+        length = max(1, len(self._ones), len(self._others))
+        ones, others = self._ones.total(length), self._others.total(length)
+        nonzero = torch.zeros(length, *[1] * self._rank, dtype=torch.int64)
+        for part in (ones, others):
+            nonzero = nonzero if part is None else part + nonzero.to(part.device)
         claim = self.said or (claim if self.network_input else None)
         if self._made_by is not None and self.said is None:
             return Found("analog", nonzero, reason=f"made by {self._made_by}")
@@ -162,7 +171,7 @@ class InputTally:
         if others is None:
             found = Found("ternary" if self.ternary else "binary", nonzero, reason="spikes")
         elif not self._analog:
-            found = self._graded(nonzero)
+            found = self._graded(nonzero, ones)
         if claim in ("binary", "ternary") and found.kind not in ("binary", claim):
             option = "kinds" if self.said else "input_kind"
             raise BenchError(
@@ -171,10 +180,11 @@ class InputTally:
             )
         return found if claim is None else replace(found, reason="said to be")
 
-    def _graded(self, nonzero: Tensor) -> Found:
-        assert self.unit is not None and self._levels is not None
-        if self._ones is None or not bool(self._ones.any()):
-            return Found("graded", nonzero, self.unit, self.max_level, self._levels, reason=_multiples(self.unit))
+    def _graded(self, nonzero: Tensor, ones: Tensor | None) -> Found:
+        levels = self._levels.total(len(nonzero))
+        assert self.unit is not None and levels is not None
+        if ones is None or not bool(ones.any()):
+            return Found("graded", nonzero, self.unit, self.max_level, levels, reason=_multiples(self.unit))
         unit = self.unit if self._pooled else _common_unit(torch.tensor([1.0, self.unit], dtype=torch.float64))
         if unit is None:
             return Found("analog", nonzero, reason="values without a common unit")
@@ -182,17 +192,12 @@ class InputTally:
         max_level = max(self.max_level * factor, ones_level)
         if max_level > MAX_LEVELS and not self._pooled and not (self._counts and unit == 1.0):
             return Found("analog", nonzero, reason="values without a common unit")
-        levels = self._levels * factor + self._ones * ones_level
+        levels = levels * factor + ones * ones_level
         return Found("graded", nonzero, unit, max_level, levels, reason=_multiples(unit))
 
 
 def _count(mask: Tensor, axes: tuple[int, ...]) -> Tensor:
     return mask.sum(axes).to(torch.int64)
-
-
-def _plus(total: Tensor | None, part: Tensor, repeats: int) -> Tensor:
-    part = part * repeats
-    return part if total is None else total + part
 
 
 def _multiples(unit: float) -> str:

@@ -1,7 +1,8 @@
 """What one update of a neuron costs: its `step`, traced at operator level and put in canonical form.
 
 `fire(u - theta)` is one compare, a division by a constant a multiply, operations on parameters alone and casts are
-free. LIF, `u = a v + x; s = [u >= theta]; v = u - theta s`, is 2 mul, 1 add, 1 sub, 1 compare.
+free. LIF, `u = a v + x; s = [u >= theta]; v = u - theta s`, is 1 mul (a shift where a is a power of two), 1 select,
+1 add, 1 sub, 1 compare.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
+from bench.measure.counting.batch import Batch
 from bench.measure.counting.kinds import CHUNK
 from bench.measure.counting.ops import tensors
 from bench.measure.counting.rows import per_sample
+from bench.measure.counting.sums import Sums
 from bench.measure.counting.tape import Tape, Value, total_cost
+from bench.measure.counting.timesteps import Timeline, by_timestep
 from bench.records.counts import NeuronCount
 
 
@@ -26,6 +30,7 @@ class Profile:
 
     ops_per_update: dict[str, float]
     state_words: int
+    binary: bool = False  # what it puts out is 0 or 1 whatever comes
 
 
 def trace_step(neuron: Any, x: Tensor) -> Profile:
@@ -61,7 +66,9 @@ def trace_step(neuron: Any, x: Tensor) -> Profile:
                 "write it with elementary operations (add, mul, compare, where, sigmoid, tanh, exp ...)"
             )
     words = sum(part.numel() for part in state) / x.numel()
-    return Profile({word: count / x.numel() for word, count in total_cost(nodes).items()}, round(words))
+    made = tape.value(spikes)
+    cost = {word: count / x.numel() for word, count in total_cost(nodes).items()}
+    return Profile(cost, round(words), binary=made is not None and made.spike)
 
 
 RELU = Profile({"compare": 1.0}, state_words=0)
@@ -73,24 +80,29 @@ class NeuronTally:
     def __init__(self, name: str, neuron: str, spiking: bool, shape: tuple[int, ...], profile: Profile) -> None:
         self.name, self.neuron, self.spiking, self.shape, self.profile = name, neuron, spiking, shape, profile
         self.passes = 0  # (sample, timestep) pairs
-        self._spikes: Tensor | None = None
+        self._spikes, self._timeline = Sums(), Timeline()
 
-    def add(self, output: Tensor, passes: int) -> None:
+    def add(self, output: Tensor, passes: int, batch: Batch) -> None:
         """Count the non-zero outputs of `passes` (sample, timestep) pairs."""
-        spikes = count_nonzero(output)
-        self._spikes = spikes if self._spikes is None else self._spikes + spikes
+        steps = by_timestep(output, output.dim() - len(self.shape), batch)
+        begin = self._timeline.place(None if steps is None else len(steps), batch)
+        for index, step in enumerate([output] if steps is None else steps):
+            self._spikes.add(count_nonzero(step), begin + index)
         self.passes += passes
 
     def count(self, samples: int, module: nn.Module) -> NeuronCount:
         """Return the record of what was added; `module` owns the learnable parameters."""
+        spikes, timesteps = self._spikes.total(1), per_sample(self.passes, samples)
+        each = [] if spikes is None else [int(total) for total in spikes.tolist()]
         return NeuronCount(
             name=self.name,
             neuron=self.neuron,
             spiking=self.spiking,
             units=max(1, int(torch.Size(self.shape).numel())),
             samples=samples,
-            timesteps=per_sample(self.passes, samples),
-            spikes_total=0 if self._spikes is None else int(self._spikes),
+            timesteps=timesteps,
+            spikes_total=sum(each),
+            spikes_by_timestep=each if timesteps > 1 and self._timeline.told(timesteps) else None,
             ops_per_update=self.profile.ops_per_update,
             state_words=self.profile.state_words,
             parameters={n: p.detach().flatten().tolist() for n, p in module.named_parameters() if p.requires_grad},

@@ -1,7 +1,8 @@
 """What one aten operation costs in elementary operations (add, mul, compare ...): the vocabulary of every count.
 
 A division by a constant is a multiply; moving, casting and creating data is free; an operation that is in no table here
-has no known cost, and whoever counts must say so.
+has no known cost, and whoever counts must say so. What hardware for spikes would not multiply is told apart: a product
+with a spike selects, one with a power of two shifts, and of two spikes, as in an OR or a NOT, there is logic of a bit.
 """
 
 from __future__ import annotations
@@ -102,6 +103,14 @@ CONTRACTIONS = frozenset(
 
 REDUCTIONS = frozenset(["sum", "mean"])
 
+_MOST_FACTORS = 1 << 16  # that are looked through: more are weights rather than a scale
+
+# Of spikes, these are one-bit logic: AND, NOT, OR. A pool that takes the largest spike is an OR of its taps.
+_LOGIC = frozenset(
+    "logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor eq ne"
+    " max amax min amin maximum minimum max_pool2d_with_indices max_pool3d_with_indices max_pool2d".split()
+)
+
 
 def op_name(func: Any) -> str:
     """Return an aten overload's bare name: `aten.add_.Tensor` is "add"."""
@@ -118,13 +127,60 @@ def keeps_levels(name: str) -> bool:
     return name in _KEEPS_LEVELS or name in MOVES
 
 
+def makes_spikes(name: str, args: tuple[Any, ...], is_spike: Callable[[Any], bool]) -> bool:
+    """Whether the result is 0 or 1 whatever comes: compared, or made of spikes by logic of a bit."""
+    return name in THRESHOLDS or _is_logic(name, args, is_spike)
+
+
 def op_cost(
-    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, live: Callable[[Tensor], bool]
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    out: Any,
+    live: Callable[[Tensor], bool],
+    is_spike: Callable[[Any], bool] = lambda value: False,
 ) -> dict[str, int] | None:
     """Return the elementary operations of one call, or None where nobody has said what it costs.
 
     `live(tensor)` says whether a tensor depends on the input; what does not is a constant of the trained network.
+    `is_spike(tensor)` says whether a tensor is 0 or 1 whatever the input, which a comparison has made.
     """
+    cost = _op_cost(name, args, kwargs, out, live)
+    if not cost:
+        return cost
+    if _is_logic(name, args, is_spike):
+        return {"logic": sum(cost.values())}
+    if name == "mul" and any(is_spike(tensor) for tensor in tensors(args)):
+        return {"select": sum(cost.values())}
+    return cost
+
+
+def _is_logic(name: str, args: tuple[Any, ...], is_spike: Callable[[Any], bool]) -> bool:
+    spikes = [is_spike(tensor) for tensor in tensors(args)]
+    if not spikes or not all(spikes):
+        return False
+    return name in _LOGIC or _is_complement(name, args) or (name == "mul" and len(spikes) > 1)
+
+
+def is_power_of_two(factor: Any) -> bool:
+    """Whether a product with a constant, a number or a tensor of them, moves the point of a binary number alone."""
+    if isinstance(factor, Tensor):
+        return factor.numel() <= _MOST_FACTORS and bool((factor.detach().double().abs().frexp().mantissa == 0.5).all())
+    return isinstance(factor, int | float) and math.frexp(abs(factor))[0] == 0.5
+
+
+def _scaling(factor: Any) -> str:
+    return "shift" if is_power_of_two(factor) else "mul"
+
+
+def _is_complement(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether it is 1 - s, as torch writes it."""
+    return name == "rsub" and len(args) > 1 and not isinstance(args[1], Tensor) and args[1] == 1
+
+
+def _op_cost(
+    name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, live: Callable[[Tensor], bool]
+) -> dict[str, int] | None:
     if name in MOVES or name in CREATION:
         return {}
     result = next(tensors(out), None)
@@ -133,17 +189,18 @@ def op_cost(
     n = result.numel()
     if name in ("add", "sub"):
         alpha = kwargs.get("alpha", 1)
-        return {name: n} if alpha in (1, -1) else {"mul": n, name: n}
+        return {name: n} if alpha in (1, -1) else {_scaling(alpha): n, name: n}
     if name in ("mul", "div"):
-        divisor = args[1]
-        by_constant = name == "mul" or not (isinstance(divisor, Tensor) and live(divisor))
         rounded = {"compare": n} if kwargs.get("rounding_mode") else {}
-        return {"mul" if by_constant else "div": n} | rounded
+        varies = [isinstance(factor, Tensor) and live(factor) for factor in args[:2]]
+        if name == "div" and varies[1]:
+            return {"div": n} | rounded
+        return {"mul" if all(varies) else _scaling(args[varies.index(False)]): n} | rounded
     if name == "pow":
         return {"mul": n * (int(args[1]) - 1)} if isinstance(args[1], int | float) and args[1] in (2, 3) else None
     if name in REDUCTIONS:
         adds = args[0].numel() - n
-        return {"add": adds} if name == "sum" else {"add": adds, "mul": n}
+        return {"add": adds} if name == "sum" else {"add": adds, _scaling(args[0].numel() // max(1, n)): n}
     if name in ("max", "amax", "min", "amin", "argmax", "argmin"):
         if name in ("max", "min") and len(args) > 1 and isinstance(args[1], Tensor):
             return {"compare": n}
@@ -161,7 +218,7 @@ def op_cost(
 
 def elementary_operations() -> set[str]:
     """Return every word that a cost can be made of."""
-    return {"add", "sub", "mul", "div", "compare", "erf"}.union(*_PER_ELEMENT.values())
+    return {"add", "sub", "mul", "div", "compare", "erf", "shift", "logic"}.union(*_PER_ELEMENT.values())
 
 
 def parts_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, parts: list[int]) -> int:

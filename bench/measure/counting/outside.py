@@ -1,31 +1,21 @@
-"""Work outside synapses and neurons: bias, batch norm, pooling, sums and readout, from a tape of one forward pass."""
+"""Work outside synapses and neurons: bias, pooling, sums and readout, from a tape of one forward pass."""
 
 from __future__ import annotations
 
 from collections import Counter as Multiset
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from bench.measure.counting.ops import POOLING, REDUCTIONS, THRESHOLDS
+from bench.measure.counting.ops import POOLING, REDUCTIONS, THRESHOLDS, is_power_of_two
 from bench.measure.counting.tape import Node, Tape, Value, total_cost
 from bench.records.counts import Column, LayerCount, OtherOps
 
 # Looking at a value in Python costs the network nothing.
 _LOOKS = frozenset(["_local_scalar_dense", "item", "is_nonzero", "equal"])
-
-
-@dataclass(frozen=True)
-class NormCall:
-    """One call of a batch norm on `elements` numbers showing `value`; None for data that the input does not reach."""
-
-    name: str
-    value: Value | None
-    elements: int
-    has_statistics: bool
 
 
 def bias_ops(layers: Iterable[LayerCount]) -> list[OtherOps]:
@@ -38,47 +28,6 @@ def bias_ops(layers: Iterable[LayerCount]) -> list[OtherOps]:
         if layer.has_bias:
             found.append(OtherOps(name=layer.name, column="bias", ops_per_sample={"add": outputs * layer.timesteps}))
     return found
-
-
-class Norms:
-    """What batch norms cost, and which of them fold, over batches.
-
-    One folds where all outputs of one synaptic layer go to it and to nothing else, in every pass: it is then that
-    layer's bias. Otherwise it is one multiply and one add per element.
-    """
-
-    def __init__(self) -> None:
-        self._elements: Multiset[tuple[str, str | None]] = Multiset()  # by norm and the layer that it reads alone
-        self._apart: set[str] = set()  # norms that did not fold, in some pass
-        self.unknown: set[str] = set()
-
-    def add(self, calls: Iterable[NormCall], outputs: Mapping[str, list[Value]]) -> None:
-        """Add the calls of one pass. outputs: what each synaptic layer put out, call by call."""
-        for call in calls:
-            source = call.value.source if call.value else None
-            if not call.has_statistics:
-                self.unknown.add(f"{call.name}: batch norm without running statistics")
-                continue
-            if source is None or any(value.consumers != {call.name} for value in outputs[source]):
-                source = None
-                self._apart.add(call.name)
-            self._elements[call.name, source] += call.elements
-
-    @property
-    def folded_into(self) -> set[str]:
-        """The layers of which a batch norm is the bias."""
-        return {source for name, source in self._elements if source is not None and name not in self._apart}
-
-    def ops(self, samples: int) -> list[OtherOps]:
-        """Return what the others cost per sample."""
-        totals: Multiset[str] = Multiset()
-        for (name, _), elements in self._elements.items():
-            if name in self._apart:
-                totals[name] += elements
-        return [
-            OtherOps(name=name, column="norm", ops_per_sample={"mul": count / samples, "add": count / samples})
-            for name, count in totals.items()
-        ]
 
 
 @dataclass(frozen=True)
@@ -102,7 +51,8 @@ class Works(dict[Work, Multiset[str]]):
                 continue
             column, cost = _column(node), dict(node.cost or {})
             if node.op == "mean" and cost and (column == "pooling" or not cost["add"]):
-                cost.pop("mul")  # a constant divisor folds into the weights that follow; a mean of one value is it
+                # A constant divisor folds into the weights that follow; a mean of one value is it.
+                cost = {word: count for word, count in cost.items() if word not in ("mul", "shift")}
             work = Work(node.where, node.op, column, node.cost is not None, _thresholds(node))
             self.setdefault(work, Multiset()).update(cost)
 
@@ -123,13 +73,17 @@ class Works(dict[Work, Multiset[str]]):
 
 
 def readout_ops(output_shape: tuple[int, ...], samples: int, timesteps: int) -> list[OtherOps]:
-    """The mean over timesteps that whoever called the network takes of its logits [T, N, classes]."""
-    if timesteps == 1 or output_shape[:2] != (timesteps, samples):
+    """The mean over timesteps that whoever called the network takes of its logits, [T, N, classes] or [N, T, classes].
+
+    A mean is a product with 1/T, which is a shift where T is a power of two.
+    """
+    if timesteps == 1 or sorted(output_shape[:2]) != sorted((timesteps, samples)):
         return []
     classes = 1
     for extent in output_shape[2:]:
         classes *= extent
-    cost: dict[str, float] = {"add": (timesteps - 1) * classes, "mul": classes}
+    scaling = "shift" if is_power_of_two(timesteps) else "mul"
+    cost: dict[str, float] = {"add": (timesteps - 1) * classes, scaling: classes}
     return [OtherOps(name="readout", column="readout", ops_per_sample=cost)]
 
 

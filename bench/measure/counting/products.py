@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
+from bench.measure.counting.batch import Batch
 from bench.measure.counting.kinds import Found, InputTally
 from bench.measure.counting.rows import per_sample
+from bench.measure.counting.timesteps import Timeline, rows_by_timestep
 from bench.records.counts import LayerCount
 from bench.records.source import InputKind
 
@@ -36,38 +38,49 @@ class ProductTally:
         self.name, self.kind, self.shapes, self.times = name, kind, shapes, times
         self.left, self.right = InputTally(name, 0, said), InputTally(name, 0, said)
         self.reason = ""
-        self._calls = self._pairs = self._dense = 0
+        self._calls = self._dense = 0
+        self._timeline, self._timesteps = Timeline(), 1
+        self._pairs: list[int] = []  # by timestep, as all that follows
         # Pairs weighted by the size of one operand, in the units that are known in the end.
-        self._left_sum = self._right_sum = 0.0
+        self._left_sums: list[float] = []
+        self._right_sums: list[float] = []
 
-    def add_matrices(self, a: Tensor, b: Tensor) -> None:
+    def add_matrices(self, a: Tensor, b: Tensor, batch: Batch) -> None:
         """Count a [..., M, K] times b [..., K, N]."""
 
         def meet(left: Tensor, right: Tensor) -> float:
             return float((left.sum(-2, dtype=torch.float64) * right.sum(-1, dtype=torch.float64)).sum())
 
-        self.add(a, b, meet, a.numel() * b.shape[-1])
+        steps = list(zip(rows_by_timestep(a, batch), rows_by_timestep(b, batch), strict=True))
+        self.add(steps, meet, a.numel() * b.shape[-1], batch)
 
-    def add(self, a: Tensor, b: Tensor, meet: Callable[[Tensor, Tensor], float], dense: int) -> None:
-        """Count one call with `dense` products; meet(x, y) is the sum of all x y."""
-        self.left.add(a)
-        self.right.add(b)
-        some_a, some_b = (a != 0).to(a.dtype), (b != 0).to(b.dtype)
-        self._pairs += round(meet(some_a, some_b)) * self.times
-        self._left_sum += meet(a.abs(), some_b) * self.times
-        self._right_sum += meet(some_a, b.abs()) * self.times
+    def add(
+        self, steps: list[tuple[Tensor, Tensor]], meet: Callable[[Tensor, Tensor], float], dense: int, batch: Batch
+    ) -> None:
+        """Count one call with `dense` products: its operands at each timestep; meet(x, y) is the sum of all x y."""
+        begin, self._timesteps = self._timeline.place(len(steps), batch), batch.timesteps
+        for index, (a, b) in enumerate(steps):
+            self.left.add(a, begin + index)
+            self.right.add(b, begin + index)
+            some_a, some_b = (a != 0).to(a.dtype), (b != 0).to(b.dtype)
+            _add(self._pairs, round(meet(some_a, some_b)) * self.times, begin + index)
+            _add(self._left_sums, meet(a.abs(), some_b) * self.times, begin + index)
+            _add(self._right_sums, meet(some_a, b.abs()) * self.times, begin + index)
+            self._calls += math.prod(a.shape) // max(1, math.prod(self.shapes[0]))
         self._dense += dense * self.times
-        self._calls += math.prod(a.shape) // max(1, math.prod(self.shapes[0]))
 
     def count(self, samples: int, claim: InputKind | None) -> LayerCount:
         """Return the record of what was added, `claim` being what is known of the network's own input."""
         left, right = self.left.decide(claim), self.right.decide(claim)
-        spike, other, sum_ = left, right, self._left_sum
+        spike, other, sums = left, right, self._left_sums
         if left.kind == "analog" or (left.kind == "graded" and right.kind in ("binary", "ternary")):
-            spike, other, sum_ = right, left, self._right_sum
+            spike, other, sums = right, left, self._right_sums
         if self.kind == "bilinear" and "analog" in (left.kind, right.kind):
             spike, other = Found("analog", left.nonzero), spike  # what meets the weight is a product of values
         self.reason = f"{left.kind} ({left.reason}) x {right.kind} ({right.reason})"
+        unit = spike.unit if spike.kind == "graded" else None
+        acs = [round(each / unit) for each in sums] if unit else None
+        told = self._timesteps > 1 and self._timeline.told(self._timesteps)
         (inputs, more), rows = self.shapes, per_sample(self._calls, samples)
         return LayerCount(
             name=self.name,
@@ -82,10 +95,18 @@ class ProductTally:
             timesteps=rows,
             dense_macs_total=self._dense,
             dense_macs_valid_total=self._dense,
-            effective_synops_total=self._pairs,
+            effective_synops_total=sum(self._pairs),
             input_nonzero_total=int(left.nonzero.sum()),
             input_unit=spike.unit,
             input_levels=spike.max_level,
-            graded_acs_total=round(sum_ / spike.unit) if spike.kind == "graded" and spike.unit else None,
+            graded_acs_total=None if acs is None else sum(acs),
             network_input=self.left.network_input or self.right.network_input,
+            effective_synops_by_timestep=self._pairs if told else None,
+            input_nonzero_by_timestep=left.nonzero.flatten().tolist() if told else None,
+            graded_acs_by_timestep=acs if told else None,
         )
+
+
+def _add(sums: list[Any], part: float, at: int) -> None:
+    sums += [0] * (at + 1 - len(sums))
+    sums[at] += part

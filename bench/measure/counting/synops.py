@@ -6,10 +6,12 @@ import math
 
 from torch import Tensor
 
+from bench.measure.counting.batch import Batch
 from bench.measure.counting.geometry import Geometry, dense_macs, fan_out_map, live_fan_out_map
 from bench.measure.counting.kinds import InputTally
 from bench.measure.counting.rows import per_sample
 from bench.measure.counting.tape import Value
+from bench.measure.counting.timesteps import Timeline
 from bench.records.counts import LayerCount, WeightKind
 from bench.records.source import InputKind
 
@@ -35,6 +37,7 @@ class LayerTally:
         self.values = InputTally(name, self.map.dim(), said)
         self.passes = 0  # of one sample through the map
         self.static = True
+        self.timeline = Timeline()
         self.reason = ""  # why its input is of its kind, once counted
         self._zeros = int((geometry.weight == 0).sum())
         self._by_channel: Tensor | None = None  # non-zero inputs [C, *spatial] or [features], where weights are zero
@@ -43,9 +46,14 @@ class LayerTally:
         """Take in what the tape knows of the next inputs; see `InputTally.told`."""
         self.values.told(value, claim)
 
-    def add(self, x: Tensor, passes: int, repeats: int) -> None:
-        """Count inputs x of `passes` passes, each standing for `repeats` equal timesteps."""
-        self.values.add(x, repeats)
+    def add(self, x: Tensor, passes: int, batch: Batch, steps: list[Tensor] | None, repeats: int = 1) -> None:
+        """Count inputs x of `passes` passes, each standing for `repeats` equal timesteps.  steps: x by timestep."""
+        if repeats > 1:
+            self.values.add(x, self.timeline.place(repeats, batch), repeats)
+        else:
+            begin = self.timeline.place(None if steps is None else len(steps), batch)
+            for index, step in enumerate([x] if steps is None else steps):
+                self.values.add(step, begin + index)
         if self._zeros:
             kept = self.geometry.rank + 1 if self.geometry.rank else 1 + (self.geometry.stack > 1)
             part = (x != 0).reshape(-1, *x.shape[x.dim() - kept :]).sum(0).cpu() * repeats
@@ -67,7 +75,10 @@ class LayerTally:
         """Return the record of what was added, `claim` being what is known of the network's own input."""
         found = self.values.decide(claim)
         self.reason = found.reason
-        map_, geometry = self.map.to(found.nonzero.device), self.geometry
+        geometry, passes = self.geometry, per_sample(self.passes, samples)
+        synops, inputs = _each(found.nonzero, self.map), _each(found.nonzero)
+        acs = None if found.levels is None else _each(found.levels, self.map)
+        told = passes > 1 and self.timeline.told(passes)
         return LayerCount(
             name=self.name,
             kind=geometry.kind,
@@ -79,25 +90,34 @@ class LayerTally:
             groups=geometry.groups,
             has_bias=geometry.has_bias,
             samples=samples,
-            timesteps=per_sample(self.passes, samples),
+            timesteps=passes,
             dense_macs_total=self.dense * self.passes,
             dense_macs_valid_total=self.dense_valid * self.passes,
-            effective_synops_total=int((found.nonzero * map_).sum()),
-            input_nonzero_total=int(found.nonzero.sum()),
+            effective_synops_total=sum(synops),
+            input_nonzero_total=sum(inputs),
             input_unit=found.unit,
             input_levels=found.max_level,
-            graded_acs_total=None if found.levels is None else int((found.levels * map_).sum()),
+            graded_acs_total=None if acs is None else sum(acs),
             network_input=self.values.network_input,
             static_input=self.static,
             zero_weights=self._zeros,
             weight_kind=kind_of_weights(geometry.weight),
             synops_without_zero_weights_total=self._without_zero_weights(),
+            effective_synops_by_timestep=synops if told else None,
+            input_nonzero_by_timestep=inputs if told else None,
+            graded_acs_by_timestep=acs if told else None,
         )
 
     def _without_zero_weights(self) -> int | None:
         if self._by_channel is None:
             return None
         return int((self._by_channel * live_fan_out_map(self.geometry, self.input_shape, self.output_shape)).sum())
+
+
+def _each(sums: Tensor, weights: Tensor | None = None) -> list[int]:
+    """Add up [T, *positions], each position times its weight, for every timestep."""
+    weighted = sums if weights is None else sums * weights.to(sums.device)
+    return [int(total) for total in weighted.reshape(len(sums), -1).sum(1).tolist()]
 
 
 def kind_of_weights(weight: Tensor) -> WeightKind | None:

@@ -24,6 +24,7 @@ from bench.measure.counting.ops import (
     RANDOM,
     THRESHOLDS,
     keeps_levels,
+    makes_spikes,
     op_cost,
     op_name,
     parts_of,
@@ -48,6 +49,7 @@ class Value:
     source: str | None = None  # the synaptic layer that made it
     origin: str = ""  # what made it other than spikes or event counts, in words
     parts: int = 0  # that pooling has divided a spike into; 0: not known
+    spike: bool = False  # 0 or 1 whatever the input: a comparison made it
     consumers: set[str] = field(default_factory=set)
 
 
@@ -64,6 +66,7 @@ class Node:
     compares_to_zero: bool = False
     reads: bool = False
     quantises: bool = False
+    broadcasts: bool = False  # its live operands are not of one shape
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,7 @@ class Tape(TorchDispatchMode):
             return
         for value in inputs:
             value.consumers.add(f"{name} #{len(self.nodes)}")
-        cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live)
+        cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live, self._is_spike)
         output = self._output(name, args, kwargs, out, inputs) if results else None
         if name in CONTRACTIONS and self._take is not None and results:
             made = self._take(self, Contraction(name, self.path[-1], args, kwargs, results[0]))
@@ -204,6 +207,7 @@ class Tape(TorchDispatchMode):
             compares_to_zero=name == "heaviside" or (name in THRESHOLDS and len(args) > 1 and _is_zero(args[1])),
             reads=name in _READS,
             quantises=name in THRESHOLDS or quantises(name, kwargs),
+            broadcasts=len({tensor.shape for tensor in tensors(args) if id(tensor) in live}) > 1,
         )
         self.nodes.append(node)
         if output is not None:
@@ -211,17 +215,23 @@ class Tape(TorchDispatchMode):
 
     def _output(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value]) -> Value:
         """Return what comes out of an operation that is no contraction."""
-        if name in THRESHOLDS:
-            return Value(discrete=True, parts=1)
+        if makes_spikes(name, args, self._is_spike):
+            return Value(discrete=True, parts=1, spike=True)
         kept = keeps_levels(name)
         if kept and inputs and all(value.discrete for value in inputs):
             network_input = name in MOVES and all(value.network_input for value in inputs)
-            return Value(True, network_input, parts=parts_of(name, args, kwargs, out, [v.parts for v in inputs]))
+            parts = parts_of(name, args, kwargs, out, [value.parts for value in inputs])
+            spike = name in MOVES and all(value.spike for value in inputs)
+            return Value(True, network_input, parts=parts, spike=spike)
         network_input = name in MOVES and bool(inputs) and all(value.network_input for value in inputs)
         earlier = next((value.origin for value in inputs if not value.discrete and value.origin), "")
         where = self.path[-1]
         origin = earlier if kept and earlier else f"{name} in {where}" if where else name
         return Value(False, network_input, origin=origin)
+
+    def _is_spike(self, tensor: Tensor) -> bool:
+        value = self.value(tensor)
+        return value is not None and value.spike
 
     def _mark_all(self, out: Any, value: Value) -> None:
         for tensor in tensors(out):

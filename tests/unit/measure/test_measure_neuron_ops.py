@@ -9,38 +9,52 @@ from bench.measure.counting.neurons import Profile, trace_step
 from bench.neurons.base import Neuron, make_factory
 from bench.plugins.registry import create, plugins
 
-LIF = {"mul": 2.0, "add": 1.0, "sub": 1.0, "compare": 1.0}
-GLIF = Profile({"mul": 4.0, "add": 2.0, "sub": 2.0, "compare": 1.0}, 1)
+# At tau = 2 a leak is a shift; theta s and u (1 - s) select, and 1 - s is a NOT.
+LIF = {"shift": 1.0, "select": 1.0, "add": 1.0, "sub": 1.0, "compare": 1.0}
+HARD_LIF = {"shift": 1.0, "logic": 1.0, "select": 1.0, "add": 1.0, "compare": 1.0}
+GLIF = Profile({"shift": 1.0, "mul": 2.0, "select": 1.0, "add": 2.0, "sub": 2.0, "compare": 1.0}, 1, binary=True)
 HARD = {"reset": "hard"}
-# Every option that changes the work of an update: a hard reset to 0 is u - u s, and another v_reset is one more
+
+
+def spiking(ops, state_words):
+    return Profile(ops, state_words, binary=True)
+
+
+# Every option that changes the work of an update: a hard reset to 0 is u (1 - s), and another v_reset is one more
 # constant in the charge and one in the reset.
 PROFILES = [
     ("relu", {}, Profile({"compare": 1.0}, 0)),
-    ("if", {}, Profile({"mul": 1.0, "add": 1.0, "sub": 1.0, "compare": 1.0}, 1)),
+    ("if", {}, spiking({"select": 1.0, "add": 1.0, "sub": 1.0, "compare": 1.0}, 1)),
     *(
-        (name, options, Profile({**LIF, **more}, 1))
+        (name, options, spiking(ops, 1))
         for name in ("lif", "plif")
-        for options, more in [
-            ({}, {}),
-            ({"detach_reset": True}, {}),
-            ({"decay_input": True}, {"mul": 3.0}),
-            (HARD, {}),
-            ({**HARD, "decay_input": True}, {"mul": 3.0}),
-            ({**HARD, "v_reset": -0.06}, {"mul": 3.0, "add": 3.0}),
-            ({**HARD, "v_reset": -0.06, "decay_input": True}, {"mul": 4.0, "add": 3.0}),
+        for options, ops in [
+            ({}, LIF),
+            ({"detach_reset": True}, LIF),
+            ({"decay_input": True}, {**LIF, "shift": 2.0}),
+            (HARD, HARD_LIF),
+            ({**HARD, "decay_input": True}, {**HARD_LIF, "shift": 2.0}),
+            ({**HARD, "v_reset": -0.06}, {**HARD_LIF, "select": 2.0, "add": 3.0}),
+            ({**HARD, "v_reset": -0.06, "decay_input": True}, {**HARD_LIF, "shift": 2.0, "select": 2.0, "add": 3.0}),
         ]
     ),
-    ("clif", {}, Profile({"mul": 4.0, "add": 3.0, "sub": 1.0, "compare": 1.0, "sigmoid": 2.0}, 2)),
-    ("klif", {}, Profile({**LIF, "mul": 3.0, "compare": 2.0}, 1)),
-    ("klif", {"scale_reset": True}, Profile({**LIF, "mul": 4.0, "compare": 2.0}, 1)),
-    ("klif", {**HARD, "decay_input": True}, Profile({**LIF, "mul": 4.0, "compare": 2.0}, 1)),
-    ("alif", {}, Profile({"mul": 5.0, "add": 3.0, "sub": 1.0, "compare": 1.0}, 2)),
-    ("alif", {"decay_input": True}, Profile({"mul": 6.0, "add": 3.0, "sub": 1.0, "compare": 1.0}, 2)),
+    ("lif", {"tau": 3.0}, spiking({"mul": 1.0, "select": 1.0, "add": 1.0, "sub": 1.0, "compare": 1.0}, 1)),
+    ("clif", {}, spiking({**LIF, "shift": 2.0, "mul": 1.0, "add": 3.0, "sigmoid": 2.0}, 2)),
+    (
+        "clif",
+        {"tau": 3.0},
+        spiking({"mul": 3.0, "select": 1.0, "add": 3.0, "sub": 1.0, "compare": 1.0, "sigmoid": 2.0}, 2),
+    ),
+    ("klif", {}, spiking({**LIF, "shift": 2.0, "compare": 2.0}, 1)),
+    ("klif", {"scale_reset": True}, spiking({**LIF, "shift": 3.0, "compare": 2.0}, 1)),
+    ("klif", {**HARD, "decay_input": True}, spiking({**HARD_LIF, "shift": 3.0, "compare": 2.0}, 1)),
+    ("alif", {}, spiking({**LIF, "mul": 2.0, "select": 2.0, "add": 3.0}, 2)),
+    ("alif", {"decay_input": True}, spiking({**LIF, "shift": 2.0, "mul": 2.0, "select": 2.0, "add": 3.0}, 2)),
     ("glif", {}, GLIF),
     ("glif", {"per_channel": True}, GLIF),
-    ("psn", {"k": 1}, Profile({"mul": 1.0, "compare": 1.0}, 0)),
-    ("psn", {}, Profile({"mul": 2.0, "add": 1.0, "compare": 1.0}, 1)),
-    ("psn", {"k": 4}, Profile({"mul": 4.0, "add": 3.0, "compare": 1.0}, 3)),
+    ("psn", {"k": 1}, spiking({"shift": 1.0, "compare": 1.0}, 0)),  # weights begin as powers of two
+    ("psn", {}, spiking({"shift": 2.0, "add": 1.0, "compare": 1.0}, 1)),
+    ("psn", {"k": 4}, spiking({"shift": 4.0, "add": 3.0, "compare": 1.0}, 3)),
 ]
 
 
@@ -82,8 +96,37 @@ def test_operations_on_parameters_alone_and_casts_are_free():
     assert ops(lambda n, x, v: (x * torch.sigmoid(2 * n.gain) + v.double().float(), (v,))) == {"mul": 1, "add": 1}
 
 
+@pytest.mark.parametrize("factor", [2.0, -0.25, 1.0, torch.tensor([0.5, 4.0, -1.0, 2.0])])
+def test_a_power_of_two_shifts(factor):
+    assert ops(lambda n, x, v: (x * factor + v / factor, (v,))) == {"shift": 2, "add": 1}
+
+
+@pytest.mark.parametrize("factor", [3.0, 0.3, 0.0, torch.tensor([0.5, 4.0, -1.0, 3.0])])
+def test_another_constant_multiplies(factor):
+    assert ops(lambda n, x, v: (x * factor, (v,))) == {"mul": 1}
+
+
+def test_a_spike_selects_and_of_spikes_there_is_logic_of_a_bit():
+    assert ops(lambda n, x, v: (x * n.fire(v), (v,))) == {"select": 1, "compare": 1}
+    assert ops(lambda n, x, v: (n.fire(x) * n.fire(v), (v,))) == {"logic": 1, "compare": 2}
+    assert ops(lambda n, x, v: (torch.maximum(n.fire(x), n.fire(v)), (v,))) == {"logic": 1, "compare": 2}
+    assert ops(lambda n, x, v: ((x > 0) & (v > 0), (v,))) == {"logic": 1, "compare": 2}
+    # a sum of two spikes is no spike, nor is one that was scaled
+    assert ops(lambda n, x, v: (x * (n.fire(x) + n.fire(v)), (v,))) == {"mul": 1, "add": 1, "compare": 2}
+    assert ops(lambda n, x, v: (x * (3.0 * n.fire(v)), (v,))) == {"mul": 1, "select": 1, "compare": 1}
+
+
+def test_where_a_neuron_puts_out_more_than_spikes_it_is_not_binary():
+    for update, binary in [
+        (lambda n, x, v: (n.fire(x), (v,)), True),
+        (lambda n, x, v: (2.0 * n.fire(x), (v,)), False),
+        (lambda n, x, v: (torch.sign(x), (v,)), False),
+    ]:
+        assert trace_step(Custom(update), torch.randn(2, 4)).binary is binary
+
+
 def test_division_by_a_constant_is_a_multiply_and_by_data_is_not():
-    assert ops(lambda n, x, v: (x / 2.0 + v / n.gain, (v,))) == {"mul": 2, "add": 1}
+    assert ops(lambda n, x, v: (x / 3.0 + v / (n.gain + 2.0), (v,))) == {"mul": 2, "add": 1}
     assert ops(lambda n, x, v: (x / v, (v,))) == {"div": 1}
 
 
@@ -100,8 +143,9 @@ def test_a_threshold_difference_folds_only_where_nothing_else_reads_it():
 
 
 def test_in_place_and_fused_forms_cost_what_their_parts_cost():
-    assert ops(lambda n, x, v: (x.mul(0.5).add_(v), (v,))) == {"mul": 1, "add": 1}
-    assert ops(lambda n, x, v: (torch.add(x, v, alpha=0.5), (v,))) == {"mul": 1, "add": 1}
+    assert ops(lambda n, x, v: (x.mul(0.3).add_(v), (v,))) == {"mul": 1, "add": 1}
+    assert ops(lambda n, x, v: (torch.add(x, v, alpha=0.3), (v,))) == {"mul": 1, "add": 1}
+    assert ops(lambda n, x, v: (torch.add(x, v, alpha=0.5), (v,))) == {"shift": 1, "add": 1}
     assert ops(lambda n, x, v: (torch.addcmul(x, v, v), (v,))) == {"mul": 1, "add": 1}
     assert ops(lambda n, x, v: (x**2, (v,))) == {"mul": 1}
     assert ops(lambda n, x, v: (torch.where(x > 1.0, v, x), (v,))) == {"compare": 1, "select": 1}

@@ -1,5 +1,7 @@
 """Work outside synapses and neurons: folding, pooling, sums, readout, encoders, and what cannot be counted."""
 
+import copy
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -63,16 +65,141 @@ def test_batch_norm_without_statistics_is_not_counted():
     assert images(model, torch.rand(2, 2, 5, 5)).not_counted == ["1: batch norm without running statistics"]
 
 
-def test_a_pre_activation_block_pays_after_sums_and_folds_after_convolutions():
-    model = build_model("resnet18", neuron="lif", in_channels=3, classes=10, image_size=8, weight_seed=0)
-    x = torch.rand(1, 3, 8, 8).expand(2, 1, 3, 8, 8)
+def residual_network(neuron):
+    model = build_model("resnet18", neuron=neuron, in_channels=3, classes=10, image_size=8, weight_seed=0)
+    return model, torch.rand(1, 3, 8, 8).expand(3, 1, 3, 8, 8)
+
+
+def test_a_pre_activation_network_of_spikes_folds_every_norm():
+    model, x = residual_network("lif")
     counts = count_operations(model, [x], input_kind="analog")
-    first_blocks = {f"layer{stage}.{block}.bn1" for stage in range(1, 5) for block in range(2)}
-    assert set(column(counts, "norm")) == (first_blocks | {"bn1"}) - {"layer1.0.bn1"}
-    assert column(counts, "norm")["layer1.1.bn1"] == {"mul": 2 * 64 * 64, "add": 2 * 64 * 64}
-    assert column(counts, "residual")["layer1.0"] == {"add": 2 * 64 * 64}
-    assert column(counts, "readout") == {"readout": {"add": 10, "mul": 10}}
+    assert column(counts, "norm") == {}
+    assert column(counts, "residual")["layer1.0"] == {"add": 3 * 64 * 64}
+    assert column(counts, "readout") == {"readout": {"add": 2 * 10, "mul": 10}}
     assert counts.not_counted == []
+
+
+def test_of_an_analog_one_the_identity_shortcuts_are_multiplied():
+    model, x = residual_network("relu")
+    counts = count_operations(model, [x[:1]], input_kind="analog")
+    # The norm behind a block without a convolution in its shortcut: that of the block that follows, or the last.
+    behind = {"layer1.0": "layer1.1.bn1", "layer1.1": "layer2.0.bn1", "layer2.1": "layer3.0.bn1"}
+    behind |= {"layer3.1": "layer4.0.bn1", "layer4.1": "bn1"}
+    sizes = {"layer1.0": 64 * 64, "layer1.1": 64 * 64, "layer2.1": 128 * 16, "layer3.1": 256 * 4, "layer4.1": 512}
+    assert column(counts, "norm") == {behind[block]: {"mul": size} for block, size in sizes.items()}
+
+
+@pytest.mark.parametrize("neuron", ["lif", "relu"])
+def test_what_is_said_to_fold_behind_sums_folds(neuron):
+    """Fold every norm into what the sum before it is made of, by hand: the logits stay."""
+    model, x = residual_network(neuron)
+    torch.manual_seed(0)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            for tensor in (module.running_mean, module.running_var, module.weight, module.bias):
+                tensor.data = torch.rand_like(tensor) + 0.5
+    model = model.double().eval()
+    x = x.double() if neuron == "lif" else x[:1].double()
+    folded = copy.deepcopy(model)
+    blocks = [block for stage in range(1, 5) for block in getattr(folded, f"layer{stage}")]
+    after = [*(block.bn1 for block in blocks[1:]), folded.bn1]
+    _fold(folded.conv1, blocks[0].bn1)
+    shortcuts = []
+    for block, norm in zip(blocks, after, strict=True):
+        _fold(block.conv1, block.bn2)
+        scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+        if isinstance(block.shortcut, nn.Identity):
+            block.shortcut = Scaled(scale)  # of a spike: what is added where it arrives
+            shortcuts.append(block.shortcut)
+        else:
+            block.shortcut.weight.data *= scale[:, None, None, None]
+            block.shortcut.bias.data *= scale
+        _fold(block.conv2, norm)
+    with torch.no_grad():
+        logits, expected = folded(x), model(x)
+    assert torch.allclose(logits, expected, rtol=1e-9, atol=1e-9)
+    assert expected.abs().max() > 0.1
+    assert len(shortcuts) == 5 and all(each.spikes == (neuron == "lif") for each in shortcuts)
+
+
+class Scaled(nn.Module):
+    """Multiply every channel, and note whether all that came was spikes."""
+
+    def __init__(self, scale):
+        super().__init__()
+        self.scale, self.spikes = scale, True
+
+    def forward(self, x):
+        self.spikes = self.spikes and bool(((x == 0) | (x == 1)).all())
+        return x * self.scale[:, None, None]
+
+
+def _fold(conv, norm):
+    """Make a batch norm behind a convolution, or behind a sum with it, a part of the convolution."""
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    conv.weight.data *= scale[:, None, None, None]
+    bias = torch.zeros_like(norm.bias) if conv.bias is None else conv.bias
+    conv.bias = nn.Parameter((bias - norm.running_mean) * scale + norm.bias)
+    for tensor, value in ((norm.running_mean, 0.0), (norm.running_var, 1.0 - norm.eps)):
+        tensor.fill_(value)
+    norm.weight.data.fill_(1.0)
+    norm.bias.data.fill_(0.0)
+
+
+class Spikes(nn.Module):
+    """Spikes of what it sees; with `scale`, no spikes."""
+
+    def __init__(self, scale=1.0):
+        super().__init__()
+        self.scale = scale
+
+    def forward(self, x):
+        return (x > 0.5).float() if self.scale == 1.0 else (x > 0.5).float() * self.scale
+
+
+@pytest.mark.parametrize(
+    ("run", "norm"),
+    [
+        (lambda m, x: m.bn(m.a(x) + m.b(x)), {}),
+        (lambda m, x: m.bn(m.a(x) + m.s(x)), {}),
+        (lambda m, x: m.bn(m.a(x) + m.b(x) + m.s(x)), {}),
+        (lambda m, x: m.bn(m.a(x) + m.a(x)), {}),
+        (lambda m, x: m.bn(m.a(x) + x), {"mul": 18}),
+        (lambda m, x: m.bn(m.a(x) + m.g(x)), {"mul": 18}),  # 3 s is no spike: its scale is another one
+        (lambda m, x: m.bn(m.a(x) + x + x.abs()), {"mul": 18, "add": 18}),
+        (lambda m, x: m.bn(m.s(x)), {"select": 18}),
+        (lambda m, x: m.bn(m.s(x) + m.s(1 - x)), {"add": 18}),
+        (lambda m, x: m.bn(x), {"mul": 18, "add": 18}),
+        (lambda m, x: m.bn(y := m.a(x) + m.b(x)) + y, {"mul": 18, "add": 18}),  # the sum goes elsewhere too
+        (lambda m, x: m.bn((y := m.a(x)) + m.b(x)) + y, {"mul": 18}),  # one term does
+        (lambda m, x: m.bn(m.a(x) * m.b(x)), {"mul": 18, "add": 18}),
+        (lambda m, x: m.bn(m.a(x) + m.one(x)), {"mul": 18, "add": 18}),  # one channel is of no channel's scale
+    ],
+)
+def test_a_norm_behind_a_sum_folds_into_its_terms(run, norm):
+    parts = {"a": nn.Conv2d(2, 2, 1), "b": nn.Conv2d(2, 2, 1), "one": nn.Conv2d(2, 1, 1)}
+    model = Model(run, bn=nn.BatchNorm2d(2), s=Spikes(), g=Spikes(3.0), **parts)
+    found = column(images(model, torch.rand(4, 2, 3, 3)), "norm")
+    assert found == ({"bn": norm} if norm else {})
+
+
+def test_a_folded_shift_is_the_bias_of_one_of_the_terms():
+    parts = {name: nn.Conv2d(2, 2, 1, bias=False) for name in "ab"}
+    model = Model(lambda m, x: m.bn(m.a(x) + m.b(x)), bn=nn.BatchNorm2d(2), **parts)
+    found = images(model, torch.rand(4, 2, 3, 3))
+    assert column(found, "bias") == {"a": {"add": 18}}
+
+
+def test_pooling_of_spikes_is_logic():
+    model = nn.Sequential(Spikes(), nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Flatten())
+    found = column(images(model, torch.rand(2, 3, 8, 8)), "pooling")
+    assert found == {"1": {"logic": 3 * 16 * 3}, "2": {"logic": 3 * 4 * 3}, "3": {"add": 3 * 3}}
+    claimed = count_operations(
+        nn.Sequential(nn.MaxPool2d(2)), [torch.ones(2, 3, 4, 4)], layout="N", input_kind="binary"
+    )
+    assert column(claimed, "pooling") == {"0": {"logic": 3 * 4 * 3}}
+    graded = count_operations(nn.Sequential(nn.MaxPool2d(2)), [torch.ones(2, 3, 4, 4)], layout="N")
+    assert column(graded, "pooling") == {"0": {"compare": 3 * 4 * 3}}
 
 
 def test_pooling_adds_and_compares():
@@ -88,7 +215,7 @@ def test_pooling_to_a_larger_map_only_copies():
 
 
 def test_sums_and_products_between_layers():
-    model = Model(lambda m, x: F.relu(m.a(x) + m.b(x)) * 0.5, a=nn.Conv2d(1, 2, 1), b=nn.Conv2d(1, 2, 1))
+    model = Model(lambda m, x: F.relu(m.a(x) + m.b(x)) * 0.3, a=nn.Conv2d(1, 2, 1), b=nn.Conv2d(1, 2, 1))
     found = images(model, torch.rand(3, 1, 4, 4))
     assert column(found, "residual") == {"forward": {"add": 32, "compare": 32, "mul": 32}}
     assert column(found, "bias") == {"a": {"add": 32}, "b": {"add": 32}}
@@ -171,4 +298,4 @@ def test_encoders_pay_for_what_they_compute():
     assert ops("direct") == []
     assert ops("rate") == [{"random": 5 * 48, "compare": 5 * 48}]
     # when a pixel is due, once: 1 - x, times T - 1, rounded, above 0; at each timestep: due now, and lit
-    assert ops("latency") == [{"sub": 48, "mul": 48, "compare": 2 * 48 + 2 * 5 * 48}]
+    assert ops("latency") == [{"sub": 48, "shift": 48, "compare": 2 * 48 + 5 * 48, "logic": 5 * 48}]

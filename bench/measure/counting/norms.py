@@ -1,0 +1,108 @@
+"""What batch norms cost in inference: nothing where their scale and shift fold into what makes their input.
+
+Behind a layer a norm is that layer's weights and bias. Behind a sum it scales every term, each of which may take the
+scale in: a layer into its weights and bias, a spike in what is added where it arrives. Any other term is multiplied.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Multiset
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.measure.counting.tape import Node, Value
+from bench.records.counts import OtherOps
+
+_OTHER, _SPIKE = "", "spike"  # terms that are no layer's; a layer's is "layer NAME"
+_LAYER = "layer "
+
+Terms = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class NormCall:
+    """One call of a batch norm on `elements` numbers showing `value`; None for data that the input does not reach."""
+
+    name: str
+    value: Value | None
+    elements: int
+    has_statistics: bool
+
+
+class Norms:
+    """The batch norms of a network, over batches.
+
+    A layer takes a norm in where all that it puts out goes to that norm and to nothing else, in every pass.
+    """
+
+    def __init__(self) -> None:
+        self._elements: Multiset[tuple[str, Terms]] = Multiset()  # by norm and the terms of what it reads
+        self._busy: set[tuple[str, str]] = set()  # (norm, layer) that do not fold, as seen in some pass
+        self.unknown: set[str] = set()
+
+    def add(self, calls: Iterable[NormCall], outputs: Mapping[str, Sequence[Value]], nodes: Sequence[Node]) -> None:
+        """Add the calls of one pass. outputs: what each synaptic layer put out, call by call.  nodes: of its tape."""
+        made_by = {id(node.output): node for node in nodes if node.output is not None}
+        reached: dict[int, str] = {}  # the norm that an output of a layer goes to
+        met: set[tuple[str, str]] = set()
+        for call in calls:
+            if not call.has_statistics:
+                self.unknown.add(f"{call.name}: batch norm without running statistics")
+                continue
+            terms = list(_terms(call.value, made_by))
+            for value in terms:
+                if value is not None and value.source is not None:
+                    if len(value.consumers) == 1:
+                        reached[id(value)] = call.name
+                    met.add((call.name, value.source))
+            self._elements[call.name, tuple(sorted(map(_word, terms)))] += call.elements
+        self._busy |= {
+            (norm, layer) for norm, layer in met if any(reached.get(id(value)) != norm for value in outputs[layer])
+        }
+
+    @property
+    def folded_into(self) -> set[str]:
+        """The layers that a norm's shift is the bias of: one for each norm."""
+        found = (self._folded(norm, terms)[1] for norm, terms in self._elements)
+        return {layer for layer in found if layer is not None}
+
+    def ops(self, samples: int) -> list[OtherOps]:
+        """Return what is left of them per sample."""
+        totals: dict[str, Multiset[str]] = {}
+        for (norm, terms), elements in self._elements.items():
+            for word, times in self._folded(norm, terms)[0].items():
+                totals.setdefault(norm, Multiset())[word] += times * elements
+        return [
+            OtherOps(name=norm, column="norm", ops_per_sample={word: n / samples for word, n in sorted(total.items())})
+            for norm, total in totals.items()
+        ]
+
+    def _folded(self, norm: str, terms: Terms) -> tuple[dict[str, int], str | None]:
+        """Return what a norm costs per element of its input, and the layer whose bias its shift is."""
+        names = [term.removeprefix(_LAYER) for term in terms if term.startswith(_LAYER)]
+        layers, spikes = [name for name in names if (norm, name) not in self._busy], terms.count(_SPIKE)
+        if spikes == len(terms):  # one of two constants, or a sum that begins with the shift
+            return {"select" if spikes == 1 else "add": 1}, None
+        others = len(terms) - len(layers) - spikes
+        if not layers or others > 1:  # the sum itself is scaled and shifted
+            return {"mul": 1, "add": 1}, None
+        return {"mul": 1} if others else {}, layers[0]
+
+
+def _terms(value: Value | None, made_by: Mapping[int, Node]) -> Iterator[Value | None]:
+    """Yield what a value is the sum of, as far as each sum goes nowhere else; itself where it is none."""
+    node = None if value is None else made_by.get(id(value))
+    adds = node is not None and node.op == "add" and set(node.cost or {}) == {"add"} and len(node.inputs) > 1
+    if value is None or node is None or not adds or node.broadcasts or len(value.consumers) > 1:
+        yield value
+        return
+    for term in node.inputs:
+        yield from _terms(term, made_by)
+
+
+def _word(value: Value | None) -> str:
+    if value is None:
+        return _OTHER
+    if value.source is not None and len(value.consumers) == 1:
+        return _LAYER + value.source
+    return _SPIKE if value.spike else _OTHER
