@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -19,7 +20,7 @@ from bench.records.bounds import (
 )
 from bench.records.counts import Counts, LayerCount, NeuronCount, OtherOps
 
-LATER = frozenset(["correct_by_timestep", "fvcore_macs"])  # what older records do not have
+LATER = frozenset(["correct_by_timestep", "fvcore_macs", "reasons"])  # what older records do not have
 
 
 def _none(value: object) -> bool:
@@ -40,6 +41,8 @@ class Measurement(Part):
     neurons: Annotated[list[NeuronCount], Field(max_length=MOST_LAYERS)] = []
     other_ops: Annotated[list[OtherOps], Field(max_length=MOST_OPERATIONS)] = []
     not_counted: Annotated[list[Word], Field(max_length=MOST_LAYERS)] = []
+    # Why the input of a layer is of its kind; older records do not say.
+    reasons: dict[Word, Word] = Field(default={}, max_length=MOST_LAYERS, exclude_if=operator.not_)
     parameters: Total | None = None  # learnable, neurons included
     # Dense MACs per sample of every layer as fvcore counts them; older records have none, and networks that it cannot
     # trace.
@@ -66,4 +69,5 @@ class Measurement(Part):
             neurons=self.neurons,
             other_ops=self.other_ops,
             not_counted=self.not_counted,
+            reasons=self.reasons,
         )

@@ -69,6 +69,7 @@ def _measured(
         neurons=counts.neurons,
         other_ops=[*encoding, *counts.other_ops],
         not_counted=[*unknown, *counts.not_counted],
+        reasons=counts.reasons,
         fvcore_macs=fvcore_says(model, example),
         parameters=sum(parameter.numel() for parameter in model.parameters()),
     )
