@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bench.measure.counting.count import count_operations as count_operations
     from bench.models.build import build_model as build_model
     from bench.nir.read import from_nir as from_nir
+    from bench.records.early import first_timesteps as first_timesteps
     from bench.records.record import RunRecord as RunRecord
     from bench.report.page import render_report as render_report
     from bench.suite.load import Suite as Suite
@@ -28,6 +29,7 @@ _EXPORTS = {
     "build_model": "bench.models.build",
     "count_operations": "bench.measure.counting.count",
     "estimate_energy": "bench.energy.estimate",
+    "first_timesteps": "bench.records.early",
     "from_nir": "bench.nir.read",
     "load_suite": "bench.suite.load",
     "load_table": "bench.energy.table",

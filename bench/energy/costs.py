@@ -116,8 +116,9 @@ def rest_costs(counts: Counts, table: CostTable) -> RestCosts:
     works = [charged_work(n, table) for n in counts.neurons]
     neurons = add_up(neuron_pj(n, table) for n in counts.neurons if not (inside and n.spiking))
     memory = sum(_accesses(work.accesses, table) for work in works)
-    routing = sum(n.spikes_per_sample * (table.spike_pj or 0.0) for n in counts.neurons if n.spiking)
+    routing = sum(_routing(neuron, table) for neuron in counts.neurons if neuron.spiking)
     driven = [add_up([price(w.per_spike, table), _accesses(filter(_per_spike, w.accesses), table)]) for w in works]
+    driven += [_updates_of_spikes(neuron, table) for neuron in counts.neurons if neuron.spiking]
     priced = [value for column, value in columns.items() if column not in table.included]
     return RestCosts(
         columns,
@@ -127,6 +128,20 @@ def rest_costs(counts: Counts, table: CostTable) -> RestCosts:
         add_up([*driven, routing]),
         add_up([*priced, neurons, memory, routing]),
     )
+
+
+def _routing(neuron: NeuronCount, table: CostTable) -> float:
+    """Return the price of sending a layer's spikes: each, and each bit of its address."""
+    bits = neuron.address_bits * (table.spike_bit_pj or 0.0)
+    return neuron.spikes_per_sample * ((table.spike_pj or 0.0) + bits)
+
+
+def _updates_of_spikes(neuron: NeuronCount, table: CostTable) -> float:
+    """Return what a layer's updates cost more for their spikes than if all were idle."""
+    active, idle = table.neuron_update_pj, table.neuron_update_idle_pj
+    if active is None or idle is None or "neuron" in table.included:
+        return 0.0
+    return neuron.spikes_per_sample * max(1, neuron.state_words) * (active - idle)
 
 
 def known(cost: Cost) -> float:
@@ -154,7 +169,9 @@ def neuron_pj(neuron: NeuronCount, table: CostTable) -> float | None:
     if neuron.spiking and "neuron" in table.included:
         return None
     if neuron.spiking and table.neuron_update_pj is not None:
-        return neuron.units * neuron.timesteps * max(1, neuron.state_words) * table.neuron_update_pj
+        idle = table.neuron_update_pj if table.neuron_update_idle_pj is None else table.neuron_update_idle_pj
+        silent = neuron.idle_updates_per_sample * max(1, neuron.state_words) * idle
+        return silent + neuron.spikes_per_sample * max(1, neuron.state_words) * table.neuron_update_pj
     found = price(charged_work(neuron, table).operations, table)
     return None if found is None else max(0.0, found)  # a neuron that does less than published terms contain
 

@@ -136,6 +136,26 @@ class NeuronCount(Part):
         """Spikes per sample, summed over timesteps."""
         return self.spikes_total / self.samples
 
+    @property
+    def idle_updates_per_sample(self) -> float:
+        """Updates per sample that end in no spike, summed over timesteps."""
+        return self.units * self.timesteps - self.spikes_per_sample
+
+    @property
+    def address_bits(self) -> int:
+        """Bits that tell a neuron of the layer from the others, which an event has to carry: ceil(log2(units))."""
+        return max(1, (self.units - 1).bit_length())
+
+    @property
+    def address_bits_per_sample(self) -> float:
+        """Address bits of all events per sample, summed over timesteps."""
+        return self.spikes_per_sample * self.address_bits
+
+    @property
+    def resets_per_sample(self) -> int:
+        """State words that are cleared before a sample."""
+        return self.units * self.state_words
+
 
 def _add_up(count: LayerCount | NeuronCount, *names: str) -> None:
     for name in names:

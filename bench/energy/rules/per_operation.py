@@ -45,11 +45,13 @@ class PerOperation(Rule):
     def neuron(self, neuron: NeuronCount, memory: Memory) -> Work:
         """Return the work of a neuron layer: its traced operations, its state read and written at every timestep.
 
-        Every spike is written once; what a neuron without state puts out is written by its layer.
+        The state is also cleared, which is written once, before a sample. Every spike is written once; what a neuron
+        without state puts out is written by its layer.
         """
         updates = neuron.units * neuron.timesteps
         operations = {name: count * updates for name, count in neuron.ops_per_update.items()}
         if not neuron.spiking:
             return Work(operations)
-        state = Access("state", 2 * updates * neuron.state_words, neuron.units * neuron.state_words)
+        words = neuron.units * neuron.state_words
+        state = Access("state", 2 * updates * neuron.state_words + neuron.resets_per_sample, words)
         return Work(operations, (state, Access("output", neuron.spikes_per_sample, neuron.units, per_spike=True)))

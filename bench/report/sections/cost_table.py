@@ -29,9 +29,13 @@ def _about_memory(costs: CostTable) -> list[Inline]:
         found = "; ".join(f"{name}: {_access_price(price)}" for name, price in prices)
         lines.append(f"Memory, pJ per {costs.memory.word_bits}-bit word: {found}.")
     if costs.neuron_update_pj is not None:
-        lines.append(f"A neuron update, pJ per state word: {costs.neuron_update_pj:g}.")
+        idle = costs.neuron_update_idle_pj
+        without = "" if idle is None else f"; one that ends in no spike: {idle:g}"
+        lines.append(f"A neuron update, pJ per state word: {costs.neuron_update_pj:g}{without}.")
     if costs.spike_pj is not None:
         lines.append(f"A routed spike, pJ (in the column addressing): {costs.spike_pj:g}.")
+    if costs.spike_bit_pj is not None:
+        lines.append(f"Each bit of a spike's address, pJ (in the column addressing): {costs.spike_bit_pj:g}.")
     if costs.included:
         lines.append(f"Contained in these prices, not priced apart: {', '.join(costs.included)}.")
     return lines

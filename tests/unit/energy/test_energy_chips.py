@@ -17,6 +17,12 @@ PER_SYNOP = {
     "truenorth-2015": 2.5,
 }
 PER_UPDATE = {"loihi": 81.0, "loihi-keras-spiking": 81.0, "spinnaker2-2019": 2190.0}
+IDLE = {"loihi": 52.0}  # an update that ends in no spike, where that is another price
+
+
+def updates_pj(table, spikes=50):
+    active = PER_UPDATE.get(table, 0.0)
+    return spikes * active + (1024 * T - spikes) * IDLE.get(table, active)
 
 
 def spiking_only(**changes):
@@ -32,13 +38,14 @@ def test_a_network_of_spiking_layers_by_hand(table):
     found = estimate_energy(spiking_only(), table)
     synapse = (SYNOPS + 700) * PER_SYNOP[table]
     assert found.synapse_pj_per_sample == pytest.approx(synapse)
-    updates = 1024 * T * PER_UPDATE[table] if table in PER_UPDATE else 0.0
+    updates = updates_pj(table)
     routed = 50 * 3.5 if table == "loihi" else 0.0
     assert found.total_pj_per_sample == pytest.approx(synapse + updates + routed)
     assert found.neuron_pj_per_sample == (updates or None)
     assert found.addressing_pj_per_sample == (routed or None)
     assert (found.bias_pj_per_sample, found.memory_pj_per_sample, found.unpriced) == (None, None, ())
-    assert found.per_spike_pj_per_sample == pytest.approx(synapse + routed)
+    more = 50 * (PER_UPDATE[table] - IDLE[table]) if table in IDLE else 0.0
+    assert found.per_spike_pj_per_sample == pytest.approx(synapse + routed + more)
 
 
 @pytest.mark.parametrize("table", sorted(PER_SYNOP))
@@ -61,8 +68,16 @@ def test_a_conventional_network_has_no_total_on_a_chip(table):
 @pytest.mark.parametrize("table", sorted(PER_UPDATE))
 def test_clif_takes_two_compartments(table):
     found = estimate_energy(spiking_only(neurons=[neuron(CLIF, 2)]), table)
-    assert found.neuron_pj_per_sample == pytest.approx(2 * 1024 * T * PER_UPDATE[table])
+    assert found.neuron_pj_per_sample == pytest.approx(2 * updates_pj(table))
     assert found.total_pj_per_sample is not None and found.unpriced == ()
+
+
+def test_each_bit_of_an_address_has_its_price():
+    routed = load_table("loihi").model_copy(update={"spike_bit_pj": 0.5})
+    found, before = (estimate_energy(spiking_only(), table) for table in (routed, "loihi"))
+    assert neuron().address_bits == 10  # of 1,024 neurons
+    assert found.addressing_pj_per_sample == pytest.approx(before.addressing_pj_per_sample + 50 * 10 * 0.5)
+    assert [neuron(units=n, spikes_total=0).address_bits for n in (1, 2, 3, 1025)] == [1, 1, 2, 11]
 
 
 @pytest.mark.parametrize("table", sorted(table_names()))
