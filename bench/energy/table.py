@@ -52,8 +52,9 @@ class CostTable(BaseModel):
     is missing has no price.  assumptions: operation or topic -> how its price was made where the source gives none.
     bits: width of the operands.  memory: the price of accesses; without it they are outside the scope.
     neuron_update_pj: of one update of one state word of a spiking neuron, whatever it computes; neuron_update_idle_pj:
-    of one that ends in no spike, where that is another price.  spike_pj: of sending one spike; spike_bit_pj: of each bit
-    of its address in its layer, beside that.  included: columns whose work the price of an accumulate or of an update already contains.
+    of one that ends in no spike, where that is another price.  spike_pj: of sending one spike; spike_bit_pj: of each
+    bit of its address in its layer, beside that.  included: columns whose work the price of an accumulate or of an
+    update already contains.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from bench.energy.estimate import EnergyBreakdown, estimate_energy
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import CostTable, load_table
+from bench.records.early import first_timesteps
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.quantities import FIRING_RATE
 from bench.report.evidence.statistics import Summary, summarise_complete
@@ -81,6 +82,12 @@ class Priced:
         if total is None or base is None or not driven or rate is None:
             return None
         return rate * (base - (total - driven)) / driven
+
+    def after(self, entry: Entry, timesteps: int, mode: str) -> Summary:
+        """Summarise the energy of an entry's first timesteps, in pJ per sample; none where they were not told apart."""
+        found = [first_timesteps(counts, timesteps) for record in entry.done if (counts := record.counts) is not None]
+        energies = [None if counts is None else estimate_energy(counts, self.table) for counts in found]
+        return summarise_complete([None if each is None else each.figure("total", mode) for each in energies])
 
     def quantised_baseline(self, timesteps: int, mode: str) -> float | None:
         """Return the mean total of the baseline with ceil(log2(T + 1))-bit activations, in pJ per sample.

@@ -10,6 +10,7 @@ from bench.report.formats.document import Block, Bullets, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, text
 from bench.report.formats.text import number
 from bench.report.sections.cells import operations
+from bench.report.sections.spike_driven import audited
 
 
 def counts_of_model(name: str, counts: Counts, energy: EnergyBreakdown) -> list[Block]:
@@ -19,6 +20,7 @@ def counts_of_model(name: str, counts: Counts, energy: EnergyBreakdown) -> list[
     return [
         Paragraph(text(Said(name), f": counted on {samples}{steps}; figures are per sample, summed over timesteps.")),
         _layers(counts, energy),
+        *audited({name: [counts]}),
         *_neurons(counts),
         *_others(counts),
         *_energy(energy),

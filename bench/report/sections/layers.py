@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 import pandas as pd
 
+from bench.records.record import RunRecord
 from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.frames import layers_frame
 from bench.report.formats.document import Block, Paragraph, Section, Table
-from bench.report.formats.inline import Emphasis, Inline, Said, Strong, text
+from bench.report.formats.inline import Emphasis, Inline, Said, Strong, join, text
 from bench.report.formats.text import Unit, count_unit, joined, number
 from bench.report.sections.cells import label, with_unit
+
+MOST_NAMED = 5  # layers that fvcore counts otherwise
 
 
 def section(evidence: Evidence) -> list[Block]:
@@ -37,7 +41,48 @@ def _note(comparison: Comparison) -> list[Block]:
         Emphasis("If cached once"),
         ": the input is the same at every timestep, so one pass would do; every other figure charges all timesteps.",
     )
-    return [Paragraph(note)]
+    return [Paragraph(note), *_fvcore(done), *_older(done)]
+
+
+def _fvcore(done: Sequence[RunRecord]) -> list[Block]:
+    """Say whether fvcore counts the same dense MACs; nothing where no record has its count."""
+    asked = [record for record in done if record.fvcore_macs is not None]
+    wrong = [words for record in asked for words in _unlike(record)]
+    if not asked:
+        return []
+    if not wrong:
+        where = "" if len(asked) == len(done) else f", in {len(asked)} of {len(done)} records; the others do not say"
+        return [Paragraph(f"fvcore, another counter, finds the same dense MACs in every layer{where}.")]
+    more = len(wrong) - MOST_NAMED
+    named = [*map(Said, wrong[:MOST_NAMED]), *([Said(f"{more} more")] if more > 0 else [])]
+    return [Paragraph(text("fvcore, another counter, finds other dense MACs: ", join("; ", named), "."))]
+
+
+def _unlike(record: RunRecord) -> Iterator[str]:
+    ours: dict[str, float] = {}
+    for layer in record.layers:
+        name = layer.name.partition(" #")[0]
+        ours[name] = ours.get(name, 0.0) + layer.dense_macs_per_sample
+    theirs = record.fvcore_macs or {}
+    for name in dict.fromkeys([*ours, *theirs]):
+        one, other = ours.get(name, 0.0), theirs.get(name, 0)
+        if one != other:
+            yield f"{record.label} seed {record.seed}, {name}: {other:,} where we have {one:,.0f}"
+
+
+def _older(done: Sequence[RunRecord]) -> list[Block]:
+    """Say which records were counted by an older rule, which charged more to neurons of spikes."""
+    older = [record for record in done if record.digests is not None and not record.digests.training]
+    if not older or not any(neuron.spiking for record in older for neuron in record.neurons):
+        return []
+    which = "All records are" if len(older) == len(done) else f"{len(older)} of {len(done)} records are"
+    return [
+        Paragraph(
+            f"{which} of an older version, which charged neurons a multiplication for a product with a spike or with "
+            "a power of two, and norms behind sums in full, and did not tell timesteps apart. Running the suite again "
+            "counts them as today."
+        )
+    ]
 
 
 def _table(frame: pd.DataFrame) -> Block:

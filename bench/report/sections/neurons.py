@@ -8,7 +8,7 @@ from statistics import fmean
 import pandas as pd
 
 from bench.records.counts import NeuronCount
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.frames import neurons_frame
 from bench.report.formats.document import Block, Paragraph, Section, Table
@@ -29,7 +29,34 @@ def section(evidence: Evidence) -> list[Block]:
         if entry.done
     ]
     note = [Paragraph(NOTE)] if any_done(evidence.comparison) else []
-    return [*note, *tables, *figure(evidence, "firing_rate", "Firing rate of each neuron layer")]
+    return [
+        *note,
+        *tables,
+        *_by_timestep(evidence.comparison),
+        *figure(evidence, "firing_rate", "Firing rate of each neuron layer"),
+    ]
+
+
+def _by_timestep(comparison: Comparison) -> list[Block]:
+    """Return the firing rate of every spiking layer at every timestep; nothing where timesteps were not told apart."""
+    rows: list[list[Inline]] = []
+    for entry in comparison.entries:
+        for name in dict.fromkeys(count.name for record in entry.done for count in record.neurons if count.spiking):
+            found = [count for record in entry.done for count in record.neurons if count.name == name]
+            rates = [count.firing_rate_by_timestep for count in found if count.timesteps > 1]
+            told = [each for each in rates if each is not None]
+            if told and len(told) == len(found):
+                rows.append([label(entry), Said(name), *map(number, map(fmean, zip(*told, strict=True)))])
+    if not rows:
+        return []
+    longest = max(map(len, rows)) - 2
+    rows = [[*row, *[""] * (longest + 2 - len(row))] for row in rows]
+    return [
+        Section(
+            "Firing rate by timestep",
+            [Table(["entry", "layer", *(f"t = {t + 1}" for t in range(longest))], rows, text_columns=2)],
+        )
+    ]
 
 
 def _table(entry: Entry, frame: pd.DataFrame) -> Block:
