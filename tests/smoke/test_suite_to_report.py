@@ -109,6 +109,24 @@ def test_a_run_made_by_other_code_is_stale_and_run_again_only_when_asked(copy):
     code, stdout, stderr = spikebench("run", "small.toml", "--stale", cwd=copy)
     assert code == 0 and stdout.splitlines()[0] == "3 runs: 2 done, 1 to do", stderr
     assert spikebench("run", "small.toml", cwd=copy)[1] == "3 runs: 3 done, 0 to do\n"
+    # Its weights are of today's code, so it was only measured: to the same record, its clock of training too.
+    again = RunRecord.from_json(path.read_text())
+    assert "epoch" not in stdout and again.wall_clock["train_s"] == record.wall_clock["train_s"]
+    assert again.model_copy(update={"wall_clock": {}}) == record.model_copy(update={"wall_clock": {}})
+
+
+@pytest.mark.parametrize("lost", ["its weights are of older code", "its checkpoints are gone"])
+def test_a_stale_run_without_todays_weights_is_trained(copy, lost):
+    [path] = [p for p in (copy / "runs").glob("small/*/record.json") if '"label":"LIF"' in p.read_text()]
+    record = RunRecord.from_json(path.read_text())
+    update = {"code": "0" * 12} | ({"training": "0" * 12} if "weights" in lost else {})
+    path.write_text(record.model_copy(update={"digests": record.digests.model_copy(update=update)}).to_json())
+    for checkpoint in path.parent.glob("checkpoint*.pt") if "gone" in lost else ():
+        checkpoint.unlink()
+    code, _, stderr = spikebench("run", "small.toml", "--stale", cwd=copy)
+    again = RunRecord.from_json(path.read_text())
+    assert code == 0 and again.wall_clock["train_s"] != record.wall_clock["train_s"], stderr
+    assert again.digests == record.digests and again.history == record.history
 
 
 def test_measuring_otherwise_trains_nothing(copy):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.runs.provenance import RUN
+from bench.runs.provenance import RUN, TRAINING
 from bench.runs.sources import PACKAGE, closure, sources_digest
 
 ROOT = Path(__file__).parents[3]
@@ -217,3 +217,11 @@ def test_a_file_that_need_not_be_read_by_this_python_enters_as_it_is(tmp_path, c
     other = write(write(tmp_path / "two") / "mylab", neurons="from mylab import old\n")
     (other / "old.py").write_bytes(content.replace(b"2", b"3").replace(b"X", b"Y").replace(b"x", b"y"))
     assert digest(other) != first
+
+
+def test_what_only_measures_does_not_decide_over_weights():
+    whole, training = (closure(path, f"bench.runs.{path.stem}") for path in (RUN, TRAINING))
+    assert training < whole
+    inside = {path.relative_to(PACKAGE).as_posix() for path in training}
+    assert {"train/loop.py", "models/build.py", "data/feed/loader.py", "measure/evaluate.py"} <= inside
+    assert not [path for path in inside if path.startswith("measure/counting/") or path == "records/record.py"]

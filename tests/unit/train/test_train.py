@@ -175,9 +175,9 @@ def test_a_training_that_goes_on_keeps_the_digest_of_the_code_that_began_it(tmp_
     with pytest.raises(Interrupted):
         train(path, 4)
     state = read_state(path)
-    state["history"]["code"] = "yesterday's"
+    state["history"]["origin"] = {"training": "yesterday's"}
     write_state(path, state)
-    assert train(path)[1].code == "yesterday's"
+    assert train(path)[1].origin == {"training": "yesterday's"}
 
 
 def test_the_epoch_is_on_disk_before_a_long_test(tmp_path):

@@ -17,7 +17,8 @@ RECORDS = "reports/digits/records.jsonl"
 
 
 def coded(record, code):
-    return record.model_copy(update={"digests": record.digests.model_copy(update={"code": code})})
+    update = {"code": code, "training": f"training of {code}"}
+    return record.model_copy(update={"digests": record.digests.model_copy(update=update)})
 
 
 @pytest.fixture
@@ -64,6 +65,7 @@ def test_equal_runs_make_the_records_current_and_change_nothing_else(folder):
     after = read_records(folder / RECORDS)
     runs = {run.key: run for run in load_suite("suites/digits.toml").runs}
     assert [record.digests.code for record in after] == [provenance.code_digest(runs[r.key].spec) for r in after]
+    assert {r.digests.training for r in after} == {provenance.training_digest(run.spec) for run in runs.values()}
     assert [coded(record, "") for record in after] == [coded(record, "") for record in before]
 
 
