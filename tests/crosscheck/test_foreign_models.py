@@ -86,6 +86,10 @@ def test_norses_cells_are_neurons(name, words):
     assert (found.units, found.timesteps, found.state_words) == (20, T, words) and found.spikes_total
     assert counts.layers[-1].input_kind == "binary" and not counts.not_counted
     assert sum(layer.effective_synops_total for layer in counts.layers) == pairs_of(model, x)
+    # Whole numbers: the first update, whose states are the cell's parameters, costs what the others do.
+    subs = {"LIFCell": 2, "LIFBoxCell": 2}[name]  # of v_leak - v and of i's, or the threshold's; 1 - z is a NOT
+    assert found.ops_per_update["sub"] == subs and found.ops_per_update["logic"] == 1
+    assert all(count == int(count) for count in found.ops_per_update.values())
 
 
 @pytest.mark.parametrize("name", ["LIFRecurrent", "LSNNRecurrent"])

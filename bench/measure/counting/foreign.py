@@ -13,9 +13,10 @@ from torch import nn
 
 from bench.measure.counting.batch import Batch, Key
 from bench.measure.counting.hooks import within
-from bench.measure.counting.libraries import is_library_neuron, makes_zero_states, state_tensors
+from bench.measure.counting.libraries import is_library_neuron, library_of, makes_zero_states, state_tensors
 from bench.measure.counting.libraries import state_words as known_state_words
 from bench.measure.counting.neurons import NeuronTally, Profile
+from bench.measure.counting.ops import tensors
 from bench.measure.counting.outside import Work, Works
 from bench.measure.counting.tape import Value, first_tensor
 
@@ -46,6 +47,8 @@ class ForeignNeurons:
         """Hook one open module; yield the handles."""
         yield module.register_forward_pre_hook(partial(self._enter, name))
         yield module.register_forward_hook(partial(self._leave, name))
+        if name in self.known and library_of(module) == "norse" and hasattr(module, "state_fallback"):
+            yield FirstStates(module, self.batch)
 
     def begin(self) -> None:
         """Say, as a batch begins, that what known neurons have kept is data, whatever they were reset to."""
@@ -111,6 +114,37 @@ class ForeignNeurons:
                 tally.profile = Profile(cost_each, self._states[name])
                 kept.append(tally)
         return kept, rest
+
+
+class FirstStates:
+    """The first states of a norse neuron taken as data: it takes some of them from its parameters.
+
+    They are copies meanwhile, one value a neuron, so that a parameter itself stays a constant. `remove()` puts the
+    neuron's own way back.
+    """
+
+    def __init__(self, module: Any, batch: Batch) -> None:
+        self._module, self._batch, self._own = module, batch, module.state_fallback
+        module.state_fallback = self
+
+    def __call__(self, x: Any) -> Any:
+        """Return what the neuron begins with, marked on the tape."""
+        state = self._own(x)
+        if self._batch.tape is None or not isinstance(state, tuple):
+            return state
+        shape = max((part.shape for part in tensors(list(state))), key=math.prod, default=())
+        parts = [_one_each(part, shape) if isinstance(part, torch.Tensor) else part for part in state]
+        for part in tensors(parts):
+            self._batch.tape.mark(part, Value(discrete=True))
+        return type(state)(*parts) if hasattr(state, "_fields") else tuple(parts)
+
+    def remove(self) -> None:
+        """Let the neuron begin as it did."""
+        self._module.state_fallback = self._own
+
+
+def _one_each(state: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    return (state.expand(shape) if state.numel() == 1 else state).clone()
 
 
 def _is_neuron(tallies: list[NeuronTally], inside: Mapping[Work, Any]) -> bool:

@@ -103,6 +103,9 @@ CONTRACTIONS = frozenset(
 
 REDUCTIONS = frozenset(["sum", "mean"])
 
+# Values first, and then where they stood.
+WITH_INDICES = frozenset("max min max_pool2d_with_indices max_pool3d_with_indices sort topk".split())
+
 _MOST_FACTORS = 1 << 16  # that are looked through: more are weights rather than a scale
 
 # Of spikes, these are one-bit logic: AND, NOT, OR. A pool that takes the largest spike is an OR of its taps.
@@ -125,6 +128,19 @@ def quantises(name: str, kwargs: dict[str, Any]) -> bool:
 def keeps_levels(name: str) -> bool:
     """Whether the operation turns multiples of a unit into multiples of a unit."""
     return name in _KEEPS_LEVELS or name in MOVES
+
+
+def mixes_in(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], live: set[int]) -> bool:
+    """Whether what moves comes out among other numbers: a constant tensor's, or a fill that is neither 0 nor 1.
+
+    live: the ids of the tensors that depend on the input.
+    """
+    constants = (tensor for tensor in tensors((args, kwargs)) if id(tensor) not in live)
+    if any(tensor.is_floating_point() for tensor in constants):
+        return True
+    fill = {"constant_pad_nd": 2, "scatter": 3}.get(name)
+    filled = args[fill] if fill is not None and len(args) > fill else kwargs.get("value", 0)
+    return not isinstance(filled, Tensor) and filled not in (0, 1)
 
 
 def makes_spikes(name: str, args: tuple[Any, ...], is_spike: Callable[[Any], bool]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter as Multiset
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -23,8 +23,10 @@ from bench.measure.counting.ops import (
     MOVES,
     RANDOM,
     THRESHOLDS,
+    WITH_INDICES,
     keeps_levels,
     makes_spikes,
+    mixes_in,
     op_cost,
     op_name,
     parts_of,
@@ -187,7 +189,10 @@ class Tape(TorchDispatchMode):
                 self.mark(tensor, Value(discrete=True))
             return
         if name in MOVES and len(set(map(id, inputs))) == 1:
-            self._mark_all(out, inputs[0])
+            moved = inputs[0]
+            if moved.spike and mixes_in(name, args, kwargs, live):
+                moved = replace(moved, spike=False, consumers=set())
+            self._mark_all(out, moved)
             return
         for value in inputs:
             value.consumers.add(f"{name} #{len(self.nodes)}")
@@ -211,7 +216,9 @@ class Tape(TorchDispatchMode):
         )
         self.nodes.append(node)
         if output is not None:
-            self._mark_all(out, output)
+            self._mark_all(results[:1] if name in WITH_INDICES else out, output)
+            for indices in results[1:] if name in WITH_INDICES else ():
+                self.mark(indices, replace(output, spike=False))
 
     def _output(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value]) -> Value:
         """Return what comes out of an operation that is no contraction."""
@@ -222,6 +229,7 @@ class Tape(TorchDispatchMode):
             network_input = name in MOVES and all(value.network_input for value in inputs)
             parts = parts_of(name, args, kwargs, out, [value.parts for value in inputs])
             spike = name in MOVES and all(value.spike for value in inputs)
+            spike = spike and not mixes_in(name, args, kwargs, {id(tensor) for tensor in tensors(args)})
             return Value(True, network_input, parts=parts, spike=spike)
         network_input = name in MOVES and bool(inputs) and all(value.network_input for value in inputs)
         earlier = next((value.origin for value in inputs if not value.discrete and value.origin), "")
@@ -269,24 +277,6 @@ def _drops_first_axis(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 def _is_zero(other: Any) -> bool:
     return isinstance(other, int | float) and not isinstance(other, bool) and other == 0
-
-
-def spans(shape: tuple[int, ...], samples: int, timesteps: int) -> tuple[int, tuple[int, ...]] | None:
-    """Split a tensor's shape into (passes per sample, shape of one pass); None when samples are not in front.
-
-    Understood: [T, N, ...], [T*N, ...], [N, ...] and, for a network that makes its own time, [T', N, ...], [T'*N, ...].
-    """
-    if len(shape) >= 2 and shape[:2] == (timesteps, samples):
-        return timesteps, shape[2:]
-    if not shape:
-        return None
-    if shape[0] == samples:
-        return 1, shape[1:]
-    if shape[0] % samples == 0:
-        return shape[0] // samples, shape[1:]
-    if len(shape) >= 2 and shape[1] == samples:
-        return shape[0], shape[2:]
-    return None
 
 
 def first_tensor(value: Any) -> Tensor | None:

@@ -190,6 +190,32 @@ def test_a_folded_shift_is_the_bias_of_one_of_the_terms():
     assert column(found, "bias") == {"a": {"add": 18}}
 
 
+@pytest.mark.parametrize(
+    ("moved", "still"),
+    [
+        (lambda s: s.flip(0), True),
+        (lambda s: F.pad(s, (1, 1)), True),
+        (lambda s: F.pad(s, (1, 1), value=1.0), True),
+        (lambda s: torch.cat([s, s]), True),
+        (lambda s: s[:, [0, 1, 0]], True),
+        (lambda s: s.clone().double(), True),
+        (lambda s: F.pad(s, (1, 1), value=7.0), False),
+        (lambda s: torch.cat([s, torch.full_like(s, 0.3)]), False),
+        (lambda s: torch.cat([s, torch.rand(2, 3, 4, 4)]), False),
+        (lambda s: s.clone().copy_(torch.rand(2, 3, 4, 4)), False),
+        (lambda s: s.index_copy(0, torch.tensor([0]), torch.rand(1, 3, 4, 4)), False),
+        (lambda s: s.scatter(0, torch.zeros(1, 3, 4, 4, dtype=torch.long), 5.0), False),
+        (lambda s: s.add(s), False),
+        (lambda s: s.clone().mul_(3.0), False),
+        (lambda s: s.max(0, keepdim=True).values, True),
+        (lambda s: s.max(0, keepdim=True).indices.float(), False),
+    ],
+)
+def test_what_is_still_a_spike_when_it_has_moved(moved, still):
+    model = Model(lambda m, x: m.pool(moved(m.s(x))), s=Spikes(), pool=nn.MaxPool2d(2))
+    assert list(column(images(model, torch.rand(2, 3, 4, 4)), "pooling")["pool"]) == ["logic" if still else "compare"]
+
+
 def test_pooling_of_spikes_is_logic():
     model = nn.Sequential(Spikes(), nn.MaxPool2d(2), nn.MaxPool2d(2), nn.AvgPool2d(2), nn.Flatten())
     found = column(images(model, torch.rand(2, 3, 8, 8)), "pooling")
