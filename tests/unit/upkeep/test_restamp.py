@@ -73,12 +73,12 @@ def test_one_number_that_differs_leaves_the_records_as_they_are(folder):
     run = load_suite("suites/digits.toml").select("LIF", 0)[0]
     own = Store(folder / "after").folder(run).check()
     layers = [
-        own.layers[0].model_copy(update={"effective_synops_total": own.layers[0].effective_synops_total + 1}),
+        own.layers[0].model_copy(update={"dense_macs_valid_total": own.layers[0].dense_macs_valid_total - 1}),
         *own.layers[1:],
     ]
     put(folder / "after", run, own.model_copy(update={"layers": layers}))
     before = (folder / RECORDS).read_bytes()
-    assert "differs in layers[0].effective_synops_total" in refusal("--yes")
+    assert "differs in layers[0].dense_macs_valid_total" in refusal("--yes")
     assert (folder / RECORDS).read_bytes() == before
 
 
