@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 
@@ -17,8 +18,9 @@ _log = logging.getLogger(__name__)
 def fvcore_says(model: nn.Module, example: Tensor) -> dict[str, int] | None:
     """Return what `fvcore_macs` does, None, with a word in the log, for a network that torch.jit.trace cannot run."""
     try:
+        model = copy.deepcopy(model).cpu()  # what is traced does not depend on the device
         with measuring(model):
-            return fvcore_macs(model, example)
+            return fvcore_macs(model, example.cpu())
     except (RuntimeError, ValueError, TypeError, LookupError, AssertionError) as error:
         _log.warning("fvcore cannot count this network: %s", in_one_line(error))
         return None

@@ -53,11 +53,13 @@ def audit(counts: Counts) -> Audit:
 
     Its word: "spike-driven" where all contractions are of spikes, "spike-driven with integers" where some of those are
     summed or pooled, "spike-driven behind its input" where only the layers that see the network's own input multiply
-    values, "hybrid" where others do too, "conventional" where all do, "none" without any contraction.
+    values, "hybrid" where others do too, "conventional" where all do, "none" without any contraction, "not known" where
+    some were not counted.
     """
     found = [(layer, operands_of(layer)) for layer in counts.layers]
+    missing = counts.not_counted if counts.synapses_not_counted is None else counts.synapses_not_counted
     return Audit(
-        _word(found),
+        "not known" if missing else _word(found),
         _shares([(operands, layer.dense_macs_per_sample) for layer, operands in found]),
         _shares([(operands, layer.effective_synops_per_sample) for layer, operands in found]),
     )

@@ -57,7 +57,7 @@ def _measured(
     counts = counter.counts()
     image = arrays.test.images[:1].float()
     encoding, unknown = encoder_ops(lambda images: encoder.encode(images, run.spec.timesteps, None), image)
-    example = encoder.encode(image, run.spec.timesteps, None).clone().to(assembly.device)  # every timestep is worked
+    example = encoder.encode(image, run.spec.timesteps, None).clone()  # so that every timestep is worked
     return Measurement(
         accuracy_fraction=result.accuracy_fraction,
         accuracy_by_timestep=result.accuracy_by_timestep,

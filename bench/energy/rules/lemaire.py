@@ -80,9 +80,9 @@ class Lemaire(Rule):
 def _lif_operations(traced: Mapping[str, float]) -> dict[str, float]:
     """Return a LIF's operations with the leak that a neuron has: the paper's MAC stands for it either way.
 
-    Older records have the product with a spike as a multiplication.
+    Older records have the product with a spike as a multiplication, and the subtraction behind it.
     """
-    if "select" not in traced and "shift" not in traced:
+    if traced.get("sub") and not {"select", "shift", "logic"} & set(traced):
         return {"mul": 2.0, "add": 1.0, "sub": 1.0, "compare": 1.0}
     return LIF_OPERATIONS | {"shift" if traced.get("shift") else "mul": 1.0}
 

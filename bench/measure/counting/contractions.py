@@ -83,7 +83,7 @@ class Contractions:
             self._tell(tally.left, tape, left)
             self._tell(tally.right, tape, right)
             tally.add_matrices(a, b, self.batch)
-            return self._made(name)
+            return self._made(name, call.out.numel())
         if tape.value(right) is None:
             return self._linear(tape, call, (left, a), (right, b.mT), added is not None)
         return self._linear(tape, call, (right, b.mT), (left, a), added is not None)
@@ -105,7 +105,7 @@ class Contractions:
         rows = x.reshape(stack, -1, inputs).movedim(0, 1) if stack > 1 else x.reshape(-1, inputs)
         steps = None if stack > 1 else by_timestep(live[0], 1 if live[0].dim() == 2 else 0, self.batch)
         tally.add(rows, rows.shape[0], self.batch, steps)
-        return self._made(name)
+        return self._made(name, call.out.numel())
 
     def _convolution(self, tape: Tape, call: Contraction) -> Value | None:
         x, weight, bias, stride, padding, dilation, transposed, _, groups = call.args[:9]
@@ -121,7 +121,7 @@ class Contractions:
         self._tell(tally.values, tape, x)
         x = x if batched else x[None]
         tally.add(x, x.shape[0], self.batch, by_timestep(x, 1, self.batch))
-        return self._made(name)
+        return self._made(name, call.out.numel())
 
     def _bilinear(self, tape: Tape, call: Contraction) -> Value | None:
         x1, weight, x2 = call.args[:3]
@@ -131,7 +131,7 @@ class Contractions:
         self._tell(tally.left, tape, x1)
         self._tell(tally.right, tape, x2)
         tally.add_matrices(x1.unsqueeze(-1), x2.unsqueeze(-2), self.batch)
-        return self._made(name)
+        return self._made(name, call.out.numel())
 
     def _convolved_with_data(self, tape: Tape, call: Contraction) -> Value | None:
         x, weight, _, stride, padding, dilation, transposed, _, groups = call.args[:9]
@@ -146,7 +146,7 @@ class Contractions:
             return float(found.sum())
 
         tally.add([(x, weight)], convolve, call.out.numel() * weight[0].numel(), self.batch)
-        return self._made(name)
+        return self._made(name, call.out.numel())
 
     def _product(self, call: Contraction, kind: str, shapes: Any, times: int = 1) -> tuple[ProductTally, str]:
         name, key = self._place(call, None, kind, shapes)
@@ -168,8 +168,8 @@ class Contractions:
     def _tell(self, values: InputTally, tape: Tape, x: Tensor) -> None:
         values.told(tape.value(x), self.claim)
 
-    def _made(self, name: str) -> Value:
-        value = Value(discrete=False, source=name, origin=name)
+    def _made(self, name: str, elements: int) -> Value:
+        value = Value(discrete=False, source=name, origin=name, elements=elements)
         self.outputs.setdefault(name, []).append(value)
         return value
 

@@ -90,7 +90,7 @@ class CountedModules:
         x, y = first_tensor((args, kwargs)), first_tensor(output)
         assert x is not None and y is not None
         label = self._count_synapses(name, module, x, y)
-        value = Value(discrete=False, source=label, origin=label)
+        value = Value(discrete=False, source=label, origin=label, elements=y.numel())
         self.contractions.outputs.setdefault(label, []).append(value)
         self._reopen(y, value)
 

@@ -37,28 +37,24 @@ class Norms:
 
     def __init__(self) -> None:
         self._elements: Multiset[tuple[str, Terms]] = Multiset()  # by norm and the terms of what it reads
-        self._busy: set[tuple[str, str]] = set()  # (norm, layer) that do not fold, as seen in some pass
+        self._goes_to: dict[str, set[str | None]] = {}  # layer -> where its outputs go; None: to no norm alone
         self.unknown: set[str] = set()
 
     def add(self, calls: Iterable[NormCall], outputs: Mapping[str, Sequence[Value]], nodes: Sequence[Node]) -> None:
         """Add the calls of one pass. outputs: what each synaptic layer put out, call by call.  nodes: of its tape."""
         made_by = {id(node.output): node for node in nodes if node.output is not None}
         reached: dict[int, str] = {}  # the norm that an output of a layer goes to
-        met: set[tuple[str, str]] = set()
         for call in calls:
             if not call.has_statistics:
                 self.unknown.add(f"{call.name}: batch norm without running statistics")
                 continue
             terms = list(_terms(call.value, made_by))
             for value in terms:
-                if value is not None and value.source is not None:
-                    if len(value.consumers) == 1:
-                        reached[id(value)] = call.name
-                    met.add((call.name, value.source))
-            self._elements[call.name, tuple(sorted(map(_word, terms)))] += call.elements
-        self._busy |= {
-            (norm, layer) for norm, layer in met if any(reached.get(id(value)) != norm for value in outputs[layer])
-        }
+                if value is not None and _folds(value, call):
+                    reached[id(value)] = call.name
+            self._elements[call.name, tuple(sorted(_word(value, call) for value in terms))] += call.elements
+        for layer, values in outputs.items():
+            self._goes_to.setdefault(layer, set()).update(reached.get(id(value)) for value in values)
 
     @property
     def folded_into(self) -> set[str]:
@@ -80,7 +76,7 @@ class Norms:
     def _folded(self, norm: str, terms: Terms) -> tuple[dict[str, int], str | None]:
         """Return what a norm costs per element of its input, and the layer whose bias its shift is."""
         names = [term.removeprefix(_LAYER) for term in terms if term.startswith(_LAYER)]
-        layers, spikes = [name for name in names if (norm, name) not in self._busy], terms.count(_SPIKE)
+        layers, spikes = [name for name in names if self._goes_to[name] == {norm}], terms.count(_SPIKE)
         if spikes == len(terms):  # one of two constants, or a sum that begins with the shift
             return {"select" if spikes == 1 else "add": 1}, None
         others = len(terms) - len(layers) - spikes
@@ -100,9 +96,14 @@ def _terms(value: Value | None, made_by: Mapping[int, Node]) -> Iterator[Value |
         yield from _terms(term, made_by)
 
 
-def _word(value: Value | None) -> str:
+def _folds(value: Value, call: NormCall) -> bool:
+    """Whether a term is what a layer put out, all of it once and used nowhere else."""
+    return value.source is not None and len(value.consumers) == 1 and value.elements == call.elements
+
+
+def _word(value: Value | None, call: NormCall) -> str:
     if value is None:
         return _OTHER
-    if value.source is not None and len(value.consumers) == 1:
-        return _LAYER + value.source
+    if _folds(value, call):
+        return f"{_LAYER}{value.source}"
     return _SPIKE if value.spike else _OTHER

@@ -143,6 +143,16 @@ def mixes_in(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], live: set
     return not isinstance(filled, Tensor) and filled not in (0, 1)
 
 
+def moves_first_axis(name: str, args: tuple[Any, ...]) -> bool:
+    """Whether the first axis of a tensor goes elsewhere."""
+    if name == "transpose":
+        rank = args[0].dim()
+        return rank > 0 and args[1] % rank != args[2] % rank and 0 in (args[1] % rank, args[2] % rank)
+    if name == "permute":
+        return bool(args[1]) and args[1][0] % args[0].dim() != 0
+    return name == "t" and args[0].dim() == 2
+
+
 def makes_spikes(name: str, args: tuple[Any, ...], is_spike: Callable[[Any], bool]) -> bool:
     """Whether the result is 0 or 1 whatever comes: compared, or made of spikes by logic of a bit."""
     return name in THRESHOLDS or _is_logic(name, args, is_spike)

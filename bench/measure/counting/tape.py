@@ -27,6 +27,7 @@ from bench.measure.counting.ops import (
     keeps_levels,
     makes_spikes,
     mixes_in,
+    moves_first_axis,
     op_cost,
     op_name,
     parts_of,
@@ -51,6 +52,7 @@ class Value:
     source: str | None = None  # the synaptic layer that made it
     origin: str = ""  # what made it other than spikes or event counts, in words
     parts: int = 0  # that pooling has divided a spike into; 0: not known
+    elements: int = 0  # of the layer's output
     spike: bool = False  # 0 or 1 whatever the input: a comparison made it
     consumers: set[str] = field(default_factory=set)
 
@@ -94,6 +96,7 @@ class Tape(TorchDispatchMode):
         self.nodes: list[Node] = []
         self.path: list[str] = [""]
         self.begins: list[int] = []  # the first node of each open module
+        self.reordered = False  # the first axis of live data was exchanged with another: samples with timesteps, maybe
         self.states_are_live = 0  # how many recurrent modules run, whose first state is zeros that they make
         self._take = take
         self._values: dict[int, tuple[Any, Value]] = {}
@@ -188,6 +191,7 @@ class Tape(TorchDispatchMode):
             for tensor in results:
                 self.mark(tensor, Value(discrete=True))
             return
+        self.reordered = self.reordered or moves_first_axis(name, args)
         if name in MOVES and len(set(map(id, inputs))) == 1:
             moved = inputs[0]
             if moved.spike and mixes_in(name, args, kwargs, live):

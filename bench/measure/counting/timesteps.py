@@ -13,11 +13,15 @@ from bench.measure.counting.batch import Batch
 def by_timestep(x: Tensor, lead: int, batch: Batch) -> list[Tensor] | None:
     """Split what a layer sees into timesteps, each [N, ...], `lead` of its axes being samples and timesteps.
 
-    None where these are not found in front. Where the network makes its own time, so many samples in a row are taken
+    None where these are not found in front, and where both are alike or in one axis and the network has exchanged axes,
+    so that nobody knows which comes first. Where the network makes its own time, so many samples in a row are taken
     as one of its timesteps.
     """
     samples, timesteps, shape = batch.samples, batch.timesteps, tuple(x.shape)
+    uncertain = batch.tape is not None and batch.tape.reordered
     if lead == 2:
+        if uncertain and samples == timesteps:
+            return None
         if batch.layout == "NT" and shape[:2] == (samples, timesteps):
             return list(x.unbind(1))
         return list(x.unbind(0)) if shape[1] == samples and (batch.layout == "N" or shape[0] == timesteps) else None
@@ -25,6 +29,8 @@ def by_timestep(x: Tensor, lead: int, batch: Batch) -> list[Tensor] | None:
         return None
     if shape[0] == samples:
         return [x]
+    if uncertain:
+        return None
     if batch.layout == "N":
         return list(x.unflatten(0, (-1, samples)).unbind(0))
     if shape[0] != samples * timesteps:

@@ -45,7 +45,7 @@ def _by_timestep(comparison: Comparison) -> list[Block]:
             found = [count for record in entry.done for count in record.neurons if count.name == name]
             rates = [count.firing_rate_by_timestep for count in found if count.timesteps > 1]
             told = [each for each in rates if each is not None]
-            if told and len(told) == len(found):
+            if told and len(told) == len(found) and len(set(map(len, told))) == 1:
                 rows.append([label(entry), Said(name), *map(number, map(fmean, zip(*told, strict=True)))])
     if not rows:
         return []
