@@ -35,7 +35,7 @@ def test_any_module_is_counted_and_priced():
     energy = bench.estimate_energy(counts, table="horowitz-fp32")
     synapse = 4.6 * 3 * 4 * 8 + 0.9 * second.effective_synops_per_sample
     assert energy.synapse_pj_per_sample == pytest.approx(synapse, rel=1e-12)
-    neuron = 3 * 8 * (2 * 3.7 + 3 * 0.9)  # 2 mul, add, sub, compare
+    neuron = 3 * 8 * (0.03 + 4 * 0.9)  # shift, and select, add, sub, compare
     assert energy.neuron_pj_per_sample == pytest.approx(neuron, rel=1e-12)
     bias = 0.9 * 3 * (8 + 2)
     readout = 2 * (2 * 0.9 + 3.7)  # the mean over T = 3 of two outputs

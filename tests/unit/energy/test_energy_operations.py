@@ -51,6 +51,7 @@ def test_a_table_without_their_prices_takes_what_can_do_the_same():
         (FAIR_LIF, {}),
         ({**FAIR_LIF, "shift": 0.0, "mul": 1.0}, {}),
         (FAIR_CLIF, {"shift": 1.0, "mul": 1.0, "add": 2.0, "sigmoid": 2.0}),
+        ({"mul": 2.0, "add": 1.0, "compare": 1.0}, {"mul": 1.0, "select": -1.0, "sub": -1.0}),  # PSN: no reset
         ({"mul": 2.0, "add": 1.0, "sub": 1.0, "compare": 1.0}, {}),  # as older records have it
         (
             {"mul": 4.0, "add": 3.0, "sub": 1.0, "compare": 1.0, "sigmoid": 2.0},

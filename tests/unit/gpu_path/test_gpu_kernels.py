@@ -7,6 +7,7 @@ import pytest
 import torch
 from support import ROOT
 
+import bench.neurons.base
 from bench.neurons.base import CompileError
 from bench.plugins.registry import create, plugins
 
@@ -55,7 +56,8 @@ PINNED = f"torch=={torch.__version__.partition('+')[0]}" in (ROOT / "constraints
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in FUSED])
-def test_a_fused_neuron_compiles_for_an_h100(name, precision, tmp_path):
+def test_a_fused_neuron_compiles_for_an_h100(name, precision, tmp_path, monkeypatch):
+    monkeypatch.setattr(bench.neurons.base, "multiplies_bf16", lambda: True)  # as a GPU does, whatever this processor
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     neuron = create("neuron", name, {"_channels": 8})
     x = torch.randn(TIMESTEPS, 4, 8, 16, 16, dtype=dtype, generator=torch.Generator().manual_seed(0))

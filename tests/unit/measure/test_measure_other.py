@@ -173,6 +173,8 @@ class Spikes(nn.Module):
         (lambda m, x: m.bn(y := m.a(x) + m.b(x)) + y, {"mul": 18, "add": 18}),  # the sum goes elsewhere too
         (lambda m, x: m.bn((y := m.a(x)) + m.b(x)) + y, {"mul": 18}),  # one term does
         (lambda m, x: m.bn(m.a(x) * m.b(x)), {"mul": 18, "add": 18}),
+        (lambda m, x: m.bn(m.a(x) + m.one(x).expand(-1, 2, -1, -1)), {"mul": 18}),
+        (lambda m, x: m.bn(m.one(x).expand(-1, 2, -1, -1)), {"mul": 18, "add": 18}),
         (lambda m, x: m.bn(m.a(x) + m.one(x)), {"mul": 18, "add": 18}),  # one channel is of no channel's scale
     ],
 )
@@ -181,6 +183,25 @@ def test_a_norm_behind_a_sum_folds_into_its_terms(run, norm):
     model = Model(run, bn=nn.BatchNorm2d(2), s=Spikes(), g=Spikes(3.0), **parts)
     found = column(images(model, torch.rand(4, 2, 3, 3)), "norm")
     assert found == ({"bn": norm} if norm else {})
+
+
+@pytest.mark.parametrize("skipped", [0, 1])
+def test_a_norm_that_some_batch_goes_around_does_not_fold(skipped):
+    class Around(nn.Module):
+        """A convolution whose norm is left out where the input is large."""
+
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn = nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)
+
+        def forward(self, x):
+            y = self.conv(x)
+            return y if x.shape[0] > 2 else self.bn(y)
+
+    batches = [torch.rand(2, 2, 3, 3), torch.rand(2, 2, 3, 3)]
+    batches[skipped] = torch.rand(4, 2, 3, 3)
+    counts = count_operations(Around(), batches, layout="N", input_kind="analog")
+    assert column(counts, "norm") == {"bn": {"mul": 18 * 2 / 6, "add": 18 * 2 / 6}}
 
 
 def test_a_folded_shift_is_the_bias_of_one_of_the_terms():

@@ -97,6 +97,27 @@ def test_the_same_whatever_the_axes_are(layout, samples):
         assert counts.neurons[0].spikes_by_timestep is not None
 
 
+def exchanged(m, x):
+    return m.fc(m.act(m.conv(x.transpose(0, 1).flatten(0, 1))).flatten(1))
+
+
+def exchanged_whole(m, x):
+    return m.fc(m.act(m.conv(x.transpose(0, 1).flatten(0, 1))).unflatten(0, (x.shape[1], x.shape[0])).flatten(2))
+
+
+@pytest.mark.parametrize("layout", ["TN", "NT"])
+@pytest.mark.parametrize("samples", [3, T])
+def test_where_a_network_exchanges_axes_nothing_wrong_is_told(layout, samples):
+    x = (torch.rand(T, samples, 1, 5, 5) < 0.4).float()
+    given = x if layout == "TN" else x.transpose(0, 1)
+    spikes = (parts()["conv"](x.flatten(0, 1)) > 0).unflatten(0, (T, samples))
+    for run in (exchanged, exchanged_whole):
+        counts = count_operations(Model(run, **parts()), [given], layout=layout)
+        assert counts.layers[0].effective_synops_by_timestep is None
+        assert counts.layers[1].input_nonzero_by_timestep in (None, [int(each.sum()) for each in spikes])
+        assert counts.layers[1].input_nonzero_total == int(spikes.sum())
+
+
 def test_time_that_a_network_makes():
     model = Model(lambda m, x: stepwise(m, torch.stack([x * t for t in range(T)])).sum(0), **parts())
     x = torch.rand(N, 1, 5, 5)

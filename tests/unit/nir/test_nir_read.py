@@ -184,7 +184,8 @@ def test_a_graph_is_counted_as_any_network():
     assert [layer.kind for layer in counts.layers] == ["linear", "linear"]
     # u is 1.4 at each timestep and reset to 0: all three fire always.
     assert counts.layers[1].input_kind == "binary" and counts.neurons[0].spikes_total == 3 * 4 * 5
-    assert counts.neurons[0].ops_per_update == {"mul": 2, "add": 1, "compare": 1, "sub": 1}
+    # At dt/tau = 1/2 the leak is a shift; the hard reset is u (1 - s), a NOT and a select.
+    assert counts.neurons[0].ops_per_update == {"shift": 1, "add": 1, "compare": 1, "logic": 1, "select": 1}
     assert counts.not_counted == []
 
 

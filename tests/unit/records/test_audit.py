@@ -32,6 +32,14 @@ def test_the_word_for_a_network(layers, word):
     assert audit(network(layers=layers)).word == word
 
 
+def test_what_was_not_counted_leaves_no_word():
+    spiking = network(layers=[conv(), linear()])
+    assert audit(spiking.model_copy(update={"not_counted": ["x: aten.mm"]})).word == "not known"
+    assert audit(spiking.model_copy(update={"synapses_not_counted": ["x: aten.mm"]})).word == "not known"
+    elsewhere = {"not_counted": ["x: aten.i0"], "synapses_not_counted": []}
+    assert audit(spiking.model_copy(update=elsewhere)).word == "spike-driven"
+
+
 def test_shares_are_of_dense_macs_and_of_what_happens():
     counts = network()
     stem_dense, conv_dense = (layer.dense_macs_per_sample for layer in counts.layers)
