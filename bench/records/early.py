@@ -8,10 +8,11 @@ from bench.records.counts import Counts, LayerCount, NeuronCount, OtherOps
 
 
 def first_timesteps(counts: Counts, timesteps: int) -> Counts | None:
-    """Return the counts of the first `timesteps` timesteps, exactly, from 1 to all of them.
+    """Return the counts of the first `timesteps` timesteps, from 1 to all of them: exact for layers and neurons.
 
-    None where the timesteps of some layer were not told apart, as in older records. An encoder is charged in full: it
-    has made all timesteps. How many pairs met no zero weight is not known of some timesteps alone.
+    None where the timesteps of some layer were not told apart, as in older records. Other operations are taken to be as
+    many at every timestep, but for the readout's mean over time, and for the encoder, which is charged in full: it has
+    made all timesteps. How many pairs met no zero weight is not known of some timesteps alone.
     Raises ValueError for another number of timesteps.
     """
     whole = counts.timesteps

@@ -61,6 +61,8 @@ def _fvcore(done: Sequence[RunRecord]) -> list[Block]:
 def _unlike(record: RunRecord) -> Iterator[str]:
     ours: dict[str, float] = {}
     for layer in record.layers:
+        if layer.second_kind is not None:  # fvcore is asked for layers of weights alone
+            continue
         name = layer.name.partition(" #")[0]
         ours[name] = ours.get(name, 0.0) + layer.dense_macs_per_sample
     theirs = record.fvcore_macs or {}
