@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError
-from bench.measure.counting.tape import first_tensor
+from bench.measure.counting.nests import first_tensor
 
 
 class Call:

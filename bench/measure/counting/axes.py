@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from bench.measure.counting.ops import tensors
-from bench.measure.counting.tape import first_tensor
+from bench.measure.counting.nests import first_tensor, tensors
 
 Run = Callable[[nn.Module, Any], Any]
 _FEW, _MORE = 2, 3

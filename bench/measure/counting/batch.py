@@ -10,7 +10,8 @@ from typing import Literal
 from torch import Tensor
 
 from bench.errors import BenchError
-from bench.measure.counting.tape import Take, Tape, Value
+from bench.measure.counting.nodes import Value
+from bench.measure.counting.tape import Take, Tape, new_tape
 
 Key = tuple[str, tuple[int, ...]]  # a module and the shape of one pass: what is used at two shapes is counted apart
 
@@ -43,7 +44,7 @@ class Batch:
         """Record from here on, the network's input x showing `value`."""
         self._calls.clear()
         self.number += 1
-        self.tape = Tape(take)
+        self.tape = new_tape(take)
         self.tape.mark(x, value)
         self.tape.start()
 

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from bench.measure.counting.batch import Batch
 from bench.measure.counting.geometry import Geometry
 from bench.measure.counting.kinds import InputTally
+from bench.measure.counting.nodes import Contraction, Value
 from bench.measure.counting.products import ProductTally
 from bench.measure.counting.synops import LayerTally
-from bench.measure.counting.tape import Contraction, Tape, Value
+from bench.measure.counting.tape import Tape
 from bench.measure.counting.timesteps import by_timestep
 from bench.records.counts import LayerCount
 from bench.records.source import InputKind
@@ -83,7 +84,7 @@ class Contractions:
             self._tell(tally.left, tape, left)
             self._tell(tally.right, tape, right)
             tally.add_matrices(a, b, self.batch)
-            return self._made(name, call.out.numel())
+            return self.made(name, call.out)
         if tape.value(right) is None:
             return self._linear(tape, call, (left, a), (right, b.mT), added is not None)
         return self._linear(tape, call, (right, b.mT), (left, a), added is not None)
@@ -105,7 +106,7 @@ class Contractions:
         rows = x.reshape(stack, -1, inputs).movedim(0, 1) if stack > 1 else x.reshape(-1, inputs)
         steps = None if stack > 1 else by_timestep(live[0], 1 if live[0].dim() == 2 else 0, self.batch)
         tally.add(rows, rows.shape[0], self.batch, steps)
-        return self._made(name, call.out.numel())
+        return self.made(name, call.out, weight[0], stack * outputs)
 
     def _convolution(self, tape: Tape, call: Contraction) -> Value | None:
         x, weight, bias, stride, padding, dilation, transposed, _, groups = call.args[:9]
@@ -121,7 +122,7 @@ class Contractions:
         self._tell(tally.values, tape, x)
         x = x if batched else x[None]
         tally.add(x, x.shape[0], self.batch, by_timestep(x, 1, self.batch))
-        return self._made(name, call.out.numel())
+        return self.made(name, call.out, weight, call.out.shape[-rank - 1])
 
     def _bilinear(self, tape: Tape, call: Contraction) -> Value | None:
         x1, weight, x2 = call.args[:3]
@@ -131,7 +132,7 @@ class Contractions:
         self._tell(tally.left, tape, x1)
         self._tell(tally.right, tape, x2)
         tally.add_matrices(x1.unsqueeze(-1), x2.unsqueeze(-2), self.batch)
-        return self._made(name, call.out.numel())
+        return self.made(name, call.out)
 
     def _convolved_with_data(self, tape: Tape, call: Contraction) -> Value | None:
         x, weight, _, stride, padding, dilation, transposed, _, groups = call.args[:9]
@@ -146,7 +147,7 @@ class Contractions:
             return float(found.sum())
 
         tally.add([(x, weight)], convolve, call.out.numel() * weight[0].numel(), self.batch)
-        return self._made(name, call.out.numel())
+        return self.made(name, call.out)
 
     def _product(self, call: Contraction, kind: str, shapes: Any, times: int = 1) -> tuple[ProductTally, str]:
         name, key = self._place(call, None, kind, shapes)
@@ -168,14 +169,26 @@ class Contractions:
     def _tell(self, values: InputTally, tape: Tape, x: Tensor) -> None:
         values.told(tape.value(x), self.claim)
 
-    def _made(self, name: str, elements: int) -> Value:
-        value = Value(discrete=False, source=name, origin=name, elements=elements)
+    def made(
+        self, name: str, y: Tensor, weight: Tensor | None = None, channels: int = 0, module: str | None = None
+    ) -> Value:
+        """Return what the layer `name` has put out, y, of so many channels that `weight` made; without one, of none.
+
+        module: the name of the module that has the weight.
+        """
+        owner = None if weight is None else self._owner(weight)
+        weights = module or name if weight is None or owner is None else f"{owner} {weight.storage_offset()}"
+        value = Value(False, source=name, origin=name, elements=y.numel(), weights=weights, channels=channels)
         self.outputs.setdefault(name, []).append(value)
         return value
 
+    def _owner(self, weight: Tensor) -> str | None:
+        """Return the name of the parameter or buffer that a weight is, or is a view of."""
+        return self._owners.get(weight.untyped_storage()._cdata)
+
     def _place(self, call: Contraction, weight: Tensor | None, kind: str, shapes: Any) -> tuple[str, Any]:
         """Return what a contraction is called, and what it is: its weight where that is kept, or else its shape."""
-        owner = None if weight is None else self._owners.get(weight.untyped_storage()._cdata)
+        owner = None if weight is None else self._owner(weight)
         offset = None if weight is None or owner is None else (weight.storage_offset(), tuple(weight.stride()))
         key = (kind, owner or call.where, offset, shapes)
         if key in self.layers:

@@ -14,9 +14,8 @@ from bench.measure.counting.batch import LAYOUTS, Layout, check_layout
 from bench.measure.counting.counter import Counter
 from bench.measure.counting.geometry import SYNAPTIC
 from bench.measure.counting.libraries import reset as reset_libraries
+from bench.measure.counting.nests import first_tensor, tensors
 from bench.measure.counting.operators import in_operators
-from bench.measure.counting.ops import tensors
-from bench.measure.counting.tape import first_tensor
 from bench.measure.mode import device_of, measuring
 from bench.models import layers
 from bench.records.counts import Counts

@@ -17,11 +17,12 @@ from bench.measure.counting.batch import Batch, Layout, check_layout
 from bench.measure.counting.contractions import Contractions
 from bench.measure.counting.foreign import ForeignNeurons
 from bench.measure.counting.hooks import CountedModules, counted_modules
+from bench.measure.counting.nests import first_tensor, tensors
+from bench.measure.counting.nodes import Value
 from bench.measure.counting.norms import Norms
 from bench.measure.counting.operators import in_operators
-from bench.measure.counting.ops import CONTRACTIONS, tensors
+from bench.measure.counting.ops import CONTRACTIONS
 from bench.measure.counting.outside import Works, bias_ops, readout_ops
-from bench.measure.counting.tape import Value, first_tensor
 from bench.records.counts import Counts, OtherOps
 from bench.records.source import InputKind
 
@@ -173,8 +174,7 @@ class Counter:
         self._failed = self._failed or not self._passed
         if tape is None or self._failed:
             return
-        value = None if result is None else tape.value(result)
-        if value is not None:
+        for value in filter(None, map(tape.value, tensors(output))):
             value.consumers.add("output")
         self._complete = True
         self._works.add(tape.canonical_nodes())

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.measure.counting.batch import Batch, Key
 from bench.measure.counting.contractions import Contractions
-from bench.measure.counting.geometry import SYNAPTIC, geometry_of
+from bench.measure.counting.geometry import SYNAPTIC, Geometry, geometry_of
+from bench.measure.counting.nests import first_tensor
 from bench.measure.counting.neurons import RELU, NeuronTally, trace_step
+from bench.measure.counting.nodes import Value
 from bench.measure.counting.norms import NormCall
 from bench.measure.counting.synops import LayerTally, split_input
-from bench.measure.counting.tape import Value, first_tensor
 from bench.measure.counting.timesteps import by_timestep
 from bench.neurons.base import is_neuron
 
@@ -76,7 +77,8 @@ class CountedModules:
             return
         x = first_tensor((args, kwargs))
         if isinstance(module, NORM) and x is not None and tape.recording:
-            self.norms.append(NormCall(name, tape.value(x), x.numel(), module.running_mean is not None))
+            statistics = module.running_mean is not None
+            self.norms.append(NormCall(name, tape.value(x), x.numel(), module.num_features, statistics))
         tape.close(name, (args, kwargs))
 
     def _reopen(self, y: Tensor, value: Value) -> None:
@@ -89,14 +91,12 @@ class CountedModules:
             return
         x, y = first_tensor((args, kwargs)), first_tensor(output)
         assert x is not None and y is not None
-        label = self._count_synapses(name, module, x, y)
-        value = Value(discrete=False, source=label, origin=label, elements=y.numel())
-        self.contractions.outputs.setdefault(label, []).append(value)
-        self._reopen(y, value)
+        geometry = geometry_of(module)
+        label = self._count_synapses(name, geometry, x, y)
+        self._reopen(y, self.contractions.made(label, y, geometry.weight, y.shape[-geometry.rank - 1], name))
 
-    def _count_synapses(self, name: str, layer: nn.Module, x: Tensor, y: Tensor) -> str:
+    def _count_synapses(self, name: str, geometry: Geometry, x: Tensor, y: Tensor) -> str:
         batch, layers = self.batch, self.contractions.layers
-        geometry = geometry_of(layer)
         value = batch.taped(x)
         if value is not None and value.network_input:
             self._check_layout(name, geometry.rank, x)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from bench.errors import BenchError
+from bench.measure.counting.nodes import Value
 from bench.measure.counting.sums import Sums
-from bench.measure.counting.tape import Value
 from bench.records.source import InputKind
 
 MAX_LEVELS = 64  # of a unit that is looked for in the values; one that pooling tells may have any number
@@ -58,6 +58,11 @@ class InputTally:
         self._ones = Sums()  # values in {-1, 0, 1}
         self._others = Sums()  # non-zero values in all other chunks
         self._levels = Sums()  # the units those hold
+
+    @property
+    def ones_alone(self) -> bool:
+        """Whether all that was counted so far is 0 or 1."""
+        return not self._analog and not self.ternary and not len(self._others)
 
     def told(self, value: Value | None, claim: InputKind | None) -> None:
         """Take in what the next inputs descend from, None for a constant, and what is said of the network's input."""

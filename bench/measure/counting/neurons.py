@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from bench.errors import BenchError
 from bench.measure.counting.batch import Batch
 from bench.measure.counting.kinds import CHUNK
-from bench.measure.counting.ops import tensors
+from bench.measure.counting.nests import tensors
+from bench.measure.counting.nodes import Value, total_cost
 from bench.measure.counting.rows import per_sample
 from bench.measure.counting.sums import Sums
-from bench.measure.counting.tape import Tape, Value, total_cost
+from bench.measure.counting.tape import new_tape
 from bench.measure.counting.timesteps import Timeline, by_timestep
 from bench.records.counts import NeuronCount
 
@@ -40,7 +41,7 @@ def trace_step(neuron: Any, x: Tensor) -> Profile:
     Raises BenchError for an operation without a known cost and for Python code that branches on the data.
     """
     name = str(getattr(neuron, "name", type(neuron).__name__))
-    tape = Tape()
+    tape = new_tape()
     with torch.no_grad():
         _, state = neuron.step(x, tuple(neuron.initial_state(x)))
         # Own storage for each: a state that is a view of x or of another state would hide the operations between them.

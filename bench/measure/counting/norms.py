@@ -10,7 +10,7 @@ from collections import Counter as Multiset
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.measure.counting.tape import Node, Value
+from bench.measure.counting.nodes import Node, Value
 from bench.records.counts import OtherOps
 
 _OTHER, _SPIKE = "", "spike"  # terms that are no layer's; a layer's is "layer NAME"
@@ -26,18 +26,20 @@ class NormCall:
     name: str
     value: Value | None
     elements: int
+    features: int  # each with a scale and shift of its own
     has_statistics: bool
 
 
 class Norms:
     """The batch norms of a network, over batches.
 
-    A layer takes a norm in where all that it puts out goes to that norm and to nothing else, in every pass.
+    Weights take a norm in where all that they make goes to that norm and to nothing else, in every pass.
     """
 
     def __init__(self) -> None:
         self._elements: Multiset[tuple[str, Terms]] = Multiset()  # by norm and the terms of what it reads
-        self._goes_to: dict[str, set[str | None]] = {}  # layer -> where its outputs go; None: to no norm alone
+        self._weights: dict[str, str] = {}  # of layers; one weight may be that of several
+        self._goes_to: dict[str, set[str | None]] = {}  # weights -> where their outputs go; None: to no norm alone
         self.unknown: set[str] = set()
 
     def add(self, calls: Iterable[NormCall], outputs: Mapping[str, Sequence[Value]], nodes: Sequence[Node]) -> None:
@@ -49,12 +51,19 @@ class Norms:
                 self.unknown.add(f"{call.name}: batch norm without running statistics")
                 continue
             terms = list(_terms(call.value, made_by))
+            times = Multiset(map(id, terms))
+            words = []
             for value in terms:
-                if value is not None and _folds(value, call):
+                # What is added to itself, moved perhaps, meets two scales.
+                folds = value is not None and times[id(value)] == 1 and _folds(value, call)
+                words.append(_word(value, folds))
+                if folds:
                     reached[id(value)] = call.name
-            self._elements[call.name, tuple(sorted(_word(value, call) for value in terms))] += call.elements
+            self._elements[call.name, tuple(sorted(words))] += call.elements
         for layer, values in outputs.items():
-            self._goes_to.setdefault(layer, set()).update(reached.get(id(value)) for value in values)
+            for value in values:
+                self._weights[layer] = value.weights
+                self._goes_to.setdefault(value.weights, set()).add(reached.get(id(value)))
 
     @property
     def folded_into(self) -> set[str]:
@@ -76,7 +85,8 @@ class Norms:
     def _folded(self, norm: str, terms: Terms) -> tuple[dict[str, int], str | None]:
         """Return what a norm costs per element of its input, and the layer whose bias its shift is."""
         names = [term.removeprefix(_LAYER) for term in terms if term.startswith(_LAYER)]
-        layers, spikes = [name for name in names if self._goes_to[name] == {norm}], terms.count(_SPIKE)
+        layers = [name for name in names if self._goes_to[self._weights[name]] == {norm}]
+        spikes = terms.count(_SPIKE)
         if spikes == len(terms):  # one of two constants, or a sum that begins with the shift
             return {"select" if spikes == 1 else "add": 1}, None
         others = len(terms) - len(layers) - spikes
@@ -97,13 +107,14 @@ def _terms(value: Value | None, made_by: Mapping[int, Node]) -> Iterator[Value |
 
 
 def _folds(value: Value, call: NormCall) -> bool:
-    """Whether a term is what a layer put out, all of it once and used nowhere else."""
-    return value.source is not None and len(value.consumers) == 1 and value.elements == call.elements
+    """Whether a term is what weights have made, all of it once and used nowhere else, and each scale is of its own."""
+    whole = len(value.consumers) == 1 and value.elements == call.elements
+    return whole and value.channels > 0 and value.channels % call.features == 0
 
 
-def _word(value: Value | None, call: NormCall) -> str:
+def _word(value: Value | None, folds: bool) -> str:
     if value is None:
         return _OTHER
-    if _folds(value, call):
+    if folds:
         return f"{_LAYER}{value.source}"
     return _SPIKE if value.spike else _OTHER

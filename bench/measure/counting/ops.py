@@ -8,22 +8,20 @@ with a spike selects, one with a power of two shifts, and of two spikes, as in a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter as Multiset
+from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from bench.measure.counting.composed import COMPOSED, composed_cost
+from bench.measure.counting.nests import tensors
+from bench.measure.counting.spikes import THRESHOLDS, is_logic
 
 # Elementary operations per output element; the word on the right is the one that cost tables price.
 _PER_ELEMENT: dict[str, dict[str, int]] = {
     "neg": {"sub": 1},
-    "rsub": {"sub": 1},
     "square": {"mul": 1},
-    "addcmul": {"mul": 1, "add": 1},
-    "addcdiv": {"div": 1, "add": 1},
-    "lerp": {"sub": 1, "mul": 1, "add": 1},
     "reciprocal": {"div": 1},
     "sigmoid": {"sigmoid": 1},
     "tanh": {"tanh": 1},
@@ -55,11 +53,6 @@ _PER_ELEMENT: dict[str, dict[str, int]] = {
 # Drawn anew at every pass, so work even where no argument depends on the input.
 RANDOM = frozenset(["rand", "rand_like", "uniform", "bernoulli"])
 
-# Their result is 0 or 1 whatever went in, so spikes are made by one of them.
-THRESHOLDS = frozenset(
-    "ge gt le lt eq ne heaviside logical_and logical_or logical_not logical_xor"
-    " bitwise_and bitwise_or bitwise_not bitwise_xor".split()
-)
 # As many compares; of an analog number they make a quantised one, which is a spike nowhere but in a spiking neuron.
 QUANTISERS = frozenset("sign round floor ceil trunc floor_divide".split())
 
@@ -103,21 +96,28 @@ CONTRACTIONS = frozenset(
 
 REDUCTIONS = frozenset(["sum", "mean"])
 
+# What arrives at one place is added up.
+SCATTERED_SUMS = frozenset(["index_add", "scatter_add"])
+
 # Values first, and then where they stood.
 WITH_INDICES = frozenset("max min max_pool2d_with_indices max_pool3d_with_indices sort topk".split())
 
 _MOST_FACTORS = 1 << 16  # that are looked through: more are weights rather than a scale
 
-# Of spikes, these are one-bit logic: AND, NOT, OR. A pool that takes the largest spike is an OR of its taps.
-_LOGIC = frozenset(
-    "logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_not bitwise_xor eq ne"
-    " max amax min amin maximum minimum max_pool2d_with_indices max_pool3d_with_indices max_pool2d".split()
-)
-
 
 def op_name(func: Any) -> str:
     """Return an aten overload's bare name: `aten.add_.Tensor` is "add"."""
     return str(func.overloadpacket.__name__).rstrip("_")
+
+
+def meaning_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Return what an operation does where its arguments decide: one that moves may add up what arrives."""
+    if name == "index_put" and ((len(args) > 3 and args[3]) or kwargs.get("accumulate")):
+        return "index_add"
+    if name in ("scatter", "scatter_reduce"):
+        how = kwargs.get("reduce", args[4] if len(args) > 4 else None)
+        return {None: name, "add": "scatter_add", "sum": "scatter_add"}.get(how, "scatter_reduce")
+    return name
 
 
 def quantises(name: str, kwargs: dict[str, Any]) -> bool:
@@ -130,19 +130,6 @@ def keeps_levels(name: str) -> bool:
     return name in _KEEPS_LEVELS or name in MOVES
 
 
-def mixes_in(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], live: set[int]) -> bool:
-    """Whether what moves comes out among other numbers: a constant tensor's, or a fill that is neither 0 nor 1.
-
-    live: the ids of the tensors that depend on the input.
-    """
-    constants = (tensor for tensor in tensors((args, kwargs)) if id(tensor) not in live)
-    if any(tensor.is_floating_point() for tensor in constants):
-        return True
-    fill = {"constant_pad_nd": 2, "scatter": 3}.get(name)
-    filled = args[fill] if fill is not None and len(args) > fill else kwargs.get("value", 0)
-    return not isinstance(filled, Tensor) and filled not in (0, 1)
-
-
 def moves_first_axis(name: str, args: tuple[Any, ...]) -> bool:
     """Whether the first axis of a tensor goes elsewhere."""
     if name == "transpose":
@@ -153,9 +140,14 @@ def moves_first_axis(name: str, args: tuple[Any, ...]) -> bool:
     return name == "t" and args[0].dim() == 2
 
 
-def makes_spikes(name: str, args: tuple[Any, ...], is_spike: Callable[[Any], bool]) -> bool:
-    """Whether the result is 0 or 1 whatever comes: compared, or made of spikes by logic of a bit."""
-    return name in THRESHOLDS or _is_logic(name, args, is_spike)
+def drops_first_axis(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the first axis of a tensor, and no other, is summed up or searched for the largest."""
+    if name not in REDUCTIONS and name not in ("max", "amax", "min", "amin"):
+        return False
+    axes = args[1] if len(args) > 1 else kwargs.get("dim")
+    axes = [axes] if isinstance(axes, int) else axes
+    rank = args[0].dim()
+    return isinstance(axes, list | tuple) and bool(axes) and all(axis % rank == 0 for axis in axes)
 
 
 def op_cost(
@@ -174,18 +166,23 @@ def op_cost(
     cost = _op_cost(name, args, kwargs, out, live)
     if not cost:
         return cost
-    if _is_logic(name, args, is_spike):
+    if is_logic(name, args, kwargs, is_spike):
         return {"logic": sum(cost.values())}
-    if name == "mul" and any(is_spike(tensor) for tensor in tensors(args)):
-        return {"select": sum(cost.values())}
-    return cost
+    factors = _factors(name, args)
+    spikes = [isinstance(factor, Tensor) and is_spike(factor) for factor in factors]
+    if not any(spikes):
+        return cost
+    left = Multiset(cost)
+    product = "mul" if "mul" in cost else "shift"
+    times = cost["add"] if "add" in cost else cost[product]
+    left.subtract({product: times})
+    left["logic" if len(spikes) > 1 and all(spikes) else "select"] += times
+    return dict(+left)
 
 
-def _is_logic(name: str, args: tuple[Any, ...], is_spike: Callable[[Any], bool]) -> bool:
-    spikes = [is_spike(tensor) for tensor in tensors(args)]
-    if not spikes or not all(spikes):
-        return False
-    return name in _LOGIC or _is_complement(name, args) or (name == "mul" and len(spikes) > 1)
+def _factors(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return what an operation multiplies element by element, as far as spikes may be in it."""
+    return {"mul": args[:2], "addcmul": args[1:3], "lerp": args[2:3]}.get(name, ())
 
 
 def is_power_of_two(factor: Any) -> bool:
@@ -195,13 +192,16 @@ def is_power_of_two(factor: Any) -> bool:
     return isinstance(factor, int | float) and math.frexp(abs(factor))[0] == 0.5
 
 
+def _scaled(cost: dict[str, int], factor: Any, n: int) -> dict[str, int]:
+    """Return what an operation costs whose operand is first multiplied by a constant."""
+    if factor in (1, -1):
+        return cost
+    scaling = _scaling(factor)
+    return cost | {scaling: cost.get(scaling, 0) + n}
+
+
 def _scaling(factor: Any) -> str:
     return "shift" if is_power_of_two(factor) else "mul"
-
-
-def _is_complement(name: str, args: tuple[Any, ...]) -> bool:
-    """Whether it is 1 - s, as torch writes it."""
-    return name == "rsub" and len(args) > 1 and not isinstance(args[1], Tensor) and args[1] == 1
 
 
 def _op_cost(
@@ -213,9 +213,18 @@ def _op_cost(
     if result is None:
         return None
     n = result.numel()
-    if name in ("add", "sub"):
-        alpha = kwargs.get("alpha", 1)
-        return {name: n} if alpha in (1, -1) else {_scaling(alpha): n, name: n}
+    if name in ("add", "sub", "rsub"):
+        word = name.removeprefix("r")
+        return _scaled({word: n}, kwargs.get("alpha", args[2] if len(args) > 2 else 1), n)
+    if name in ("addcmul", "addcdiv"):
+        product = "div" if name == "addcdiv" and live(args[2]) else "mul"
+        return _scaled({product: n, "add": n}, kwargs.get("value", 1), n)
+    if name == "lerp":  # a + w (b - a)
+        weight = args[2]
+        return {"sub": n, "mul" if isinstance(weight, Tensor) and live(weight) else _scaling(weight): n, "add": n}
+    if name in SCATTERED_SUMS:
+        added = max((tensor.numel() for tensor in tensors(args[1:]) if live(tensor)), default=n)
+        return _scaled({"add": added}, kwargs.get("alpha", 1), added)
     if name in ("mul", "div"):
         rounded = {"compare": n} if kwargs.get("rounding_mode") else {}
         varies = [isinstance(factor, Tensor) and live(factor) for factor in args[:2]]
@@ -244,7 +253,7 @@ def _op_cost(
 
 def elementary_operations() -> set[str]:
     """Return every word that a cost can be made of."""
-    return {"add", "sub", "mul", "div", "compare", "erf", "shift", "logic"}.union(*_PER_ELEMENT.values())
+    return {"add", "sub", "mul", "div", "compare", "erf", "shift", "logic", "select"}.union(*_PER_ELEMENT.values())
 
 
 def parts_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, parts: list[int]) -> int:
@@ -282,14 +291,3 @@ def _area(name: str, args: tuple[Any, ...]) -> int:
     rank = int(name[name.index("pool") + 4])
     kernel = list(args[1]) if isinstance(args[1], list | tuple) else [args[1]]
     return math.prod(kernel * rank if len(kernel) == 1 else kernel)
-
-
-def tensors(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors in a nest of tuples, lists and dicts."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors(item)
-    elif isinstance(value, dict):
-        yield from tensors(list(value.values()))

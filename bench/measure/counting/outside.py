@@ -10,8 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from bench.measure.counting.ops import POOLING, REDUCTIONS, THRESHOLDS, is_power_of_two
-from bench.measure.counting.tape import Node, Tape, Value, total_cost
+from bench.measure.counting.nodes import Node, Value, total_cost
+from bench.measure.counting.ops import POOLING, REDUCTIONS, is_power_of_two
+from bench.measure.counting.spikes import THRESHOLDS
+from bench.measure.counting.tape import new_tape
 from bench.records.counts import Column, LayerCount, OtherOps
 
 # Looking at a value in Python costs the network nothing.
@@ -92,7 +94,7 @@ def encoder_ops(encode: Callable[[Tensor], Tensor], images: Tensor) -> tuple[lis
 
     Repeating an image costs nothing; a random number, a comparison and the like cost what they are.
     """
-    tape = Tape()
+    tape = new_tape()
     tape.mark(images, Value(discrete=False))
     with torch.no_grad(), tape:
         encode(images)

@@ -62,10 +62,15 @@ class ProductTally:
         for index, (a, b) in enumerate(steps):
             self.left.add(a, begin + index)
             self.right.add(b, begin + index)
-            some_a, some_b = (a != 0).to(a.dtype), (b != 0).to(b.dtype)
-            _add(self._pairs, round(meet(some_a, some_b)) * self.times, begin + index)
-            _add(self._left_sums, meet(a.abs(), some_b) * self.times, begin + index)
-            _add(self._right_sums, meet(some_a, b.abs()) * self.times, begin + index)
+            # As long as all that came is 0 or 1, its size is whether it is there.
+            some_a = a if self.left.ones_alone else (a != 0).to(a.dtype)
+            some_b = b if self.right.ones_alone else (b != 0).to(b.dtype)
+            pairs = meet(some_a, some_b)
+            _add(self._pairs, round(pairs) * self.times, begin + index)
+            sums = pairs if some_a is a else meet(a.abs(), some_b)
+            _add(self._left_sums, sums * self.times, begin + index)
+            sums = pairs if some_b is b else meet(some_a, b.abs())
+            _add(self._right_sums, sums * self.times, begin + index)
             self._calls += math.prod(a.shape) // max(1, math.prod(self.shapes[0]))
         self._dense += dense * self.times
 

@@ -9,8 +9,8 @@ from torch import Tensor
 from bench.measure.counting.batch import Batch
 from bench.measure.counting.geometry import Geometry, dense_macs, fan_out_map, live_fan_out_map
 from bench.measure.counting.kinds import InputTally
+from bench.measure.counting.nodes import Value
 from bench.measure.counting.rows import per_sample
-from bench.measure.counting.tape import Value
 from bench.measure.counting.timesteps import Timeline
 from bench.records.counts import LayerCount, WeightKind
 from bench.records.source import InputKind

@@ -6,34 +6,35 @@ alive: the tape holds weak references and numbers, never tensors.
 
 from __future__ import annotations
 
-from collections import Counter as Multiset
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
+from bench.measure.counting.nests import tensors
+from bench.measure.counting.nodes import Contraction, Node, Value
 from bench.measure.counting.ops import (
     CONTRACTIONS,
     CREATION,
     MOVES,
     RANDOM,
-    THRESHOLDS,
+    REDUCTIONS,
     WITH_INDICES,
+    drops_first_axis,
     keeps_levels,
-    makes_spikes,
-    mixes_in,
+    meaning_of,
     moves_first_axis,
     op_cost,
     op_name,
     parts_of,
     quantises,
-    tensors,
 )
+from bench.measure.counting.spikes import THRESHOLDS, makes_spikes, mixes_in
 
 _WEAK: Any = StorageWeakRef  # untyped in torch
 
@@ -41,47 +42,6 @@ _WEAK: Any = StorageWeakRef  # untyped in torch
 _READS = frozenset(["_local_scalar_dense", "item", "nonzero", "is_nonzero", "equal", "masked_select", "unique"])
 
 _FIRST_STATES = frozenset(["zeros", "ones", "full", "empty"])
-
-
-@dataclass(eq=False)
-class Value:
-    """Data that depends on the network's input."""
-
-    discrete: bool  # descends from spikes or event counts, through sums, scalings and pooling only
-    network_input: bool = False
-    source: str | None = None  # the synaptic layer that made it
-    origin: str = ""  # what made it other than spikes or event counts, in words
-    parts: int = 0  # that pooling has divided a spike into; 0: not known
-    elements: int = 0  # of the layer's output
-    spike: bool = False  # 0 or 1 whatever the input: a comparison made it
-    consumers: set[str] = field(default_factory=set)
-
-
-@dataclass(eq=False)
-class Node:
-    """One operation on live data. `cost` is None where nobody has said what the operation costs."""
-
-    op: str
-    where: str  # innermost open module
-    cost: dict[str, int] | None
-    inputs: tuple[Value, ...]
-    output: Value | None
-    time_reduced: bool = False  # a sum or mean whose result has lost the first axis
-    compares_to_zero: bool = False
-    reads: bool = False
-    quantises: bool = False
-    broadcasts: bool = False  # its live operands are not of one shape
-
-
-@dataclass(frozen=True)
-class Contraction:
-    """A call that sums products, at least one operand of which depends on the input."""
-
-    op: str
-    where: str
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    out: Tensor
 
 
 Take = Callable[["Tape", Contraction], Value | None]
@@ -97,11 +57,16 @@ class Tape(TorchDispatchMode):
         self.path: list[str] = [""]
         self.begins: list[int] = []  # the first node of each open module
         self.reordered = False  # the first axis of live data was exchanged with another: samples with timesteps, maybe
+        self.time_is_gone = False  # live data was summed over its first axis: what follows may have no timesteps
         self.states_are_live = 0  # how many recurrent modules run, whose first state is zeros that they make
         self._take = take
         self._values: dict[int, tuple[Any, Value]] = {}
         self._closed = 0
         self._runs = self._paused = False
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # which would import the compiler, of 300 MiB
 
     def start(self) -> None:
         """Begin to record, until `stop`: for hooks, which no `with` block can span."""
@@ -171,7 +136,7 @@ class Tape(TorchDispatchMode):
         if self._closed:
             return func(*args, **kwargs)
         # Read before running: an in-place operation replaces the value of its own storage.
-        name = op_name(func)
+        name = meaning_of(op_name(func), args, kwargs)
         inputs = [v for t in tensors((args, kwargs)) if (v := self.value(t)) is not None]
         live = {id(t) for t in tensors((args, kwargs)) if self.value(t) is not None}
         out = func(*args, **kwargs)
@@ -198,6 +163,7 @@ class Tape(TorchDispatchMode):
                 moved = replace(moved, spike=False, consumers=set())
             self._mark_all(out, moved)
             return
+        self.time_is_gone = self.time_is_gone or drops_first_axis(name, args, kwargs)
         for value in inputs:
             value.consumers.add(f"{name} #{len(self.nodes)}")
         cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live, self._is_spike)
@@ -212,7 +178,7 @@ class Tape(TorchDispatchMode):
             cost,
             tuple(inputs),
             output,
-            time_reduced=name in ("sum", "mean") and _drops_first_axis(args, kwargs),
+            time_reduced=name in REDUCTIONS and drops_first_axis(name, args, kwargs),
             compares_to_zero=name == "heaviside" or (name in THRESHOLDS and len(args) > 1 and _is_zero(args[1])),
             reads=name in _READS,
             quantises=name in THRESHOLDS or quantises(name, kwargs),
@@ -226,7 +192,7 @@ class Tape(TorchDispatchMode):
 
     def _output(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value]) -> Value:
         """Return what comes out of an operation that is no contraction."""
-        if makes_spikes(name, args, self._is_spike):
+        if makes_spikes(name, args, kwargs, self._is_spike):
             return Value(discrete=True, parts=1, spike=True)
         kept = keeps_levels(name)
         if kept and inputs and all(value.discrete for value in inputs):
@@ -265,25 +231,23 @@ class Tape(TorchDispatchMode):
         return [node for node in self.nodes if id(node) not in folded]
 
 
-def total_cost(nodes: list[Node]) -> dict[str, int]:
-    """Sum the known costs of `nodes`, operations that do not occur left out."""
-    total: Multiset[str] = Multiset()
-    for node in nodes:
-        total.update(node.cost or {})
-    return {word: count for word, count in sorted(total.items()) if count}
+class _TapeOfCompiled(Tape):
+    """A tape that torch's compiler does not look into."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return True
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return super().__torch_dispatch__(func, types, args, kwargs)
 
 
-def _drops_first_axis(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    axes = args[1] if len(args) > 1 else kwargs.get("dim")
-    rank = args[0].dim()
-    return isinstance(axes, list | tuple) and bool(axes) and all(axis % rank == 0 for axis in axes)
+def new_tape(take: Take | None = None) -> Tape:
+    """Return a tape, take being as in `Tape`; where the compiler is at work, one that it leaves alone."""
+    return (_TapeOfCompiled if "torch._dynamo" in sys.modules else Tape)(take)
 
 
 def _is_zero(other: Any) -> bool:
     return isinstance(other, int | float) and not isinstance(other, bool) and other == 0
-
-
-def first_tensor(value: Any) -> Tensor | None:
-    """Return the first tensor in a nest of tuples, lists and dicts."""
-    found = next(tensors(value), None)
-    return found if isinstance(found, torch.Tensor) else None

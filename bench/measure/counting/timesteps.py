@@ -13,12 +13,12 @@ from bench.measure.counting.batch import Batch
 def by_timestep(x: Tensor, lead: int, batch: Batch) -> list[Tensor] | None:
     """Split what a layer sees into timesteps, each [N, ...], `lead` of its axes being samples and timesteps.
 
-    None where these are not found in front, and where both are alike or in one axis and the network has exchanged axes,
-    so that nobody knows which comes first. Where the network makes its own time, so many samples in a row are taken
-    as one of its timesteps.
+    None where these are not found in front, and where both are alike or in one axis and the network has exchanged axes
+    or summed over the first, so that nobody knows which comes first, or whether there are timesteps. Where the network
+    makes its own time, so many samples in a row are taken as one of its timesteps.
     """
     samples, timesteps, shape = batch.samples, batch.timesteps, tuple(x.shape)
-    uncertain = batch.tape is not None and batch.tape.reordered
+    uncertain = _uncertain(batch)
     if lead == 2:
         if uncertain and samples == timesteps:
             return None
@@ -45,8 +45,13 @@ def rows_by_timestep(x: Tensor, batch: Batch) -> list[Tensor]:
 
     Where a network is called timestep by timestep with as many heads, a `Timeline` will show that they were not.
     """
-    several = batch.layout == "TN" and x.dim() == 3 and x.shape[0] % (batch.timesteps * batch.samples) == 0
+    several = batch.layout == "TN" and not _uncertain(batch)
+    several = several and x.dim() == 3 and x.shape[0] % (batch.timesteps * batch.samples) == 0
     return list(x.unflatten(0, (batch.timesteps, -1)).unbind(0)) if several else [x]
+
+
+def _uncertain(batch: Batch) -> bool:
+    return batch.tape is not None and (batch.tape.reordered or batch.tape.time_is_gone)
 
 
 class Timeline:

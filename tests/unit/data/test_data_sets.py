@@ -1,6 +1,7 @@
 """The built-in data sets: missing, damaged and downloaded files, layouts, numbers on real data."""
 
 import hashlib
+import importlib.util
 import os
 import pickle
 import urllib.error
@@ -31,7 +32,13 @@ def test_digits_are_split_once_and_for_all(tmp_path):
     assert (len(arrays.train), len(arrays.test)) == (1437, 360)
     assert arrays.test.labels.bincount().tolist() == [36, 36, 35, 37, 36, 37, 36, 36, 35, 36]
     bytes_ = arrays.test.images.numpy().tobytes() + arrays.test.labels.numpy().tobytes()
-    assert hashlib.sha256(bytes_).hexdigest()[:16] == "99ac20baf448e93e"  # changes when scikit-learn splits otherwise
+    assert hashlib.sha256(bytes_).hexdigest()[:16] == "99ac20baf448e93e"
+
+
+def test_digits_without_their_file_are_missed(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"'digits' is a file of scikit-learn.*pip install"):
+        Digits().load(tmp_path, offline=True)
 
 
 def test_digits_keep_their_grey_levels(tmp_path):

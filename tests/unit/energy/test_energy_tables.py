@@ -6,7 +6,8 @@ import pytest
 
 from bench.energy.table import OPERATIONS, load_table, table_names
 from bench.errors import TableError, UnknownNameError
-from bench.measure.counting.ops import THRESHOLDS, elementary_operations
+from bench.measure.counting.ops import elementary_operations
+from bench.measure.counting.spikes import THRESHOLDS
 
 # Horowitz 2014, 45 nm, pJ: addition, multiplication
 HOROWITZ = {"fp32": (0.9, 3.7), "fp16": (0.4, 1.1), "int8": (0.03, 0.2), "int32": (0.1, 3.1)}

@@ -116,6 +116,28 @@ def test_a_spike_selects_and_of_spikes_there_is_logic_of_a_bit():
     assert ops(lambda n, x, v: (x * (3.0 * n.fire(v)), (v,))) == {"mul": 1, "select": 1, "compare": 1}
 
 
+@pytest.mark.parametrize(
+    ("update", "expected"),
+    [
+        (lambda n, x, v: torch.addcmul(v, x, n.fire(x)), {"select": 1, "add": 1, "compare": 1}),
+        (lambda n, x, v: torch.addcmul(v, n.fire(v), n.fire(x)), {"logic": 1, "add": 1, "compare": 2}),
+        (lambda n, x, v: torch.addcmul(v, x, n.gain, value=2.0), {"mul": 1, "shift": 1, "add": 1}),
+        (lambda n, x, v: torch.addcdiv(v, x, n.gain), {"mul": 1, "add": 1}),
+        (lambda n, x, v: torch.addcdiv(v, x, v), {"div": 1, "add": 1}),
+        (lambda n, x, v: torch.lerp(v, x, n.fire(x)), {"sub": 1, "select": 1, "add": 1, "compare": 1}),
+        (lambda n, x, v: torch.lerp(v, x, 0.5), {"sub": 1, "shift": 1, "add": 1}),
+        (lambda n, x, v: torch.lerp(v, x, n.gain * 0.3), {"sub": 1, "mul": 1, "add": 1}),
+        (lambda n, x, v: torch.lerp(v, x, x), {"sub": 1, "mul": 1, "add": 1}),
+        (lambda n, x, v: torch.rsub(x, v, alpha=0.3), {"mul": 1, "sub": 1}),
+        (lambda n, x, v: (x > 0) + (v > 0), {"logic": 1, "compare": 2}),
+        (lambda n, x, v: torch.rsub(n.fire(x), 1), {"logic": 1, "compare": 1}),
+        (lambda n, x, v: torch.rsub(n.fire(x), 1, 2), {"shift": 1, "sub": 1, "compare": 1}),
+    ],
+)
+def test_fused_forms_select_where_spikes_are_factors(update, expected):
+    assert ops(lambda n, x, v: (update(n, x, v), (v,))) == expected
+
+
 def test_where_a_neuron_puts_out_more_than_spikes_it_is_not_binary():
     for update, binary in [
         (lambda n, x, v: (n.fire(x), (v,)), True),

@@ -1,6 +1,7 @@
 """Work outside synapses and neurons: folding, pooling, sums, readout, encoders, and what cannot be counted."""
 
 import copy
+from collections import Counter as Multiset
 
 import pytest
 import torch
@@ -176,13 +177,24 @@ class Spikes(nn.Module):
         (lambda m, x: m.bn(m.a(x) + m.one(x).expand(-1, 2, -1, -1)), {"mul": 18}),
         (lambda m, x: m.bn(m.one(x).expand(-1, 2, -1, -1)), {"mul": 18, "add": 18}),
         (lambda m, x: m.bn(m.a(x) + m.one(x)), {"mul": 18, "add": 18}),  # one channel is of no channel's scale
+        (lambda m, x: m.bn((y := m.a(x)) + y.flip(1)), {"mul": 18, "add": 18}),  # each weight would take two scales
+        (lambda m, x: m.bn(m.a(x).flip(1)), {}),
+        (lambda m, x: m.wide(m.a(x).flatten(1)), {"mul": 18, "add": 18}),  # one weight would take nine scales
+        (lambda m, x: m.bn(F.pixel_shuffle(m.four(x), 2)), {}),
+        (lambda m, x: m.bn(m.eighteen(x.flatten(1)).unflatten(1, (2, 3, 3))), {}),
+        (lambda m, x: m.bn(m.a(x) @ m.b(x)), {"mul": 18, "add": 18}),  # a product of activations has no weights
+        (lambda m, x: (x, m.bn(y := m.a(x)), y), {"mul": 18, "add": 18}),
+        (lambda m, x: (m.bn(m.a(x)), m.bn2(m.a(x[..., 1:]))), {"mul": 30, "add": 30}),  # two norms of one weight
     ],
 )
 def test_a_norm_behind_a_sum_folds_into_its_terms(run, norm):
     parts = {"a": nn.Conv2d(2, 2, 1), "b": nn.Conv2d(2, 2, 1), "one": nn.Conv2d(2, 1, 1)}
-    model = Model(run, bn=nn.BatchNorm2d(2), s=Spikes(), g=Spikes(3.0), **parts)
-    found = column(images(model, torch.rand(4, 2, 3, 3)), "norm")
-    assert found == ({"bn": norm} if norm else {})
+    parts |= {"four": nn.Conv2d(2, 8, 1, stride=2), "eighteen": nn.Linear(18, 18), "wide": nn.BatchNorm1d(18)}
+    model = Model(run, bn=nn.BatchNorm2d(2), bn2=nn.BatchNorm2d(2), s=Spikes(), g=Spikes(3.0), **parts)
+    total = Multiset()
+    for cost in column(images(model, torch.rand(4, 2, 3, 3)), "norm").values():
+        total.update(cost)
+    assert total == norm
 
 
 @pytest.mark.parametrize("skipped", [0, 1])
@@ -230,6 +242,19 @@ def test_a_folded_shift_is_the_bias_of_one_of_the_terms():
         (lambda s: s.clone().mul_(3.0), False),
         (lambda s: s.max(0, keepdim=True).values, True),
         (lambda s: s.max(0, keepdim=True).indices.float(), False),
+        (lambda s: torch.rsub(s, 1, 2), False),
+        (lambda s: torch.rsub(s, 1), True),
+        (lambda s: (~s.bool()).float(), True),
+        (lambda s: (~s.int()).float(), False),
+        (lambda s: (s.int() & s.flip(0).int()).float(), True),
+        (lambda s: ((s * 5).int() & (s * 3).int()).float(), False),
+        (lambda s: torch.heaviside(s - 0.5, torch.tensor(1.0)), True),
+        (lambda s: torch.heaviside(s - 1.0, torch.tensor(0.5)), False),
+        (lambda s: (s.bool() + s.flip(0).bool()).float(), True),
+        (lambda s: s.clone().index_put_((torch.tensor([0]),), s[1:]), True),
+        (lambda s: s.clone().index_put_((torch.tensor([0]),), s[1:], accumulate=True), False),
+        (lambda s: s.index_add(0, torch.tensor([0]), s[1:]), False),
+        (lambda s: s.scatter_reduce(0, torch.zeros(1, 3, 4, 4, dtype=torch.long), s[1:], "sum"), False),
     ],
 )
 def test_what_is_still_a_spike_when_it_has_moved(moved, still):

@@ -150,6 +150,17 @@ def test_pairs_of_attention_by_timestep():
     assert product.effective_synops_by_timestep == [int((frame.sum(-2) ** 2).sum()) for frame in x]
 
 
+def test_where_time_is_gone_heads_and_tokens_are_no_timesteps():
+    def attend(m, x):  # [T, N, T tokens, 8]: T heads of a sum over time
+        heads = m.fc(x.sum(0).flatten(0, 1)).unflatten(0, (N, T)).unflatten(-1, (T, 2)).transpose(-2, -3)
+        return heads @ heads.mT
+
+    counts = count_operations(
+        Model(attend, fc=nn.Linear(8, 2 * T)), [(torch.rand(T, N, T, 8) < 0.4).float()], layout="TN"
+    )
+    assert [layer.effective_synops_by_timestep for layer in counts.layers] == [None, None]
+
+
 @pytest.mark.parametrize(
     "run",
     [

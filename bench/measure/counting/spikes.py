@@ -1,0 +1,72 @@
+"""What is a spike, 0 or 1 whatever the input: comparisons make them, and one-bit logic makes spikes of spikes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.measure.counting.nests import tensors
+
+# Their result is 0 or 1 whatever went in, so spikes are made by one of them.
+THRESHOLDS = frozenset(
+    "ge gt le lt eq ne heaviside logical_and logical_or logical_not logical_xor"
+    " bitwise_and bitwise_or bitwise_not bitwise_xor".split()
+)
+_BITWISE = frozenset("bitwise_and bitwise_or bitwise_not bitwise_xor".split())
+
+# Of spikes, these are one-bit logic: AND, NOT, OR. A pool that takes the largest spike is an OR of its taps.
+_LOGIC = frozenset(
+    "logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor eq ne"
+    " max amax min amin maximum minimum max_pool2d_with_indices max_pool3d_with_indices max_pool2d".split()
+)
+
+_FILLS = {"constant_pad_nd": 2, "scatter": 3}  # which argument a constant comes in by
+
+IsSpike = Callable[[Any], bool]
+
+
+def makes_spikes(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], is_spike: IsSpike) -> bool:
+    """Whether the result is 0 or 1 whatever comes: compared, or made of spikes by logic of a bit."""
+    if is_logic(name, args, kwargs, is_spike):
+        return True
+    if name in _BITWISE:  # of whole numbers these are whole numbers
+        return _all_bool(args)
+    if name == "heaviside":  # what it is at 0 comes with the call
+        return is_spike(args[1]) or bool(((args[1] == 0) | (args[1] == 1)).all())
+    return name in THRESHOLDS
+
+
+def is_logic(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], is_spike: IsSpike) -> bool:
+    """Whether it takes spikes alone, and is logic of a bit."""
+    spikes = [is_spike(tensor) for tensor in tensors(args)]
+    if not spikes or not all(spikes):
+        return False
+    if name in ("add", "bitwise_not"):  # a sum of truths is their OR
+        return _all_bool(args) and kwargs.get("alpha", 1) == 1
+    return name in _LOGIC or _is_complement(name, args, kwargs) or (name == "mul" and len(spikes) > 1)
+
+
+def mixes_in(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], live: set[int]) -> bool:
+    """Whether what moves comes out among other numbers: a constant tensor's, or a fill that is neither 0 nor 1.
+
+    live: the ids of the tensors that depend on the input.
+    """
+    constants = (tensor for tensor in tensors((args, kwargs)) if id(tensor) not in live)
+    if any(tensor.is_floating_point() for tensor in constants):
+        return True
+    fill = _FILLS.get(name)
+    filled = args[fill] if fill is not None and len(args) > fill else kwargs.get("value", 0)
+    return not isinstance(filled, Tensor) and filled not in (0, 1)
+
+
+def _all_bool(args: tuple[Any, ...]) -> bool:
+    return all(tensor.dtype == torch.bool for tensor in tensors(args))
+
+
+def _is_complement(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether it is 1 - s, as torch writes it."""
+    alpha = kwargs.get("alpha", args[2] if len(args) > 2 else 1)
+    return name == "rsub" and not isinstance(args[1], Tensor) and (args[1], alpha) == (1, 1)
