@@ -63,7 +63,7 @@ lint: $(VENV)/.ready  ## Style and types
 	$(VENV)/bin/python -m mypy
 
 test: lint  ## Lint, types and tests
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 format: $(VENV)/.ready  ## Format the code
 	$(VENV)/bin/python -m ruff check --fix .

@@ -182,6 +182,7 @@ class Counts(Part):
     other_ops: list[OtherOps]
     not_counted: list[str] = []  # modules whose work is not in the numbers, named
     synapses_not_counted: list[str] | None = None  # those of them that sum products; None: it is not known which
+    dense_macs_missed_total: int | None = None  # dense MACs of these, over all samples; None: not known
     reasons: dict[str, str] = {}  # why the input of a layer is of its kind, by layer
     warnings: list[str] = []  # what may be wrong with the numbers
 
@@ -201,3 +202,12 @@ class Counts(Part):
     def dense_macs_per_sample(self) -> float:
         """Dense MACs per sample over all layers and timesteps, padding included."""
         return sum(layer.dense_macs_per_sample for layer in self.layers)
+
+    @property
+    def coverage_fraction(self) -> float | None:
+        """Share of the dense MACs that was counted; None where it is not known how many were not."""
+        if not self.synapses_not_counted:
+            return 1.0
+        counted = sum(layer.dense_macs_total for layer in self.layers)
+        missed = self.dense_macs_missed_total
+        return counted / (counted + missed) if missed is not None and counted + missed else None

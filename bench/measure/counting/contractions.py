@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from bench.measure.counting.batch import Batch
 from bench.measure.counting.geometry import Geometry
 from bench.measure.counting.kinds import InputTally
+from bench.measure.counting.missed import dense_products
 from bench.measure.counting.nodes import Contraction, Value
 from bench.measure.counting.products import ProductTally
 from bench.measure.counting.synops import LayerTally
@@ -44,6 +45,7 @@ class Contractions:
     modules: Mapping[str, nn.Module]
     layers: dict[Any, LayerTally | ProductTally] = field(default_factory=dict)
     outputs: dict[str, list[Value]] = field(default_factory=dict)  # of layers, call by call, in this pass
+    missed: int | None = 0  # dense MACs of what is not understood; None: not known
     _names: Multiset[str] = field(default_factory=Multiset)
 
     def __post_init__(self) -> None:
@@ -56,6 +58,13 @@ class Contractions:
         """Count one; return what came out, None where its operation is not understood."""
         if self.batch.idle:
             return Value(discrete=False)
+        made = self._taken(tape, call)
+        if made is None:
+            dense = dense_products(call)
+            self.missed = None if dense is None or self.missed is None else self.missed + dense
+        return made
+
+    def _taken(self, tape: Tape, call: Contraction) -> Value | None:
         if call.op in _MATRICES:
             return self._matrices(tape, call)
         if call.op == "linear" and tape.value(call.args[1]) is None:

@@ -112,6 +112,7 @@ class Counter:
             ],
             other_ops=[*bias_ops(layers), *self._norms.ops(self.samples), *rest.ops(self.samples), *self._readout],
             not_counted=sorted({*self._norms.unknown, *unknown}),
+            dense_macs_missed_total=self._contractions.missed,
             synapses_not_counted=sorted(words for words, op in unknown.items() if op in CONTRACTIONS),
             reasons={tally.name: tally.reason for tally in self._contractions.layers.values()},
         )

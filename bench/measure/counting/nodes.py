@@ -46,6 +46,7 @@ class Contraction:
     """A call that sums products, at least one operand of which depends on the input."""
 
     op: str
+    overload: Any  # of torch.ops.aten
     where: str
     args: tuple[Any, ...]
     kwargs: dict[str, Any]

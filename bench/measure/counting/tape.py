@@ -140,11 +140,18 @@ class Tape(TorchDispatchMode):
         inputs = [v for t in tensors((args, kwargs)) if (v := self.value(t)) is not None]
         live = {id(t) for t in tensors((args, kwargs)) if self.value(t) is not None}
         out = func(*args, **kwargs)
-        self._note(name, args, kwargs, out, inputs, live)
+        self._note(func, name, args, kwargs, out, inputs, live)
         return out
 
     def _note(
-        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value], live: set[int]
+        self,
+        func: Any,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        out: Any,
+        inputs: list[Value],
+        live: set[int],
     ) -> None:
         if not inputs and name not in RANDOM:
             if self.states_are_live and (name in CREATION or name in _FIRST_STATES):
@@ -169,7 +176,7 @@ class Tape(TorchDispatchMode):
         cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live, self._is_spike)
         output = self._output(name, args, kwargs, out, inputs) if results else None
         if name in CONTRACTIONS and self._take is not None and results:
-            made = self._take(self, Contraction(name, self.path[-1], args, kwargs, results[0]))
+            made = self._take(self, Contraction(name, func, self.path[-1], args, kwargs, results[0]))
             if made is not None:
                 cost, output = {}, made
         node = Node(

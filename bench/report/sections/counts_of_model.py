@@ -8,7 +8,7 @@ from bench.energy.estimate import EnergyBreakdown
 from bench.records.counts import Counts, LayerCount
 from bench.report.formats.document import Block, Bullets, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, text
-from bench.report.formats.text import number
+from bench.report.formats.text import joined, number
 from bench.report.sections.cells import operations
 from bench.report.sections.spike_driven import audited
 
@@ -24,6 +24,7 @@ def counts_of_model(name: str, counts: Counts, energy: EnergyBreakdown) -> list[
         *_neurons(counts),
         *_others(counts),
         *_energy(energy),
+        *_coverage(counts),
         *_listed("Left out of the figures:", energy.left_out),
         *_listed("Warnings:", counts.warnings),
     ]
@@ -35,6 +36,7 @@ def side_by_side(names: Iterable[str], counted: Iterable[tuple[Counts, EnergyBre
     rows: list[list[Inline]] = [
         ["samples counted", *(f"{counts.samples:,}" for counts, _ in columns)],
         ["dense MACs", *(f"{counts.dense_macs_per_sample:,.0f}" for counts, _ in columns)],
+        ["share of them that is counted", *(_share(counts) for counts, _ in columns)],
         ["effective synops", *(f"{counts.effective_synops_per_sample:,.1f}" for counts, _ in columns)],
         ["firing rate", *(_rate(counts) for counts, _ in columns)],
         ["synapses, pJ", *(_bound(e.synapse_pj_per_sample, e.synapse_at_least_pj_per_sample) for _, e in columns)],
@@ -44,6 +46,20 @@ def side_by_side(names: Iterable[str], counted: Iterable[tuple[Counts, EnergyBre
     ratios = [f"{e.at_least_pj_per_sample / first:.3f}" if first else "n/a" for _, e in columns]
     rows.append(["energy, ratio to the first", *ratios])
     return Table(["per sample", *map(Said, names)], rows)
+
+
+def _coverage(counts: Counts) -> list[Block]:
+    if not counts.synapses_not_counted:
+        return []
+    names = joined(counts.synapses_not_counted)
+    return [
+        Paragraph(text(f"Counted operand by operand: {_share(counts)} of the dense MACs, without ", Said(names), "."))
+    ]
+
+
+def _share(counts: Counts) -> str:
+    share = counts.coverage_fraction
+    return "a share not known" if share is None else f"{100 * share:.1f} %"
 
 
 def _rate(counts: Counts) -> str:

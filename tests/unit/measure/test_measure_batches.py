@@ -78,6 +78,30 @@ def test_packed_int8_weights_are_named_and_the_rest_is_a_lower_bound():
         model = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), {nn.Linear})
     counts = count_operations(model, [X], layout="N", input_kind="analog")
     assert counts.not_counted == counts.synapses_not_counted == ["0: aten.linear_dynamic"]
+    assert counts.dense_macs_missed_total == len(X) * 4 * 3 and counts.coverage_fraction == 0.0
     energy = estimate_energy(counts, "horowitz-fp32")
     assert energy.total_pj_per_sample is None and energy.at_least_pj_per_sample == pytest.approx(3 * 0.9)
     assert energy.left_out == ("0: aten.linear_dynamic",)
+
+
+class Centres(nn.Module):
+    """Twenty points to be near to."""
+
+    def __init__(self):
+        super().__init__()
+        self.points = nn.Parameter(torch.rand(20, 6))
+
+
+def test_the_share_of_the_dense_macs_that_is_counted():
+    def run(m, x):
+        return torch.cdist(m.fc(x), m.centres.points)
+
+    model = Model(run, fc=nn.Linear(4, 6), centres=Centres())
+    counts = count_operations(model, [torch.rand(2, 4), torch.rand(3, 4)], layout="N")
+    assert counts.synapses_not_counted == ["forward: aten._cdist_forward"]
+    assert counts.dense_macs_missed_total == 5 * 20 * 6
+    assert counts.coverage_fraction == 24 / (24 + 120)
+    whole = count_operations(nn.Linear(4, 6), [torch.rand(2, 4)], layout="N")
+    assert (whole.dense_macs_missed_total, whole.coverage_fraction) == (0, 1.0)
+    waves = count_operations(Model(lambda m, x: torch.fft.fft(x).real), [torch.rand(2, 4)], layout="N")
+    assert waves.synapses_not_counted and waves.coverage_fraction is None
