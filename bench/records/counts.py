@@ -206,8 +206,10 @@ class Counts(Part):
     @property
     def coverage_fraction(self) -> float | None:
         """Share of the dense MACs that was counted; None where it is not known how many were not."""
-        if not self.synapses_not_counted:
+        if not self.not_counted:
             return 1.0
+        if self.synapses_not_counted is None or set(self.not_counted) != set(self.synapses_not_counted):
+            return None  # what is not known may sum products too
         counted = sum(layer.dense_macs_total for layer in self.layers)
         missed = self.dense_macs_missed_total
         return counted / (counted + missed) if missed is not None and counted + missed else None

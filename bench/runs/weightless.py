@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 _DRAWS = {Tensor.normal_, Tensor.uniform_}
@@ -28,8 +28,16 @@ class _Undrawn(TorchFunctionMode):
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if function in _DRAWS or (function in _SCALES and not isinstance(args[1], Tensor)):
+        kwargs = kwargs or {}
+        if function in _DRAWS:
             return args[0]
-        if function is torch.empty_like:
-            return torch.empty(args[0].shape, dtype=(kwargs or {}).get("dtype") or args[0].dtype)
-        return function(*args, **(kwargs or {}))
+        if function in _SCALES and not kwargs and _is_drawn(args[0]) and isinstance(args[1], int | float):
+            return torch.empty(args[0].shape, dtype=args[0].dtype)
+        if function is torch.empty_like and len(args) == 1 and kwargs.keys() == {"dtype"}:
+            return torch.empty(args[0].shape, dtype=kwargs["dtype"])
+        return function(*args, **kwargs)
+
+
+def _is_drawn(tensor: Any) -> bool:
+    """Whether a tensor may be what initial weights are drawn into: numbers in float64, and no parameter."""
+    return isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter) and tensor.dtype == torch.float64

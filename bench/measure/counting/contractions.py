@@ -19,6 +19,7 @@ from bench.measure.counting.geometry import Geometry
 from bench.measure.counting.kinds import InputTally
 from bench.measure.counting.missed import dense_products
 from bench.measure.counting.nodes import Contraction, Value
+from bench.measure.counting.ops import SUMMED_INTO
 from bench.measure.counting.products import ProductTally
 from bench.measure.counting.synops import LayerTally
 from bench.measure.counting.tape import Tape
@@ -115,7 +116,9 @@ class Contractions:
         rows = x.reshape(stack, -1, inputs).movedim(0, 1) if stack > 1 else x.reshape(-1, inputs)
         steps = None if stack > 1 else by_timestep(live[0], 1 if live[0].dim() == 2 else 0, self.batch)
         tally.add(rows, rows.shape[0], self.batch, steps)
-        return self.made(name, call.out, weight[0], stack * outputs)
+        channels_apart = stack == 1 and call.out.dim() > 0 and call.out.shape[-1] == outputs
+        summed = call.op in SUMMED_INTO and tape.value(call.args[0]) is not None  # with data, which weights do not make
+        return self.made(name, call.out, weight[0] if channels_apart and not summed else None)
 
     def _convolution(self, tape: Tape, call: Contraction) -> Value | None:
         x, weight, bias, stride, padding, dilation, transposed, _, groups = call.args[:9]
@@ -131,7 +134,7 @@ class Contractions:
         self._tell(tally.values, tape, x)
         x = x if batched else x[None]
         tally.add(x, x.shape[0], self.batch, by_timestep(x, 1, self.batch))
-        return self.made(name, call.out, weight, call.out.shape[-rank - 1])
+        return self.made(name, call.out, weight, -rank - 1)
 
     def _bilinear(self, tape: Tape, call: Contraction) -> Value | None:
         x1, weight, x2 = call.args[:3]
@@ -179,15 +182,18 @@ class Contractions:
         values.told(tape.value(x), self.claim)
 
     def made(
-        self, name: str, y: Tensor, weight: Tensor | None = None, channels: int = 0, module: str | None = None
+        self, name: str, y: Tensor, weight: Tensor | None = None, axis: int = -1, module: str | None = None
     ) -> Value:
-        """Return what the layer `name` has put out, y, of so many channels that `weight` made; without one, of none.
+        """Return what the layer `name` has put out, y, each channel on `axis` by weights of its own; without any, none.
 
         module: the name of the module that has the weight.
         """
+        channels = 0 if weight is None else y.shape[axis]
         owner = None if weight is None else self._owner(weight)
         weights = module or name if weight is None or owner is None else f"{owner} {weight.storage_offset()}"
         value = Value(False, source=name, origin=name, elements=y.numel(), weights=weights, channels=channels)
+        value.stride, value.shape = y.stride(axis) if y.dim() else 0, tuple(y.shape)
+        value.storage = y.untyped_storage()._cdata
         self.outputs.setdefault(name, []).append(value)
         return value
 

@@ -15,7 +15,7 @@ from bench.measure.counting.geometry import SYNAPTIC, Geometry, geometry_of
 from bench.measure.counting.nests import first_tensor
 from bench.measure.counting.neurons import RELU, NeuronTally, trace_step
 from bench.measure.counting.nodes import Value
-from bench.measure.counting.norms import NormCall
+from bench.measure.counting.norms import NormCall, norm_call
 from bench.measure.counting.synops import LayerTally, split_input
 from bench.measure.counting.timesteps import by_timestep
 from bench.neurons.base import is_neuron
@@ -77,8 +77,7 @@ class CountedModules:
             return
         x = first_tensor((args, kwargs))
         if isinstance(module, NORM) and x is not None and tape.recording:
-            statistics = module.running_mean is not None
-            self.norms.append(NormCall(name, tape.value(x), x.numel(), module.num_features, statistics))
+            self.norms.append(norm_call(name, module, x, tape.value(x)))
         tape.close(name, (args, kwargs))
 
     def _reopen(self, y: Tensor, value: Value) -> None:
@@ -93,7 +92,7 @@ class CountedModules:
         assert x is not None and y is not None
         geometry = geometry_of(module)
         label = self._count_synapses(name, geometry, x, y)
-        self._reopen(y, self.contractions.made(label, y, geometry.weight, y.shape[-geometry.rank - 1], name))
+        self._reopen(y, self.contractions.made(label, y, geometry.weight, -geometry.rank - 1, name))
 
     def _count_synapses(self, name: str, geometry: Geometry, x: Tensor, y: Tensor) -> str:
         batch, layers = self.batch, self.contractions.layers

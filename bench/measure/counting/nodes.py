@@ -21,6 +21,9 @@ class Value:
     elements: int = 0  # of the layer's output
     weights: str = ""  # that made it: those of one name are scaled together
     channels: int = 0  # of the layer's output, each with weights of its own; 0: no weights made it
+    stride: int = 0  # from channel to channel, in the layer's output
+    shape: tuple[int, ...] = ()  # of the layer's output
+    storage: int = 0  # which holds the layer's output
     spike: bool = False  # 0 or 1 whatever the input: a comparison made it
     consumers: set[str] = field(default_factory=set)
 

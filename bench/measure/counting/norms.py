@@ -10,7 +10,10 @@ from collections import Counter as Multiset
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 from bench.measure.counting.nodes import Node, Value
+from bench.models import layers
 from bench.records.counts import OtherOps
 
 _OTHER, _SPIKE = "", "spike"  # terms that are no layer's; a layer's is "layer NAME"
@@ -26,7 +29,8 @@ class NormCall:
     name: str
     value: Value | None
     elements: int
-    features: int  # each with a scale and shift of its own
+    fits: bool  # where one layer made the numbers: each of its channels meets one scale
+    channels: tuple[int, ...]  # from the axis of the scales on
     has_statistics: bool
 
 
@@ -56,6 +60,7 @@ class Norms:
             for value in terms:
                 # What is added to itself, moved perhaps, meets two scales.
                 folds = value is not None and times[id(value)] == 1 and _folds(value, call)
+                folds = folds and (call.fits if value is call.value else _is_aligned(value, call))
                 words.append(_word(value, folds))
                 if folds:
                     reached[id(value)] = call.name
@@ -95,6 +100,36 @@ class Norms:
         return {"mul": 1} if others else {}, layers[0]
 
 
+def norm_call(name: str, norm: nn.Module, x: Tensor, value: Value | None) -> NormCall:
+    """Return what a batch norm reads, x, which shows `value`."""
+    assert isinstance(norm, nn.modules.batchnorm._BatchNorm)
+    axis = _axis_of_channels(norm, x)
+    fits = value is not None and value.channels > 0 and _takes_in(value, x, axis)
+    return NormCall(name, value, x.numel(), fits, tuple(x.shape[axis:]), norm.running_mean is not None)
+
+
+def _axis_of_channels(norm: nn.Module, x: Tensor) -> int:
+    """Return the axis that a norm has scales for: the second, or the third of a sequence [T, N, C, ...]."""
+    spatial = {nn.BatchNorm2d: 2, nn.BatchNorm3d: 3}
+    rank = next((rank for kind, rank in spatial.items() if isinstance(norm, kind)), None)
+    if rank is not None:
+        return x.dim() - rank - 1
+    return 2 if x.dim() > 3 or (x.dim() == 3 and type(norm).__module__ == layers.__name__) else 1
+
+
+def _takes_in(value: Value, x: Tensor, axis: int) -> bool:
+    """Whether a norm over an axis of x has one scale for each channel of the layer that made x.
+
+    In memory, a channel is a digit of a number's place, and so is a feature of the norm: its digit has to lie in the
+    other. A copy of another shape could be anything.
+    """
+    if x.untyped_storage()._cdata != value.storage:
+        return tuple(x.shape) == value.shape and x.shape[axis] == value.channels
+    feature, features = x.stride(axis), x.shape[axis]
+    inside = feature % value.stride == 0 and feature * features <= value.stride * value.channels
+    return features == 1 or (value.stride > 0 and inside)
+
+
 def _terms(value: Value | None, made_by: Mapping[int, Node]) -> Iterator[Value | None]:
     """Yield what a value is the sum of, as far as each sum goes nowhere else; itself where it is none."""
     node = None if value is None else made_by.get(id(value))
@@ -108,8 +143,13 @@ def _terms(value: Value | None, made_by: Mapping[int, Node]) -> Iterator[Value |
 
 def _folds(value: Value, call: NormCall) -> bool:
     """Whether a term is what weights have made, all of it once and used nowhere else, and each scale is of its own."""
-    whole = len(value.consumers) == 1 and value.elements == call.elements
-    return whole and value.channels > 0 and value.channels % call.features == 0
+    return len(value.consumers) == 1 and value.elements == call.elements and value.channels > 0
+
+
+def _is_aligned(value: Value | None, call: NormCall) -> bool:
+    """Whether a term of a sum has its layer's channels where the norm has its scales."""
+    assert value is not None
+    return value.shape[-len(call.channels) :] == call.channels and value.channels == call.channels[0]
 
 
 def _word(value: Value | None, folds: bool) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bench.measure.counting.composed import COMPOSED, composed_cost
 from bench.measure.counting.nests import tensors
+from bench.measure.counting.reductions import REDUCTIONS, SCATTERED_SUMS, places
 from bench.measure.counting.spikes import THRESHOLDS, is_logic
 
 # Elementary operations per output element; the word on the right is the one that cost tables price.
@@ -73,11 +74,19 @@ MOVES = frozenset(
     " tril triu unsafe_split unsafe_split_with_sizes".split()
 )
 
+# Of these, what makes another order of a tensor's numbers than its own, or leaves some out, or has some twice.
+REARRANGES = MOVES - frozenset(
+    "view _unsafe_view _reshape_alias expand permute transpose t unsqueeze squeeze slice select unbind split"
+    " split_with_sizes chunk narrow as_strided alias detach clone contiguous _to_copy copy to lift_fresh flatten"
+    " unflatten movedim flip diagonal unsafe_split unsafe_split_with_sizes".split()
+)
+
 # Integer multiples of a unit stay integer multiples of some unit.
 _KEEPS_LEVELS = frozenset(
     "add sub rsub mul div neg abs sum mean cumsum relu maximum minimum clamp clamp_min clamp_max where masked_fill"
     " avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max amax min amin"
-    " max_pool2d_with_indices max_pool3d_with_indices max_pool2d sign round floor ceil trunc".split()
+    " max_pool2d_with_indices max_pool3d_with_indices max_pool2d sign round floor ceil trunc"
+    " index_add scatter_add".split()
 )
 
 POOLING = frozenset(
@@ -94,10 +103,8 @@ CONTRACTIONS = frozenset(
     " linear_dynamic _cdist_forward _fft_r2c _fft_c2c _fft_c2r _embedding_bag _scaled_mm _grouped_mm".split()
 )
 
-REDUCTIONS = frozenset(["sum", "mean"])
-
-# What arrives at one place is added up.
-SCATTERED_SUMS = frozenset(["index_add", "scatter_add"])
+# A product that is added to their first operand.
+SUMMED_INTO = frozenset(["addmm", "baddbmm", "addbmm", "addmv"])
 
 # Values first, and then where they stood.
 WITH_INDICES = frozenset("max min max_pool2d_with_indices max_pool3d_with_indices sort topk".split())
@@ -130,26 +137,6 @@ def keeps_levels(name: str) -> bool:
     return name in _KEEPS_LEVELS or name in MOVES
 
 
-def moves_first_axis(name: str, args: tuple[Any, ...]) -> bool:
-    """Whether the first axis of a tensor goes elsewhere."""
-    if name == "transpose":
-        rank = args[0].dim()
-        return rank > 0 and args[1] % rank != args[2] % rank and 0 in (args[1] % rank, args[2] % rank)
-    if name == "permute":
-        return bool(args[1]) and args[1][0] % args[0].dim() != 0
-    return name == "t" and args[0].dim() == 2
-
-
-def drops_first_axis(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether the first axis of a tensor, and no other, is summed up or searched for the largest."""
-    if name not in REDUCTIONS and name not in ("max", "amax", "min", "amin"):
-        return False
-    axes = args[1] if len(args) > 1 else kwargs.get("dim")
-    axes = [axes] if isinstance(axes, int) else axes
-    rank = args[0].dim()
-    return isinstance(axes, list | tuple) and bool(axes) and all(axis % rank == 0 for axis in axes)
-
-
 def op_cost(
     name: str,
     args: tuple[Any, ...],
@@ -168,21 +155,25 @@ def op_cost(
         return cost
     if is_logic(name, args, kwargs, is_spike):
         return {"logic": sum(cost.values())}
-    factors = _factors(name, args)
+    factors = _factors(name, args, kwargs, cost)
     spikes = [isinstance(factor, Tensor) and is_spike(factor) for factor in factors]
     if not any(spikes):
         return cost
-    left = Multiset(cost)
-    product = "mul" if "mul" in cost else "shift"
-    times = cost["add"] if "add" in cost else cost[product]
-    left.subtract({product: times})
+    left, times = Multiset(cost), next(tensors(out)).numel()
+    left.subtract({"mul" if "mul" in cost else "shift": times})
     left["logic" if len(spikes) > 1 and all(spikes) else "select"] += times
     return dict(+left)
 
 
-def _factors(name: str, args: tuple[Any, ...]) -> tuple[Any, ...]:
+def _factors(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], cost: dict[str, int]) -> tuple[Any, ...]:
     """Return what an operation multiplies element by element, as far as spikes may be in it."""
-    return {"mul": args[:2], "addcmul": args[1:3], "lerp": args[2:3]}.get(name, ())
+    if name in ("add", "sub", "rsub"):
+        scaled = kwargs.get("alpha", args[2] if len(args) > 2 else 1) not in (1, -1)
+        return args[:1] if scaled and name == "rsub" else args[1:2] if scaled else ()
+    if name in ("div", "addcdiv") and "div" in cost:
+        return ()
+    at = {"mul": (0, 2), "div": (0, 1), "addcmul": (1, 3), "addcdiv": (1, 2), "lerp": (2, 3)}.get(name, (0, 0))
+    return args[slice(*at)]
 
 
 def is_power_of_two(factor: Any) -> bool:
@@ -223,7 +214,7 @@ def _op_cost(
         weight = args[2]
         return {"sub": n, "mul" if isinstance(weight, Tensor) and live(weight) else _scaling(weight): n, "add": n}
     if name in SCATTERED_SUMS:
-        added = max((tensor.numel() for tensor in tensors(args[1:]) if live(tensor)), default=n)
+        added = places(args)
         return _scaled({"add": added}, kwargs.get("alpha", 1), added)
     if name in ("mul", "div"):
         rounded = {"compare": n} if kwargs.get("rounding_mode") else {}

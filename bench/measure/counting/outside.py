@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from bench.measure.counting.nodes import Node, Value, total_cost
-from bench.measure.counting.ops import POOLING, REDUCTIONS, is_power_of_two
+from bench.measure.counting.ops import POOLING, is_power_of_two
+from bench.measure.counting.reductions import REDUCTIONS
 from bench.measure.counting.spikes import THRESHOLDS
 from bench.measure.counting.tape import new_tape
 from bench.records.counts import Column, LayerCount, OtherOps

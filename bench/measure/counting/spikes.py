@@ -46,6 +46,8 @@ def is_logic(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], is_spike:
         return False
     if name in ("add", "bitwise_not"):  # a sum of truths is their OR
         return _all_bool(args) and kwargs.get("alpha", 1) == 1
+    if name in _BITWISE and not _truths(args[:2]):
+        return False
     return name in _LOGIC or _is_complement(name, args, kwargs) or (name == "mul" and len(spikes) > 1)
 
 
@@ -54,8 +56,12 @@ def mixes_in(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], live: set
 
     live: the ids of the tensors that depend on the input.
     """
-    constants = (tensor for tensor in tensors((args, kwargs)) if id(tensor) not in live)
+    constants = [tensor for tensor in tensors((args, kwargs)) if id(tensor) not in live]
     if any(tensor.is_floating_point() for tensor in constants):
+        return True
+    # Of whole numbers, some are places and some are values.
+    values = {"cat": args[:1], "stack": args[:1], "index_put": args[2:3], "scatter": args[3:4]}.get(name, ())
+    if any(id(tensor) not in live and tensor.dtype != torch.bool for tensor in tensors(values)):
         return True
     fill = _FILLS.get(name)
     filled = args[fill] if fill is not None and len(args) > fill else kwargs.get("value", 0)
@@ -63,7 +69,12 @@ def mixes_in(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], live: set
 
 
 def _all_bool(args: tuple[Any, ...]) -> bool:
-    return all(tensor.dtype == torch.bool for tensor in tensors(args))
+    return _truths(args[:2]) and all(tensor.dtype == torch.bool for tensor in tensors(args))
+
+
+def _truths(operands: tuple[Any, ...]) -> bool:
+    """Whether no operand is a number that is neither true nor false."""
+    return all(isinstance(operand, Tensor | bool) for operand in operands)
 
 
 def _is_complement(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -23,17 +23,17 @@ from bench.measure.counting.ops import (
     CREATION,
     MOVES,
     RANDOM,
-    REDUCTIONS,
+    REARRANGES,
+    SUMMED_INTO,
     WITH_INDICES,
-    drops_first_axis,
     keeps_levels,
     meaning_of,
-    moves_first_axis,
     op_cost,
     op_name,
     parts_of,
     quantises,
 )
+from bench.measure.counting.reductions import REDUCTIONS, moves_first_axis, reduced_axes
 from bench.measure.counting.spikes import THRESHOLDS, makes_spikes, mixes_in
 
 _WEAK: Any = StorageWeakRef  # untyped in torch
@@ -168,24 +168,29 @@ class Tape(TorchDispatchMode):
             moved = inputs[0]
             if moved.spike and mixes_in(name, args, kwargs, live):
                 moved = replace(moved, spike=False, consumers=set())
+            if moved.channels and name in REARRANGES and self.value(results[0]) is not moved:
+                moved.consumers.add(f"{name} #{len(self.nodes)}")
+                moved = replace(moved, channels=0, consumers=set())
             self._mark_all(out, moved)
             return
-        self.time_is_gone = self.time_is_gone or drops_first_axis(name, args, kwargs)
+        axes = reduced_axes(name, args, kwargs)
+        self.time_is_gone = self.time_is_gone or 0 in axes
         for value in inputs:
             value.consumers.add(f"{name} #{len(self.nodes)}")
         cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live, self._is_spike)
-        output = self._output(name, args, kwargs, out, inputs) if results else None
+        output = self._output(name, args, kwargs, out, inputs, live) if results else None
         if name in CONTRACTIONS and self._take is not None and results:
             made = self._take(self, Contraction(name, func, self.path[-1], args, kwargs, results[0]))
             if made is not None:
-                cost, output = {}, made
+                added = name in SUMMED_INTO and id(args[0]) in live and kwargs.get("beta", 1) != 0
+                cost, output = ({"add": results[0].numel()} if added else {}), made
         node = Node(
             name,
             self.path[-1],
             cost,
             tuple(inputs),
             output,
-            time_reduced=name in REDUCTIONS and drops_first_axis(name, args, kwargs),
+            time_reduced=name in REDUCTIONS and axes == {0},
             compares_to_zero=name == "heaviside" or (name in THRESHOLDS and len(args) > 1 and _is_zero(args[1])),
             reads=name in _READS,
             quantises=name in THRESHOLDS or quantises(name, kwargs),
@@ -197,7 +202,15 @@ class Tape(TorchDispatchMode):
             for indices in results[1:] if name in WITH_INDICES else ():
                 self.mark(indices, replace(output, spike=False))
 
-    def _output(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any, inputs: list[Value]) -> Value:
+    def _output(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        out: Any,
+        inputs: list[Value],
+        live: set[int],
+    ) -> Value:
         """Return what comes out of an operation that is no contraction."""
         if makes_spikes(name, args, kwargs, self._is_spike):
             return Value(discrete=True, parts=1, spike=True)
@@ -206,7 +219,7 @@ class Tape(TorchDispatchMode):
             network_input = name in MOVES and all(value.network_input for value in inputs)
             parts = parts_of(name, args, kwargs, out, [value.parts for value in inputs])
             spike = name in MOVES and all(value.spike for value in inputs)
-            spike = spike and not mixes_in(name, args, kwargs, {id(tensor) for tensor in tensors(args)})
+            spike = spike and not mixes_in(name, args, kwargs, live)
             return Value(True, network_input, parts=parts, spike=spike)
         network_input = name in MOVES and bool(inputs) and all(value.network_input for value in inputs)
         earlier = next((value.origin for value in inputs if not value.discrete and value.origin), "")

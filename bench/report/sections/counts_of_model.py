@@ -49,9 +49,9 @@ def side_by_side(names: Iterable[str], counted: Iterable[tuple[Counts, EnergyBre
 
 
 def _coverage(counts: Counts) -> list[Block]:
-    if not counts.synapses_not_counted:
+    if not counts.not_counted:
         return []
-    names = joined(counts.synapses_not_counted)
+    names = joined(counts.not_counted)
     return [
         Paragraph(text(f"Counted operand by operand: {_share(counts)} of the dense MACs, without ", Said(names), "."))
     ]

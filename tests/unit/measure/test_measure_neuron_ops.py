@@ -131,7 +131,13 @@ def test_a_spike_selects_and_of_spikes_there_is_logic_of_a_bit():
         (lambda n, x, v: torch.rsub(x, v, alpha=0.3), {"mul": 1, "sub": 1}),
         (lambda n, x, v: (x > 0) + (v > 0), {"logic": 1, "compare": 2}),
         (lambda n, x, v: torch.rsub(n.fire(x), 1), {"logic": 1, "compare": 1}),
-        (lambda n, x, v: torch.rsub(n.fire(x), 1, 2), {"shift": 1, "sub": 1, "compare": 1}),
+        (lambda n, x, v: torch.rsub(n.fire(x), 1, 2), {"select": 1, "sub": 1, "compare": 1}),
+        (lambda n, x, v: torch.add(v, n.fire(x), alpha=0.7), {"select": 1, "add": 1, "compare": 1}),
+        (lambda n, x, v: torch.sub(v, n.fire(x), alpha=0.7), {"select": 1, "sub": 1, "compare": 1}),
+        (lambda n, x, v: torch.add(n.fire(x), v, alpha=0.7), {"mul": 1, "add": 1, "compare": 1}),
+        (lambda n, x, v: n.fire(x) / 3.0, {"select": 1, "compare": 1}),
+        (lambda n, x, v: n.fire(x) / v, {"div": 1, "compare": 1}),
+        (lambda n, x, v: ((x > 0) + 0.5) * v, {"compare": 1, "add": 1, "mul": 1}),
     ],
 )
 def test_fused_forms_select_where_spikes_are_factors(update, expected):

@@ -180,7 +180,13 @@ class Spikes(nn.Module):
         (lambda m, x: m.bn((y := m.a(x)) + y.flip(1)), {"mul": 18, "add": 18}),  # each weight would take two scales
         (lambda m, x: m.bn(m.a(x).flip(1)), {}),
         (lambda m, x: m.wide(m.a(x).flatten(1)), {"mul": 18, "add": 18}),  # one weight would take nine scales
-        (lambda m, x: m.bn(F.pixel_shuffle(m.four(x), 2)), {}),
+        (lambda m, x: m.bn(F.pixel_shuffle(m.four(x), 2)), {"mul": 32, "add": 32}),  # a copy in another order
+        (lambda m, x: m.bn(m.a(x)[:, [0, 0]]), {"mul": 18, "add": 18}),  # one weight would take two scales
+        (lambda m, x: m.bn(m.a(x).transpose(2, 3)), {}),
+        (lambda m, x: m.bn(m.eighteen(x.flatten(1)).unflatten(1, (3, 3, 2)).movedim(-1, 1)), {}),
+        (lambda m, x: m.bn(m.mixed(x)), {"mul": 18, "add": 18}),  # its weights are of columns, the scales of channels
+        (lambda m, x: m.bn1(m.mixed(x).flatten(1, 2).transpose(1, 2)), {}),
+        (lambda m, x: m.bn(m.a(x) + m.mixed(x)), {"mul": 18}),
         (lambda m, x: m.bn(m.eighteen(x.flatten(1)).unflatten(1, (2, 3, 3))), {}),
         (lambda m, x: m.bn(m.a(x) @ m.b(x)), {"mul": 18, "add": 18}),  # a product of activations has no weights
         (lambda m, x: (x, m.bn(y := m.a(x)), y), {"mul": 18, "add": 18}),
@@ -190,6 +196,7 @@ class Spikes(nn.Module):
 def test_a_norm_behind_a_sum_folds_into_its_terms(run, norm):
     parts = {"a": nn.Conv2d(2, 2, 1), "b": nn.Conv2d(2, 2, 1), "one": nn.Conv2d(2, 1, 1)}
     parts |= {"four": nn.Conv2d(2, 8, 1, stride=2), "eighteen": nn.Linear(18, 18), "wide": nn.BatchNorm1d(18)}
+    parts |= {"mixed": nn.Linear(3, 3), "bn1": nn.BatchNorm1d(3)}
     model = Model(run, bn=nn.BatchNorm2d(2), bn2=nn.BatchNorm2d(2), s=Spikes(), g=Spikes(3.0), **parts)
     total = Multiset()
     for cost in column(images(model, torch.rand(4, 2, 3, 3)), "norm").values():
@@ -251,6 +258,11 @@ def test_a_folded_shift_is_the_bias_of_one_of_the_terms():
         (lambda s: torch.heaviside(s - 0.5, torch.tensor(1.0)), True),
         (lambda s: torch.heaviside(s - 1.0, torch.tensor(0.5)), False),
         (lambda s: (s.bool() + s.flip(0).bool()).float(), True),
+        (lambda s: (s.bool() + 1).float(), False),
+        (lambda s: (s.bool() | True).float(), True),
+        (lambda s: (s.int() | 2).float(), False),
+        (lambda s: torch.cat([s, s.flip(0), torch.full_like(s, 0.5)]), False),
+        (lambda s: torch.cat([s.long(), torch.full((2, 3, 4, 4), 5)]).float(), False),
         (lambda s: s.clone().index_put_((torch.tensor([0]),), s[1:]), True),
         (lambda s: s.clone().index_put_((torch.tensor([0]),), s[1:], accumulate=True), False),
         (lambda s: s.index_add(0, torch.tensor([0]), s[1:]), False),
@@ -260,6 +272,42 @@ def test_a_folded_shift_is_the_bias_of_one_of_the_terms():
 def test_what_is_still_a_spike_when_it_has_moved(moved, still):
     model = Model(lambda m, x: m.pool(moved(m.s(x))), s=Spikes(), pool=nn.MaxPool2d(2))
     assert list(column(images(model, torch.rand(2, 3, 4, 4)), "pooling")["pool"]) == ["logic" if still else "compare"]
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        (lambda m, x: torch.zeros(2, 8).scatter_add(1, torch.zeros(2, 3, dtype=torch.long), x), {"add": 3}),
+        (lambda m, x: torch.zeros(2, 8).index_add(1, torch.zeros(3, dtype=torch.long), x[:, :3]), {"add": 3}),
+        (lambda m, x: x.index_add(1, torch.tensor([0]), torch.ones(2, 1)), {"add": 1}),
+        (lambda m, x: x.scatter(1, torch.zeros(2, 3, dtype=torch.long), 1.5, reduce="add"), {"add": 3}),
+        (lambda m, x: x.index_put((torch.tensor([0]),), torch.ones(8), accumulate=True), {"add": 4}),
+        (lambda m, x: torch.zeros(4, 8).index_put((torch.tensor([0, 1]),), x[0, :1], accumulate=True), {"add": 8}),
+        (lambda m, x: x.mean().amax(0) * x, {"add": 7.5, "mul": 8}),
+    ],
+)
+def test_sums_into_places(run, expected):
+    total = Multiset()
+    for ops in images(Model(run), torch.rand(2, 8)).other_ops:
+        total.update(ops.ops_per_sample)
+    assert {word: count for word, count in total.items() if count} == expected
+
+
+def test_events_that_are_added_up_are_graded():
+    places = torch.tensor([0, 1, 0, 2])
+
+    def run(m, x):
+        return m.fc(torch.zeros(4, 2).index_put((places,), x.t(), accumulate=True).t())
+
+    counts = images(Model(run, fc=nn.Linear(4, 3)), torch.ones(2, 4))
+    assert (counts.layers[0].input_kind, counts.layers[0].graded_acs_total) == ("graded", 2 * 4 * 3)
+
+
+def test_what_a_product_is_added_to_is_an_addition_and_no_bias():
+    model = Model(lambda m, x: m.bn(torch.addmm(x.abs(), x, m.fc.weight)), bn=nn.BatchNorm1d(8), fc=nn.Linear(8, 8))
+    counts = images(model, torch.rand(2, 8))
+    assert column(counts, "residual") == {"forward": {"add": 8, "compare": 8}}
+    assert column(counts, "norm") == {"bn": {"add": 8, "mul": 8}}
 
 
 def test_pooling_of_spikes_is_logic():
