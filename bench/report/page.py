@@ -42,7 +42,7 @@ SECTIONS: tuple[tuple[str, Callable[[Evidence], list[Block]]], ...] = (
     ("Comparison", comparison.section),
     ("Missing and failed runs", unfinished.section),
     ("Match", match.section),
-    ("Accuracy against the baseline", paired.section),
+    ("Accuracy compared", paired.section),
     ("Accuracy on the held-out part of training", held_out.section),
     ("Accuracy after t timesteps", timesteps.section),
     ("Energy", energy.section),

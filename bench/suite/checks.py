@@ -70,6 +70,26 @@ def _label_problems(data: Mapping[str, Any]) -> Iterator[str]:
     baseline = data.get("baseline")
     if isinstance(baseline, str) and labels and baseline not in labels:
         yield f"baseline: no entry '{baseline:.60}'; {nearest(baseline, labels)}"
+    yield from _contrast_problems(data, labels)
+
+
+def _contrast_problems(data: Mapping[str, Any], labels: list[str]) -> Iterator[str]:
+    contrasts = data.get("contrasts")
+    seen: list[list[str]] = []
+    for index, pair in enumerate(contrasts[:MOST_ENTRIES] if isinstance(contrasts, list) else []):
+        names = sorted(name for name in pair if isinstance(name, str)) if isinstance(pair, list) else []
+        if len(names) != 2:
+            continue  # the type of it is wrong, which is said elsewhere
+        for name in names:
+            if labels and name.partition(" as ")[0] not in labels:  # what an entry deploys is a row of its own
+                yield f"contrasts[{index}]: no entry '{name:.60}'; {nearest(name, labels)}"
+        if names[0] == names[1]:
+            yield f"contrasts[{index}]: '{names[0]:.60}' is compared with itself"
+        elif data.get("baseline") in names:
+            yield f"contrasts[{index}]: every entry is compared with the baseline anyway; leave the pair out"
+        elif names in seen:
+            yield f"contrasts[{index}]: these two are compared twice"
+        seen.append(names)
 
 
 def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:

@@ -10,6 +10,8 @@ from bench.suite.fields import MOST_ENTRIES, MOST_SEEDS, MOST_TABLES, Label, Nam
 from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import DatasetSpec, MeasureSpec, ModelSpec
 
+Pair = Annotated[list[Label], Field(min_length=2, max_length=2)]
+
 
 class EntrySpec(Strict):
     """A row of the comparison: neuron, timesteps and encoder; anything else must be declared in `unmatched`.
@@ -44,6 +46,8 @@ class SuiteSpec(Strict):
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1, max_length=MOST_SEEDS)]
     energy: Annotated[list[str], Field(min_length=1, max_length=MOST_TABLES)]
     margin_points: Positive = 0.5  # "as accurate" means within this many percentage points
+    # Entries to compare beside each with the baseline: the first of two minus the second.
+    contrasts: Annotated[list[Pair], Field(max_length=MOST_ENTRIES)] = []
     smaller: Name | None = None  # the suite to try where this one would take days
     dataset: DatasetSpec
     model: ModelSpec

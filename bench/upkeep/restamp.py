@@ -80,7 +80,8 @@ def _code(record: RunRecord) -> str | None:
 def _essence(record: RunRecord) -> dict[str, Any]:
     """All that a record says but clock, label and which code made it: what has to be equal."""
     data = record.model_dump(mode="json", by_alias=True, exclude={*_NOT_COMPARED, "digests"})
-    data["provenance"].pop("commit", None)
+    for origin in (data["provenance"], data["provenance"].get("measured") or {}):
+        origin.pop("commit", None)
     digests = {} if record.digests is None else record.digests.model_dump(exclude={"code", "training"})
     if data.get("deployed"):
         data["deployed"].pop("code")

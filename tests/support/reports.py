@@ -11,7 +11,7 @@ from bench.records.record import Digests, EpochRow, RunRecord
 from bench.suite.load import Suite
 
 SAMPLES = 10  # counted
-TEST_SAMPLES = 20
+TEST_SAMPLES = 100_000
 SEEDS = (0, 1, 2)
 
 # Accuracy in percent by seed. LIF - ANN: -1.0, -1.2, -1.4 (mean -1.2, sd 0.2). CLIF - ANN: 0.1, -0.1, 0.1.
@@ -58,6 +58,7 @@ def make_record(run, kind=None, **changes):
     kind = kind or {"relu": "ANN", "lif": "LIF", "clif": "CLIF"}[run.spec.neuron.name]
     which, timesteps, neuron = run.seed % 3, run.spec.timesteps, NEURONS[kind]
     accuracy = ACCURACY[kind][which] / 100
+    right = round(accuracy * TEST_SAMPLES)
     record = RunRecord(
         key=run.key,
         measure_key=run.measure_key,
@@ -74,7 +75,8 @@ def make_record(run, kind=None, **changes):
         accuracy_fraction=accuracy,
         best_accuracy_fraction=accuracy + 0.01,
         accuracy_by_timestep=[accuracy] if timesteps == 1 else [accuracy - 0.1, accuracy],
-        correct=packed(range(18) if kind == "ANN" else range(2, 19)),
+        # what ANN gets right, and as many that begin two samples later
+        correct=packed(range(right)) if kind == "ANN" else packed(range(2, right + 2)),
         test_samples=TEST_SAMPLES,
         history=[
             EpochRow(
@@ -180,7 +182,8 @@ def diagnosed(record, relative=None, **membrane):
 
 def packed(right):
     """`correct` of a record whose samples in `right` are right."""
-    bits = np.isin(np.arange(TEST_SAMPLES), list(right))
+    bits = np.zeros(TEST_SAMPLES, dtype=bool)
+    bits[list(right)] = True
     return base64.b64encode(np.packbits(bits).tobytes()).decode()
 
 
@@ -202,8 +205,8 @@ def dead(record):
 
 
 def at_chance(record):
-    """The record of a run that got 1 of 20 test samples right; 1 of 100 is right by guessing: p = 0.18."""
-    return record.model_copy(update={"accuracy_fraction": 0.05})
+    """The record of a run that got 1 of 100 test samples right, as many as by guessing."""
+    return record.model_copy(update={"accuracy_fraction": 0.01, "correct": packed(range(TEST_SAMPLES // 100))})
 
 
 def failed(run, error):

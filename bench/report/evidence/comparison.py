@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.records.correct import unpack_correct
 from bench.records.health import STATES, Health, health_of
 from bench.records.record import RunRecord
-from bench.report.evidence.statistics import (
-    PairedDifference,
-    Summary,
-    holm,
-    paired_difference,
-    summarise,
-    summarise_complete,
-)
+from bench.report.evidence.crossed import Difference, difference
+from bench.report.evidence.statistics import Summary, summarise, summarise_complete
 from bench.suite.load import Suite
 from bench.suite.run_spec import PlannedRun
 from bench.suite.spec import EntrySpec
@@ -88,14 +87,19 @@ class Entry:
             state if found[state] == n else f"{found[state]} of {n} {state}" for state in STATES if found[state]
         )
 
-    @property
-    def accuracies(self) -> dict[int, float]:
-        """Last-epoch test accuracy in percent of each finished run, by seed."""
+    @cached_property
+    def correct(self) -> dict[int, NDArray[np.bool_]]:
+        """Which test samples each finished run got right in its last epoch, [N] by seed."""
         return {
-            slot.run.seed: 100 * slot.done.accuracy_fraction
+            slot.run.seed: unpack_correct(slot.done.correct, slot.done.test_samples)
             for slot in self.slots
-            if slot.done is not None and slot.done.accuracy_fraction is not None
+            if slot.done is not None and slot.done.correct is not None and slot.done.test_samples is not None
         }
+
+    @property
+    def mean_accuracy(self) -> float:
+        """Mean share of the test samples that its finished runs got right; 0 where none has."""
+        return float(np.mean([right.mean() for right in self.correct.values()])) if self.correct else 0.0
 
     def summary(self, value: Callable[[RunRecord], float | None]) -> Summary:
         """Summarise a number over the finished runs; none at all where a run does not have it."""
@@ -130,14 +134,30 @@ class Comparison:
         return [entry for entry in self.entries if entry is not self.baseline]
 
     @cached_property
-    def differences(self) -> dict[str, PairedDifference]:
-        """Accuracy of each other entry minus the baseline's, paired by seed, p corrected over entries; by label."""
-        found = [paired_difference(self.baseline.accuracies, entry.accuracies) for entry in self.others]
-        corrected = holm([difference.p for difference in found])
+    def contrasts(self) -> dict[tuple[str, str], Difference]:
+        """Accuracy of one entry minus another's, for every comparison that the suite decides: by both labels.
+
+        That is each other entry with the baseline, and what the suite names; corrected for their number, whether their
+        runs have finished or not.
+        """
+        by_label = {entry.label: entry for entry in self.entries}
+        named = [(one, other) for one, other in self.suite.spec.contrasts if one in by_label and other in by_label]
+        wanted = list(dict.fromkeys([*((entry.label, self.baseline.label) for entry in self.others), *named]))
         return {
-            entry.label: PairedDifference(d.seeds, d.mean, d.sd, d.low, d.high, d.p, p)
-            for entry, d, p in zip(self.others, found, corrected, strict=True)
+            (one, other): difference(by_label[one].correct, by_label[other].correct, len(wanted))
+            for one, other in wanted
         }
+
+    @property
+    def differences(self) -> dict[str, Difference]:
+        """The contrasts with the baseline, by the label of the other entry."""
+        return {one: found for (one, other), found in self.contrasts.items() if other == self.baseline.label}
+
+    @cached_property
+    def pairs(self) -> dict[tuple[str, str], Difference]:
+        """Accuracy of one entry minus a later one's for all pairs of finished entries, corrected for their number."""
+        found = list(itertools.combinations([entry for entry in self.entries if entry.correct], 2))
+        return {(one.label, other.label): difference(one.correct, other.correct, len(found)) for one, other in found}
 
 
 def compare(suite: Suite, records: Sequence[RunRecord]) -> Comparison:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.crossed import Difference
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.evidence.quantities import ACCURACY, BEST_ACCURACY, DENSE_MACS, EFFECTIVE_SYNOPS, FIRING_RATE
-from bench.report.evidence.statistics import PairedDifference
 from bench.report.formats.document import MainTable, Table
 from bench.report.formats.inline import Inline, Said, Text, text
 from bench.report.formats.text import NOT_AVAILABLE, Unit, count_unit, energy_unit, fixed, joined, number, times
@@ -102,8 +102,8 @@ def _difference(comparison: Comparison, entry: Entry) -> str:
     return "baseline" if entry is comparison.baseline else _points(comparison.differences[entry.label])
 
 
-def _points(difference: PairedDifference) -> str:
-    """Return a paired difference in points with its 95 % interval, where it has one."""
+def _points(difference: Difference) -> str:
+    """Return a difference in points with its simultaneous 95 % interval, where it has one."""
     mean = fixed(difference.mean, sign=True)
     if difference.low is None or difference.high is None:
         return mean

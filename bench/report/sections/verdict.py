@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.crossed import Difference
+from bench.report.evidence.decisions import judge
 from bench.report.evidence.evidence import Evidence
-from bench.report.evidence.statistics import PairedDifference, judge
 from bench.report.formats.document import Block, Bullets, Paragraph
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
 from bench.report.formats.text import fixed, joined
@@ -24,7 +25,18 @@ def section(evidence: Evidence) -> list[Block]:
     if not comparison.baseline.done:
         base = Strong(label(comparison.baseline))
         return [Paragraph(text("No run of the baseline ", base, " has finished: nothing can be compared with it."))]
-    return [Bullets([*_about_baseline(comparison), *(_about(evidence, entry) for entry in comparison.others)])]
+    about = (_about(evidence, entry) for entry in comparison.others)
+    return [Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)])]
+
+
+def _contrasts(comparison: Comparison) -> list[Text]:
+    """Say what is established between entries that the suite compares beside the baseline."""
+    margin, base = comparison.suite.spec.margin_points, comparison.baseline.label
+    return [
+        text(Strong(Said(one)), " ", _accuracy_clause(Said(other), found, margin), ".")
+        for (one, other), found in comparison.contrasts.items()
+        if other != base
+    ]
 
 
 def _about_baseline(comparison: Comparison) -> list[Text]:
@@ -41,18 +53,17 @@ def _about(evidence: Evidence, entry: Entry) -> Text:
     if not entry.done:
         statuses = joined(slot.status for slot in entry.slots)
         return text(name, f": no run has finished ({statuses}); nothing can be said about it.")
-    difference = comparison.differences[entry.label]
+    difference, base = comparison.differences[entry.label], label(comparison.baseline)
     sentences = [
-        text(name, " ", _accuracy_clause(comparison, difference), "."),
+        text(name, " ", _accuracy_clause(base, difference, comparison.suite.spec.margin_points), "."),
         *energy_sentences(evidence, entry),
         *_caveats(comparison, entry),
     ]
     return join(" ", sentences)
 
 
-def _accuracy_clause(comparison: Comparison, difference: PairedDifference) -> Text:
+def _accuracy_clause(base: Inline, difference: Difference, margin: float) -> Text:
     """Say what is established about an entry's accuracy, continuing a sentence that begins with its label."""
-    base, margin = label(comparison.baseline), comparison.suite.spec.margin_points
     if difference.mean is None:
         return text("shares no finished seed with ", base, ": its accuracy cannot be compared")
     found = judge(difference, margin)
@@ -68,11 +79,10 @@ def _accuracy_clause(comparison: Comparison, difference: PairedDifference) -> Te
     return text("against ", base, f": a difference in accuracy is not established at n = {difference.n}", numbers)
 
 
-def _interval_words(difference: PairedDifference) -> str:
+def _interval_words(difference: Difference) -> str:
     n = f"n = {difference.n}"
     if difference.low is None or difference.high is None:
-        why = "no interval with one seed" if difference.n < 2 else "no interval: the same difference for every seed"
-        return f"{why}, {n}"
+        return f"no interval with one seed, {n}"
     return f"95 % interval {fixed(difference.low, sign=True)} to {fixed(difference.high, sign=True)}, {n}"
 
 

@@ -4,8 +4,10 @@ import unicodedata
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.reports import cells, failed, layer, make_record, make_records, make_suite, section
+from support.crossed_by_hand import analysed
+from support.reports import NEURONS, cells, failed, layer, make_record, make_records, make_suite, packed, section
 
+from bench.records.correct import unpack_correct
 from bench.records.source import DataSource
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.markdown import Markdown
@@ -43,7 +45,7 @@ def test_the_same_bytes_whatever_the_order_of_the_records(suite, records):
 
 def test_verdict_of_a_worse_but_cheaper_entry(suite, records):
     assert verdict_of(suite, records, "LIF") == (
-        "* **LIF** is less accurate than ANN: -1.20 points (95 % interval -1.70 to -0.70, n = 3). "
+        "* **LIF** is less accurate than ANN: -1.20 points (95 % interval -1.92 to -0.48, n = 3). "
         "Under horowitz-fp32 it is estimated to take less energy than ANN: 0.701 times the energy per sample of ANN "
         "computed densely, 0.848 times with zeros skipped on both sides (synapses alone: 0.671 times and 0.778 times). "
         "Against ANN with 2-bit activations, priced but not trained, it is 2.82 times."
@@ -57,7 +59,7 @@ def test_verdict_of_a_worse_but_cheaper_entry(suite, records):
 
 def test_verdict_says_when_the_saving_is_gone_with_zeros_skipped(suite, records):
     text = verdict_of(suite, records, "CLIF")
-    assert "is as accurate as ANN within 0.5 points: +0.03 points (95 % interval -0.25 to +0.32, n = 3)" in text
+    assert "is as accurate as ANN within 0.5 points: +0.03 points (95 % interval -0.38 to +0.45, n = 3)" in text
     assert "less energy than ANN computed densely, but more energy than ANN with zeros skipped" in text
     # Sigmoids: 40 updates x 2 x 18.4 = 1472 pJ of 11516. Without: 10044 / 13845; tenfold: 24764 / 13845.
     assert "at 0 and at 10 times it, the dense figure is 0.725 times and 1.79 times" in text
@@ -69,9 +71,29 @@ def test_verdict_with_one_seed_establishes_nothing():
     assert "not established at n = 1: -1.00 points (no interval with one seed, n = 1)" in text
 
 
-def test_verdict_of_the_same_difference_for_every_seed(suite, records):
-    same = [r.model_copy(update={"accuracy_fraction": 0.9}) for r in records]
-    assert "no interval: the same difference for every seed, n = 3" in verdict_of(suite, same, "LIF")
+def test_networks_that_are_right_about_the_same_samples_are_as_accurate(suite, records):
+    same = [r.model_copy(update={"correct": packed(range(90_000))}) for r in records]
+    assert "is as accurate as ANN within 0.5 points: +0.00 points (95 % interval " in verdict_of(suite, same, "LIF")
+
+
+def test_entries_that_the_suite_compares_have_a_sentence_and_a_row():
+    suite = make_suite(contrasts=[["CLIF", "LIF"]])
+    report = render_report(suite, make_records(suite))
+    assert "* **CLIF** is more accurate than LIF: +1.23 points (95 % interval " in section(report, "Verdict")
+    compared = section(report, "Accuracy compared")
+    names = [row[0] for row in cells(compared.strip().split("\n\n")[1])]
+    assert names == ["comparison", "LIF - ANN", "CLIF - ANN", "CLIF - LIF"]
+    assert "all 3 intervals hold at once with 95 % (each is of 98.33 %, Bonferroni)" in compared
+
+
+def test_all_pairs_share_letters_where_nothing_is_established(suite, records):
+    *_, table = section(render_report(suite, records), "Accuracy compared").strip().split("\n\n")
+    assert cells(table) == [
+        ["entry", "group", "CLIF", "ANN", "LIF"],
+        ["CLIF", "a", "", "+0.03", "+1.23"],
+        ["ANN", "a", "-0.03", "", "+1.20"],
+        ["LIF", "b", "-1.23", "-1.20", ""],
+    ]
 
 
 def test_verdict_of_a_dearer_entry(suite, records):
@@ -163,19 +185,26 @@ def test_accuracy_after_each_timestep(suite, records):
 
 
 def test_paired_tests_by_hand(suite, records):
-    text = section(render_report(suite, records), "Accuracy against the baseline")
-    _, lif, clif = cells(text.strip().split("\n\n")[-1])
-    # t = 1.2 / (0.2 / sqrt 3) = 10.392, p = 1 - t / sqrt(2 + t^2) = 0.00913, twice that after Holm.
-    assert lif == ["LIF", "3", "-1.20", "0.20", "-1.70 to -0.70", "0.009", "0.018", "worse"]
-    # t = 0.5, p = 1 - 0.5 / 1.5 = 0.667.
-    assert clif == ["CLIF", "3", "+0.03", "0.12", "-0.25 to +0.32", "0.667", "0.667", "as accurate"]
-    assert "half-width of an interval is 2.5 sd" in text
+    text = section(render_report(suite, records), "Accuracy compared")
+    _, lif, clif = cells(text.strip().split("\n\n")[1])
+    right = {
+        label: [unpack_correct(r.correct, r.test_samples) for r in records if r.label == label] for label in NEURONS
+    }
+    for label, row, sd, words in (("LIF", lif, "0.20", "worse"), ("CLIF", clif, "0.12", "as accurate")):
+        mean, low, high, p = analysed(right[label], right["ANN"], comparisons=2)
+        interval = f"{low:+.2f} to {high:+.2f}"
+        assert row == [f"{label} - ANN", "3", f"{mean:+.2f}", sd, interval, f"{p:.3f}", words]
+    # At 2 degrees of freedom and 2.5 % Student's t is 6.205: 6.205 x 0.2 / sqrt 3 = 0.716, and the samples' share.
+    assert lif[4] == "-1.92 to -0.48"
+    _, lif, clif = cells(text.strip().split("\n\n")[3])
+    assert lif[3] == clif[3] == "settled" and float(lif[2]) < float(lif[1])
 
 
 def test_mcnemar_rows(suite, records):
-    # ANN: samples 0 to 17 right. Others: 2 to 18. Discordant 2 and 1 of 3: p = min(1, 2 x (1 + 3) / 8) = 1.
+    # ANN: samples 0 to 89,999 right. LIF: 2 to 89,001; CLIF: 2 to 90,101.
     rows = cells(section(render_report(suite, records), "Sample by sample").strip().split("\n\n")[-1])
-    assert rows[1] == ["LIF", "0", "2", "1", "1.000"] and len(rows) == 7
+    assert rows[1] == ["LIF", "0", "1000", "0", "< 0.001"] and len(rows) == 7
+    assert rows[4] == ["CLIF", "0", "2", "102", "< 0.001"]
 
 
 def test_layer_table_by_hand(suite, records):

@@ -1,3 +1,5 @@
+"""Means, differences over seeds and samples, and what they establish."""
+
 import math
 
 import numpy as np
@@ -5,26 +7,35 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from support.crossed_by_hand import analysed
 
-from bench.report.evidence.statistics import (
-    PairedDifference,
-    half_width_in_sd,
-    holm,
-    judge,
-    mcnemar,
-    paired_difference,
-    summarise,
+from bench.report.evidence.crossed import Difference, components, difference
+from bench.report.evidence.decisions import detectable, judge, letters, needed
+from bench.report.evidence.statistics import mcnemar, summarise
+
+RIGHT = st.integers(3, 12).flatmap(
+    lambda samples: st.lists(
+        st.tuples(*[st.lists(st.booleans(), min_size=samples, max_size=samples)] * 2), min_size=2, max_size=6
+    )
 )
 
-PERCENT = st.integers(0, 10_000).map(lambda right: right / 100)
+
+def networks(seeds, samples, gap=0.0, seed=0):
+    """Two networks of which the second is right about `gap` more of the samples, [N] by seed."""
+    rng = np.random.default_rng(seed)
+    hard = rng.random(samples)
+    one, other = ({s: rng.random(samples) < 0.8 + 0.15 * hard - more for s in range(seeds)} for more in (gap, 0.0))
+    return one, other
 
 
-def by_seed(*values):
-    return dict(enumerate(values))
+def of_interval(low, high, n=3):
+    """A difference whose interval has these ends."""
 
+    class Known(Difference):
+        def half_width(self, components=None):
+            return (high - low) / 2
 
-def interval(low, high, n=3):
-    return PairedDifference(tuple(range(n)), (low + high) / 2, 0.1, low, high, 0.5)
+    return Known(tuple(range(n)), (0.0,) * n, (low + high) / 2, None)
 
 
 def test_mean_and_sd_with_n_minus_one():
@@ -38,96 +49,138 @@ def test_one_value_has_no_sd_and_none_has_no_mean():
     assert (summarise([]).n, summarise([]).mean, summarise([]).sd) == (0, None, None)
 
 
-def test_half_width_at_three_seeds_is_two_and_a_half_sd():
-    # Student's t with 2 degrees of freedom has the closed form t = (2p - 1) sqrt(2 / (4 p (1 - p))); p = 0.975.
-    t = 0.95 * math.sqrt(2 / (4 * 0.975 * 0.025))
-    assert half_width_in_sd(3) == pytest.approx(t / math.sqrt(3), rel=1e-9)
-    assert f"{half_width_in_sd(3):.1f}" == "2.5"
+@settings(max_examples=40)
+@given(RIGHT)
+def test_a_difference_is_the_definitions(right):
+    one, other = ({s: np.array(pair[which]) for s, pair in enumerate(right)} for which in (0, 1))
+    found = difference(one, other, comparisons=3)
+    mean, low, high, p = analysed(list(one.values()), list(other.values()), comparisons=3)
+    assert (found.mean, found.low, found.high) == pytest.approx((mean, low, high), rel=1e-9, abs=1e-9)
+    assert found.p == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
-def test_paired_difference_by_hand():
-    found = paired_difference(by_seed(90.0, 91.0, 92.0), by_seed(89.0, 89.8, 90.6))
-    half = 0.2 * half_width_in_sd(3)
-    t = 1.2 / (0.2 / math.sqrt(3))
-    assert found.seeds == (0, 1, 2)
-    assert (found.mean, found.sd) == (pytest.approx(-1.2), pytest.approx(0.2))
-    assert (found.low, found.high) == (pytest.approx(-1.2 - half), pytest.approx(-1.2 + half))
-    assert found.p == pytest.approx(1 - t / math.sqrt(2 + t * t))  # exact for 2 degrees of freedom
+def test_a_difference_by_hand():
+    # Three seeds, two samples: only the one is right of sample 0 in seeds 0 and 1; else they agree.
+    one, other = {s: np.array([s < 2, True]) for s in range(3)}, {s: np.array([False, True]) for s in range(3)}
+    found = difference(one, other)
+    assert (found.mean, found.by_seed) == (pytest.approx(100 / 3), (50.0, 50.0, 0.0))
+    # With the pseudo samples N = 3: sums of seeds 1, 1, 0, of samples 2, 0, and half of 3 and of -3; correction 4 / 9.
+    parts = found.components
+    assert parts.of_seeds == pytest.approx((2 / 3 - 4 / 9) / 2)
+    assert parts.of_samples == pytest.approx((4 / 3 + 3 - 4 / 9) / 2)
+    assert parts.rest == pytest.approx((2 + 3 - 4 / 9 - (2 / 3 - 4 / 9) - (4 / 3 + 3 - 4 / 9)) / 4)
 
 
-@settings(max_examples=25)
-@given(st.lists(st.tuples(PERCENT, PERCENT), min_size=2, max_size=8))
-def test_paired_difference_is_scipys(pairs):
-    base, entry = by_seed(*[one for one, _ in pairs]), by_seed(*[two for _, two in pairs])
-    differences = {round(two - one, 9) for one, two in pairs}
-    found = paired_difference(base, entry)
-    if len(differences) == 1:
-        assert (found.low, found.high, found.p) == (None, None, None)
-        return
-    # From the exact hundredths: near-equal floats would make scipy warn of cancellation.
-    test = stats.ttest_1samp([round(two - one, 9) for one, two in pairs], 0.0)
-    expected = test.confidence_interval(0.95)
-    assert found.p == pytest.approx(test.pvalue, rel=1e-9)
-    assert (found.low, found.high) == (pytest.approx(expected.low, abs=1e-9), pytest.approx(expected.high, abs=1e-9))
+@settings(max_examples=40)
+@given(RIGHT, st.integers(1, 20))
+def test_p_is_below_five_percent_exactly_where_the_interval_excludes_zero(right, comparisons):
+    one, other = ({s: np.array(pair[which]) for s, pair in enumerate(right)} for which in (0, 1))
+    found = difference(one, other, comparisons)
+    assert (found.p < 0.05) == (found.low > 0 or found.high < 0)
+    back = difference(other, one, comparisons)
+    assert (back.mean, back.low, back.high, back.p) == pytest.approx((-found.mean, -found.high, -found.low, found.p))
+
+
+def test_seeds_alone_decide_where_there_is_no_end_of_samples():
+    # Every sample alike within a seed: what is left is Student's t over seeds.
+    gaps = {0: 0.010, 1: 0.014, 2: 0.018}
+    size = 500_000
+    one = {s: np.arange(size) < size * (0.5 + gap) for s, gap in gaps.items()}
+    other = {s: np.arange(size) < size * 0.5 for s in gaps}
+    rng = np.random.default_rng(0)
+    for s in gaps:  # seeds disagree about other samples each
+        order = rng.permutation(size)
+        one[s], other[s] = one[s][order], other[s][order]
+    found = difference(one, other)
+    t = stats.t.ppf(0.975, 2) * 0.4 / math.sqrt(3)
+    assert found.high - found.mean == pytest.approx(t, rel=0.05)
 
 
 def test_only_seeds_that_both_have_are_paired():
-    found = paired_difference({0: 90.0, 1: 91.0, 2: 92.0}, {2: 93.0, 0: 90.5, 7: 10.0})
-    assert (found.seeds, found.mean) == ((0, 2), pytest.approx(0.75))
+    one, other = networks(4, 50)
+    found = difference({s: one[s] for s in (3, 1, 0)}, {s: other[s] for s in (0, 1, 2)})
+    assert found.seeds == (0, 1) and found.n == 2
+    assert difference(one, {0: other[0][:40]}).mean is None  # not the same samples
 
 
-def test_equal_differences_have_no_interval_although_floats_differ():
-    assert 90.3 - 90.2 != 9.3 - 9.2
-    found = paired_difference(by_seed(90.2, 9.2, 92.2), by_seed(90.3, 9.3, 92.3))
-    assert (found.mean, found.sd, found.low, found.p) == (pytest.approx(0.1), 0.0, None, None)
-    verdict = judge(found, 0.5)
-    assert (verdict.direction, verdict.as_accurate) == (None, False)
+def test_networks_that_agree_in_everything_have_an_interval_of_some_width():
+    one, _ = networks(3, 100)
+    found = difference(one, one)
+    assert (found.mean, found.p) == (0.0, 1.0) and found.low < -1.0 and found.high > 1.0
+    assert not judge(found, 0.5).established
 
 
 def test_one_seed_and_no_seed_establish_nothing():
-    one, none = paired_difference({0: 90.0}, {0: 99.0}), paired_difference({0: 90.0}, {1: 99.0})
-    assert (one.n, one.mean, one.low) == (1, 9.0, None)
-    assert (none.n, none.mean, none.low) == (0, None, None)
-    assert not judge(one, 0.5).established and not judge(none, 0.5).established
+    one, other = networks(1, 100)
+    single, none = difference(one, other), difference(one, {})
+    assert single.low is None and single.p is None and single.sd is None
+    assert none.mean is None and none.n == 0
+    for found in (single, none):
+        assert not judge(found, 0.5).established and detectable(found) is None and needed(found, 0.5) is None
 
 
 @pytest.mark.parametrize(
-    ("difference", "direction", "as_accurate"),
+    ("found", "words"),
     [
-        (interval(0.01, 2.0), "better", False),
-        (interval(-2.0, -0.01), "worse", False),
-        (interval(-0.49, 0.49), None, True),
-        (interval(-0.4, -0.1), "worse", True),
-        (interval(-0.51, 0.2), None, False),
-        (interval(-0.2, 0.5), None, False),
-        (interval(0.01, 2.0, n=2), None, False),
-        (interval(-0.1, 0.1, n=2), None, True),
-        (interval(0.0, 2.0), None, False),
+        (of_interval(0.01, 2.0), "better"),
+        (of_interval(-2.0, -0.01), "worse"),
+        (of_interval(-0.49, 0.49), "as accurate"),
+        (of_interval(-0.4, -0.1), "worse, but as accurate"),
+        (of_interval(-0.51, 0.2), "not established"),
+        (of_interval(-0.2, 0.5), "not established"),
+        (of_interval(0.01, 2.0, n=2), "not established"),
+        (of_interval(-0.1, 0.1, n=2), "not established"),
+        (of_interval(0.0, 2.0), "not established"),
     ],
 )
-def test_verdict_categories(difference, direction, as_accurate):
-    found = judge(difference, 0.5)
-    assert (found.direction, found.as_accurate) == (direction, as_accurate)
+def test_verdict_categories(found, words):
+    assert judge(found, 0.5).words == words
 
 
-def test_holm_by_hand():
-    # Sorted 0.01 x 4, 0.02 x 3, 0.03 x 2 (0.06, as high as the one before), 0.5 x 1.
-    assert holm([0.03, 0.01, None, 0.5, 0.02]) == [
-        pytest.approx(0.06),
-        pytest.approx(0.04),
-        None,
-        0.5,
-        pytest.approx(0.06),
-    ]
-    assert holm([]) == [] and holm([None]) == [None] and holm([0.9, 0.8]) == [1.0, 1.0]
+def test_what_can_be_detected_is_detected_four_times_in_five():
+    gap, hits = None, 0
+    for seed in range(200):
+        one, other = networks(5, 1000, 0.0, seed)
+        gap = gap or detectable(difference(one, other)) / 100
+        one, other = networks(5, 1000, gap, seed)
+        hits += difference(one, other).high < 0
+    assert 0.65 < hits / 200 < 0.97
 
 
-@given(st.lists(st.floats(0, 1), max_size=8))
-def test_holm_is_between_p_and_bonferroni_and_keeps_the_order(p_values):
-    corrected = holm(p_values)
-    for p, q in zip(p_values, corrected, strict=True):
-        assert p <= q <= min(1.0, p * len(p_values)) or q == pytest.approx(min(1.0, p * len(p_values)))
-    assert [corrected[i] for i in np.argsort(p_values, kind="stable")] == sorted(corrected)
+def test_what_is_needed_settles():
+    one, other = networks(3, 1000, 0.01)
+    found = difference(one, other)
+    assert not judge(found, 0.5).established
+    more = needed(found, 0.5)
+    parts = found.components.expected(more.seeds, more.samples and more.samples + 1)
+    half = found.half_width(parts)
+    assert abs(found.mean) > half or abs(found.mean) + half < 0.5
+    fewer = found.half_width(found.components.expected(more.seeds - 1))
+    assert more.samples or not (abs(found.mean) > fewer or abs(found.mean) + fewer < 0.5)
+
+
+def test_expected_components_of_the_same_evidence_are_the_components():
+    parts = components(np.random.default_rng(0).integers(-1, 2, (5, 300)) * (np.arange(300) % 3 == 0))
+    again = parts.expected()
+    assert again.rest == parts.rest and again.of_samples == pytest.approx(max(parts.of_samples, parts.rest))
+
+
+@settings(max_examples=60)
+@given(st.integers(1, 7), st.data())
+def test_two_entries_share_a_letter_exactly_where_they_are_not_different(count, data):
+    order = [f"e{index}" for index in range(count)]
+    every = [frozenset((one, other)) for at, one in enumerate(order) for other in order[at + 1 :]]
+    different = set(data.draw(st.lists(st.sampled_from(every), unique=True))) if every else set()
+    found = letters(order, different)
+    for pair in every:
+        one, other = pair
+        assert bool(set(found[one]) & set(found[other])) == (pair not in different)
+    assert all(found.values())
+
+
+def test_letters_of_a_line():
+    different = {frozenset("ac"), frozenset("ad"), frozenset("bd")}
+    assert letters(list("abcd"), different) == {"a": "a", "b": "ab", "c": "bc", "d": "c"}
 
 
 def test_mcnemar_by_hand():

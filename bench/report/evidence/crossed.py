@@ -1,0 +1,152 @@
+"""Differences in accuracy between two networks over seeds and test samples, both of which are sources of chance.
+
+d[s, i] is 1 where of seed s only the one network is right about sample i, -1 where only the other is, else 0. Seeds and
+samples are crossed and drawn from what might have been: d = mean + seed + sample + rest, each with a variance of its
+own (two-way random effects without replication; Searle, Casella & McCulloch 1992, Variance Components, chapter 4).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+CONFIDENCE = 0.95
+FEWEST_SEEDS = 3  # for any claim
+# Half a sample that only the one gets right in every seed and half a one that only the other does: without them, few
+# disagreements would make an interval too narrow, and none one of no width (Agresti & Min 2005, for n = 1 seed).
+PSEUDO = 0.5
+
+
+@dataclass(frozen=True)
+class Components:
+    """Mean squares of seeds, samples and the rest, as shares squared, of S seeds and N samples."""
+
+    seeds: int
+    samples: float  # with the pseudo samples
+    of_seeds: float
+    of_samples: float
+    rest: float
+
+    @property
+    def variance(self) -> float:
+        """Variance of the mean difference; never less than seeds or samples alone make it."""
+        both = self.of_seeds + self.of_samples - self.rest
+        return max(both, self.of_seeds, self.of_samples) / (self.seeds * self.samples)
+
+    @property
+    def from_seeds(self) -> float:
+        """Share of the variance that is known from S seeds alone."""
+        return self.of_seeds / (self.variance * self.seeds * self.samples)
+
+    def half_width(self, alpha: float) -> float:
+        """Half the width of the interval that misses the true mean with a chance of at most `alpha`.
+
+        Each part of the variance is widened by Student's quantile of its own degrees of freedom, S - 1 and N - 1
+        (Banerjee 1960, "Approximate confidence interval for linear functions of means of k populations when the
+        population variances are not equal", Sankhya 22). Satterthwaite's, which is narrower, misses too often at n = 3.
+        """
+        share = self.from_seeds
+        seeds, samples = (float(stats.t.isf(alpha / 2, n - 1)) for n in (self.seeds, self.samples))
+        return math.sqrt((share * seeds**2 + (1 - share) * samples**2) * self.variance)
+
+    def expected(self, seeds: int | None = None, samples: float | None = None) -> Components:
+        """Return what the mean squares of so many seeds and samples should be, were these the true variances."""
+        s, n = self.seeds if seeds is None else seeds, self.samples if samples is None else samples
+        seed = max(0.0, self.of_seeds - self.rest) / self.samples
+        sample = max(0.0, self.of_samples - self.rest) / self.seeds
+        return Components(s, n, self.rest + n * seed, self.rest + s * sample, self.rest)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One network's accuracy minus another's in percentage points, over the seeds that both finished.
+
+    `comparisons` is how many are made together: interval and p are corrected for it (Bonferroni), so that all intervals
+    of a report hold at once with 95 %. There is no interval with one seed, nor without bits of the same samples.
+    """
+
+    seeds: tuple[int, ...]
+    by_seed: tuple[float, ...]  # points
+    mean: float | None
+    components: Components | None
+    comparisons: int = 1
+
+    @property
+    def n(self) -> int:
+        """How many seeds are paired."""
+        return len(self.seeds)
+
+    @property
+    def sd(self) -> float | None:
+        """Standard deviation (n - 1) over seeds, in points."""
+        return float(np.std(self.by_seed, ddof=1)) if self.n > 1 else None
+
+    def half_width(self, components: Components | None = None) -> float | None:
+        """Half the width of the simultaneous interval, in points; of other components where they are given."""
+        components = components or self.components
+        return None if components is None else 100 * components.half_width((1 - CONFIDENCE) / self.comparisons)
+
+    @property
+    def low(self) -> float | None:
+        """Lower end of the simultaneous interval, in points."""
+        half = self.half_width()
+        return None if half is None or self.mean is None else self.mean - half
+
+    @property
+    def high(self) -> float | None:
+        """Upper end of the simultaneous interval, in points."""
+        half = self.half_width()
+        return None if half is None or self.mean is None else self.mean + half
+
+    @property
+    def p(self) -> float | None:
+        """Corrected p value: below 0.05 exactly where the interval excludes 0."""
+        if self.components is None or self.mean is None:
+            return None
+        distance, components = abs(self.mean) / 100, self.components
+
+        def beyond(log_alpha: float) -> float:
+            return components.half_width(math.exp(log_alpha)) - distance
+
+        lowest = -60.0  # of no interest below
+        if beyond(lowest) < 0:
+            return 0.0
+        alone = 1.0 if distance == 0 else math.exp(float(optimize.brentq(beyond, lowest, 0.0, xtol=1e-12)))
+        return min(1.0, alone * self.comparisons)
+
+
+def difference(
+    one: Mapping[int, NDArray[np.bool_]], other: Mapping[int, NDArray[np.bool_]], comparisons: int = 1
+) -> Difference:
+    """Compare two networks by what each got right of the test samples, [N] by seed, over the seeds that both have."""
+    seeds = tuple(seed for seed in other if seed in one and one[seed].shape == other[seed].shape)
+    if not seeds:
+        return Difference((), (), None, None, comparisons)
+    # counted, so that equal is equal: a share of samples has no exact value in binary
+    apart = np.stack([one[seed].astype(np.int64) - other[seed] for seed in seeds])
+    samples = apart.shape[1]
+    by_seed = tuple(100 * int(total) / samples for total in apart.sum(1))
+    mean = 100 * int(apart.sum()) / apart.size
+    return Difference(seeds, by_seed, mean, components(apart), comparisons)
+
+
+def components(apart: NDArray[np.int64]) -> Components | None:
+    """Return the mean squares of differences [S, N] in {-1, 0, 1}; None with one seed."""
+    seeds, samples = apart.shape
+    if seeds < 2:
+        return None
+    weight = samples + 2 * PSEUDO
+    total, of_seed, of_sample = float(apart.sum()), apart.sum(1), apart.sum(0)
+    # Sums of squares about 0, each less that of the mean; a pseudo sample is 1 or -1 for every seed.
+    correction = total**2 / (seeds * weight)
+    between_seeds = float((of_seed.astype(np.float64) ** 2).sum()) / weight - correction
+    between_samples = float((of_sample.astype(np.float64) ** 2).sum()) / seeds + 2 * PSEUDO * seeds - correction
+    everything = float(np.abs(apart).sum()) + 2 * PSEUDO * seeds - correction
+    left = everything - between_seeds - between_samples
+    rest = max(0.0, left) / ((seeds - 1) * (weight - 1))
+    return Components(seeds, weight, max(0.0, between_seeds) / (seeds - 1), between_samples / (weight - 1), rest)

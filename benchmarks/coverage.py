@@ -1,0 +1,81 @@
+"""How often the intervals of a report hold what they should, on simulated networks: `python benchmarks/coverage.py`.
+
+Of S seeds and N test samples, a network is right about a sample with the chance of a logistic function of how hard the
+sample is (sd 3, shared), how hard it is for this architecture (sd `taste`), and how well this seed went (sd `luck`).
+Two networks of one accuracy: the interval should hold 0. A suite of ten: no difference should be established.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.report.evidence.crossed import CONFIDENCE, FEWEST_SEEDS, components
+
+SEEDS, SAMPLES = (3, 5, 10), (100, 360, 1000, 10_000)
+ACCURACIES, TASTES, LUCKS = (0.80, 0.93, 0.99), (0.3, 1.0), (0.0, 0.1, 0.3)
+HARDNESS, ENTRIES = 3.0, 10
+
+Correct = NDArray[np.bool_]  # [seeds, samples]
+
+
+def offset(accuracy: float, taste: float) -> float:
+    """Return the mean logit at which a network has this accuracy."""
+    spread = np.random.default_rng(0).normal(0, np.hypot(HARDNESS, taste), 200_000)
+    low, high = -20.0, 20.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if (1 / (1 + np.exp(-middle - spread))).mean() < accuracy else (low, middle)
+    return low
+
+
+def suite(
+    entries: int, seeds: int, samples: int, at: float, taste: float, luck: float, rng: np.random.Generator
+) -> Iterator[Correct]:
+    """Yield what each of some equal networks gets right."""
+    hard = rng.normal(0, HARDNESS, samples)
+    for _ in range(entries):
+        logit = at + hard + rng.normal(0, taste, samples) + rng.normal(0, luck, (seeds, 1))
+        yield rng.random((seeds, samples)) < 1 / (1 + np.exp(-logit))
+
+
+def missed(base: Correct, other: Correct, comparisons: int) -> bool:
+    """Whether the interval of a comparison, one of so many, leaves 0 out."""
+    apart = other.astype(np.int64) - base
+    found = components(apart)
+    assert found is not None and len(base) >= FEWEST_SEEDS
+    return bool(abs(apart.mean()) > found.half_width((1 - CONFIDENCE) / comparisons))
+
+
+def main() -> None:
+    """Print coverage and error rate of every setting."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=2000)
+    parser.add_argument("--suites", type=int, default=400)
+    given = parser.parse_args()
+    print("| accuracy | taste | luck | N | n = 3 | n = 5 | n = 10 | false in ten, n = 3 | n = 5 | n = 10 |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for accuracy, taste, luck, samples in itertools.product(ACCURACIES, TASTES, LUCKS, SAMPLES):
+        at, rng = offset(accuracy, taste), np.random.default_rng(1)
+        covered, false = [], []
+        for seeds in SEEDS:
+            how = (seeds, samples, at, taste, luck, rng)
+            wrong = 0
+            for _ in range(given.repeats):
+                base, other = suite(2, *how)
+                wrong += missed(base, other, 1)
+            covered.append(f"{1 - wrong / given.repeats:.3f}")
+            wrong = 0
+            for _ in range(given.suites):
+                base, *others = suite(ENTRIES, *how)
+                wrong += any(missed(base, other, len(others)) for other in others)
+            false.append(f"{wrong / given.suites:.3f}")
+        print(f"| {accuracy} | {taste} | {luck} | {samples:,} | {' | '.join(covered + false)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
