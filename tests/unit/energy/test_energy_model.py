@@ -80,6 +80,7 @@ PRICES = {
     "horowitz-fp32": (0.9, 3.7),
     "horowitz-fp16": (0.4, 1.1),
     "horowitz-int8": (0.03, 0.2),
+    "horowitz-int8-acc32": (0.1, 0.2),
     "horowitz-int32": (0.1, 3.1),
 }
 
