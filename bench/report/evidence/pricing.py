@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from scipy import stats
 
 from bench.energy.estimate import EnergyBreakdown, estimate_energy
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import CostTable, load_table
 from bench.records.early import first_timesteps
 from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.crossed import CONFIDENCE, FEWEST_SEEDS
 from bench.report.evidence.quantities import FIRING_RATE
 from bench.report.evidence.statistics import Summary, summarise_complete
 from bench.report.formats.text import ratio
@@ -62,6 +67,27 @@ class Priced:
         if not self.comparable(entry):
             return None
         return ratio(self.mean(entry, what, mode), self.mean(self.baseline, what, mode))
+
+    def ratio_interval(self, entry: Entry, mode: str, comparisons: int = 1) -> tuple[float, float] | None:
+        """Return the 95 % interval of the ratio of total energies over seeds, as far as three or more have both.
+
+        Student's, of the logarithms of the ratios of single seeds, around the logarithm of the ratio of the means;
+        corrected for how many are made together (Bonferroni). Energies that are the same for every seed have no width.
+        """
+        ratio = self.ratio(entry, "total", mode)
+        base, own = (self._by_seed(each, mode) for each in (self.baseline, entry))
+        logs = [math.log(own[seed] / base[seed]) for seed in own if base.get(seed) and own[seed]]
+        if not ratio or len(logs) < FEWEST_SEEDS:
+            return None
+        error = statistics.stdev(logs) / math.sqrt(len(logs))
+        half = float(stats.t.isf((1 - CONFIDENCE) / comparisons / 2, len(logs) - 1)) * error
+        return ratio * math.exp(-half), ratio * math.exp(half)
+
+    def _by_seed(self, entry: Entry, mode: str) -> dict[int, float]:
+        records = [record for record in entry.done if record.counts is not None]
+        found = zip(records, self.breakdowns[entry.label], strict=True)
+        energies = {record.seed: breakdown.figure("total", mode) for record, breakdown in found}
+        return {seed: energy for seed, energy in energies.items() if energy is not None}
 
     def spiking_pj(self, entry: Entry) -> float | None:
         """Return the synaptic energy of all layers whose input is not analog."""

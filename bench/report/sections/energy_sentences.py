@@ -7,7 +7,7 @@ from bench.report.evidence.comparison import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.formats.inline import Inline, Said, Text, join, text
-from bench.report.formats.text import number, ratio
+from bench.report.formats.text import joined, number, ratio
 from bench.report.sections.cells import label
 from bench.report.sections.soundness import not_compared
 
@@ -20,7 +20,32 @@ def energy_sentences(evidence: Evidence, entry: Entry) -> list[Inline]:
     priced = evidence.leading
     if not priced.comparable(entry):
         return [not_compared(entry, priced.baseline)]
-    return [_comparison(priced, entry), *_sigmoid(priced, entry), *_bit_matched(priced, entry)]
+    return [
+        _comparison(priced, entry),
+        *_over_tables(evidence, entry),
+        *_sigmoid(priced, entry),
+        *_bit_matched(priced, entry),
+    ]
+
+
+def _over_tables(evidence: Evidence, entry: Entry) -> list[Inline]:
+    """Say under how many tables less or more energy is established over seeds, dense and zero-skipping."""
+    if len(evidence.prices) < 2:
+        return []
+    modes = ((DENSE, "computed densely"), (ZERO_SKIPPING, "with zeros skipped"))
+    clauses = [text(words, ": ", join(", ", _sides(evidence, entry, mode))) for mode, words in modes]
+    base, count = label(evidence.comparison.baseline), len(evidence.prices)
+    return [text(f"Over the seeds and all {count} tables, against ", base, " ", join("; ", clauses), ".")]
+
+
+def _sides(evidence: Evidence, entry: Entry, mode: str) -> list[Text]:
+    sides: dict[str, list[str]] = {"less": [], "more": [], "not established": []}
+    comparisons = len(evidence.comparison.others)
+    for priced in evidence.prices:
+        found = priced.ratio_interval(entry, mode, comparisons)
+        side = "not established" if found is None else "less" if found[1] < 1 else "more" if found[0] > 1 else ""
+        sides[side or "not established"].append(priced.name)
+    return [text(f"{side} under {len(names)} (", Said(joined(names)), ")") for side, names in sides.items() if names]
 
 
 def _comparison(priced: Priced, entry: Entry) -> Text:

@@ -2,8 +2,11 @@ import random
 import re
 import unicodedata
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from support.crossed_by_hand import analysed
 from support.reports import NEURONS, cells, failed, layer, make_record, make_records, make_suite, packed, section
 
@@ -63,6 +66,23 @@ def test_verdict_says_when_the_saving_is_gone_with_zeros_skipped(suite, records)
     assert "less energy than ANN computed densely, but more energy than ANN with zeros skipped" in text
     # Sigmoids: 40 updates x 2 x 18.4 = 1472 pJ of 11516. Without: 10044 / 13845; tenfold: 24764 / 13845.
     assert "at 0 and at 10 times it, the dense figure is 0.725 times and 1.79 times" in text
+
+
+def test_less_or_more_energy_is_said_of_every_table_with_an_interval_over_seeds():
+    suite = make_suite(energy=("horowitz-fp32", "horowitz-memory"))
+    records = make_records(suite)
+    text = verdict_of(suite, records, "LIF")
+    evidence = Evidence.of(suite, records)
+    low, high = evidence.leading.ratio_interval(evidence.comparison.entries[1], "dense", comparisons=2)
+    energies = [b.total_dense_pj_per_sample for b in evidence.leading.breakdowns["LIF"]]
+    logs = np.log(np.array(energies) / 13845)
+    half = stats.t.ppf(1 - 0.025 / 2, 2) * logs.std(ddof=1) / 3**0.5
+    middle = np.mean(energies) / 13845
+    assert (low, high) == pytest.approx((middle * np.exp(-half), middle * np.exp(half)), rel=1e-9)
+    assert "all 2 tables, against ANN computed densely: less under 2 (horowitz-fp32, horowitz-memory); with" in text
+    single = make_suite(seeds=(0,), energy=("horowitz-fp32", "horowitz-memory"))
+    few = verdict_of(single, make_records(single), "LIF")
+    assert "computed densely: not established under 2 (horowitz-fp32, horowitz-memory)" in few
 
 
 def test_verdict_with_one_seed_establishes_nothing():
