@@ -1,11 +1,16 @@
 """Fixtures that several tests ask for by name."""
 
 import pytest
+from hypothesis import settings
 from support.reports import make_records, make_suite
 from support.suites import writer
 
 from bench.processor import LIMITS
 from bench.store.store import Store
+
+# How long an example takes is the machine's and its load's, and says nothing of the code.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
