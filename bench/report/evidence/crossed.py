@@ -124,8 +124,9 @@ def difference(
     one: Mapping[int, NDArray[np.bool_]], other: Mapping[int, NDArray[np.bool_]], comparisons: int = 1
 ) -> Difference:
     """Compare two networks by what each got right of the test samples, [N] by seed, over the seeds that both have."""
-    seeds = tuple(seed for seed in other if seed in one and one[seed].shape == other[seed].shape)
-    if not seeds:
+    paired = [seed for seed in other if seed in one and one[seed].shape == other[seed].shape]
+    seeds = tuple(seed for seed in paired if one[seed].shape == one[paired[0]].shape)  # the same samples in every seed
+    if not seeds or not one[seeds[0]].size:
         return Difference((), (), None, None, comparisons)
     # counted, so that equal is equal: a share of samples has no exact value in binary
     apart = np.stack([one[seed].astype(np.int64) - other[seed] for seed in seeds])

@@ -101,6 +101,9 @@ def test_only_seeds_that_both_have_are_paired():
     found = difference({s: one[s] for s in (3, 1, 0)}, {s: other[s] for s in (0, 1, 2)})
     assert found.seeds == (0, 1) and found.n == 2
     assert difference(one, {0: other[0][:40]}).mean is None  # not the same samples
+    cut = ({s: right[: 40 + 10 * (s != 1)] for s, right in network.items()} for network in (one, other))
+    assert difference(*cut).seeds == (0, 2, 3)
+    assert difference({0: one[0][:0]}, {0: other[0][:0]}).mean is None
 
 
 def test_networks_that_agree_in_everything_have_an_interval_of_some_width():
