@@ -11,6 +11,8 @@ from bench.report.formats.text import joined, number, ratio
 from bench.report.sections.cells import label
 from bench.report.sections.soundness import not_compared
 
+UNKNOWN = "not established"
+
 
 def energy_sentences(evidence: Evidence, entry: Entry) -> list[Inline]:
     """Return the comparison, what the assumed price of a sigmoid does to it, and that with a bit-matched baseline.
@@ -21,7 +23,7 @@ def energy_sentences(evidence: Evidence, entry: Entry) -> list[Inline]:
     if not priced.comparable(entry):
         return [not_compared(entry, priced.baseline)]
     return [
-        _comparison(priced, entry),
+        _comparison(evidence, entry),
         *_over_tables(evidence, entry),
         *_sigmoid(priced, entry),
         *_bit_matched(priced, entry),
@@ -39,17 +41,24 @@ def _over_tables(evidence: Evidence, entry: Entry) -> list[Inline]:
 
 
 def _sides(evidence: Evidence, entry: Entry, mode: str) -> list[Text]:
-    sides: dict[str, list[str]] = {"less": [], "more": [], "not established": []}
-    comparisons = len(evidence.comparison.others)
+    sides: dict[str, list[str]] = {"less": [], "more": [], "as much": [], UNKNOWN: []}
     for priced in evidence.prices:
-        found = priced.ratio_interval(entry, mode, comparisons)
-        side = "not established" if found is None else "less" if found[1] < 1 else "more" if found[0] > 1 else ""
-        sides[side or "not established"].append(priced.name)
+        sides[_side(evidence, priced, entry, mode)].append(priced.name)
     return [text(f"{side} under {len(names)} (", Said(joined(names)), ")") for side, names in sides.items() if names]
 
 
-def _comparison(priced: Priced, entry: Entry) -> Text:
-    """Compare with the baseline, dense and zero-skipping."""
+def _side(evidence: Evidence, priced: Priced, entry: Entry, mode: str) -> str:
+    """Return on which side of the baseline's energy the interval over seeds lies."""
+    found = priced.ratio_interval(entry, mode, len(evidence.comparison.others))
+    if found is None:
+        return UNKNOWN
+    low, high = found
+    return "less" if high < 1 else "more" if low > 1 else "as much" if low == high else UNKNOWN
+
+
+def _comparison(evidence: Evidence, entry: Entry) -> Text:
+    """Compare with the baseline under the first table, dense and zero-skipping."""
+    priced = evidence.leading
     base, where = label(priced.baseline), text("Under ", Said(priced.name))
     dense = priced.ratio(entry, "total", DENSE)
     skipping = priced.ratio(entry, "total", ZERO_SKIPPING)
@@ -58,7 +67,7 @@ def _comparison(priced: Priced, entry: Entry) -> Text:
     if dense is None or skipping is None:
         return text(where, " its total energy against ", base, " is n/a: ", _why_no_total(priced, entry), only)
     return text(
-        *(where, " it is estimated to take ", _more_or_less(dense, skipping, base)),
+        *(where, " ", _more_or_less(evidence, entry)),
         *(f": {_times(dense)} the energy per sample of ", base, f" computed densely, {_times(skipping)} with zeros "),
         *("skipped on both sides", only),
     )
@@ -75,15 +84,24 @@ def _why_no_total(priced: Priced, entry: Entry) -> Text:
     return join(" and ", reasons)
 
 
-def _more_or_less(dense: float, skipping: float, base: Inline) -> Text:
-    first, second = (_compared(ratio) for ratio in (dense, skipping))
-    if first == second:
-        return text(f"{first} ", base)
-    return text(f"{first} ", base, f" computed densely, but {second} ", base, " with zeros skipped")
+def _more_or_less(evidence: Evidence, entry: Entry) -> Text:
+    """Say what is established over seeds of an entry's energy under the first table, dense and zero-skipping."""
+    base = label(evidence.comparison.baseline)
+    dense, skipping = (_side(evidence, evidence.leading, entry, mode) for mode in (DENSE, ZERO_SKIPPING))
+    first, second = (_energy(side, base) for side in (dense, skipping))
+    begins = _BEGINS[dense == UNKNOWN]
+    if dense == skipping:
+        return text(begins, first)
+    again = "" if UNKNOWN not in (dense, skipping) else _BEGINS[skipping == UNKNOWN]
+    return text(begins, first, " computed densely, but ", again, second, " with zeros skipped")
 
 
-def _compared(ratio: float) -> str:
-    return "as much energy as" if ratio == 1 else f"{'less' if ratio < 1 else 'more'} energy than"
+_BEGINS = {False: "it is estimated to take ", True: "it is not established over the seeds whether it takes "}
+
+
+def _energy(side: str, base: Inline) -> Text:
+    words = {UNKNOWN: "less or more energy than ", "as much": "as much energy as "}
+    return text(words.get(side, f"{side} energy than "), base)
 
 
 def _sigmoid(priced: Priced, entry: Entry) -> list[Inline]:

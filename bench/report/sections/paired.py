@@ -19,10 +19,7 @@ def section(evidence: Evidence) -> list[Block]:
         return []
     margin = comparison.suite.spec.margin_points
     header: list[Inline] = ["comparison", "n", "difference, points ↑", "sd over seeds", "95 % interval", "p"]
-    rows = [
-        [_name(comparison, pair), *_cells(found), judge(found, margin).words]
-        for pair, found in comparison.contrasts.items()
-    ]
+    rows = [[_name(pair), *_cells(found), judge(found, margin).words] for pair, found in comparison.contrasts.items()]
     return [
         Paragraph(_rule(comparison)),
         Table([*header, "established"], rows),
@@ -44,7 +41,7 @@ def _rule(comparison: Comparison) -> str:
     )
 
 
-def _name(comparison: Comparison, pair: tuple[str, str]) -> Inline:
+def _name(pair: tuple[str, str]) -> Inline:
     one, other = pair
     return text(Said(one), " - ", Said(other))
 
@@ -66,10 +63,9 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
     for pair, found in comparison.contrasts.items():
         if found.components is None:
             continue
-        settled = found.n >= FEWEST_SEEDS and judge(found, margin).established
-        words = "settled" if settled else _words(needed(found, margin))
+        words = "settled" if judge(found, margin).established else _words(needed(found, margin))
         row = [fixed(detectable(found)), fixed(detectable(found, MOST_SEEDS)), words]
-        rows.append([_name(comparison, pair), *row])
+        rows.append([_name(pair), *row])
     if not rows:
         return []
     note = (

@@ -89,6 +89,8 @@ def test_verdict_with_one_seed_establishes_nothing():
     suite = make_suite(seeds=(0,))
     text = verdict_of(suite, make_records(suite), "LIF")
     assert "not established at n = 1: -1.00 points (no interval with one seed, n = 1)" in text
+    assert "it is not established over the seeds whether it takes less or more energy than ANN: 0." in text
+    assert "estimated to take" not in text
 
 
 def test_networks_that_are_right_about_the_same_samples_are_as_accurate(suite, records):
