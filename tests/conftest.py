@@ -5,6 +5,7 @@ from hypothesis import settings
 from support.reports import make_records, make_suite
 from support.suites import writer
 
+from bench.plugins.trust import trusting_also
 from bench.processor import LIMITS
 from bench.store.store import Store
 
@@ -19,6 +20,13 @@ def a_wide_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "MAKEFLAGS", "MAKEOVERRIDES"):  # of `make test` itself
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def trust_of_one_test():
+    """What a verb that runs in this process was told to trust is forgotten behind each test."""
+    with trusting_also([]):
+        yield
 
 
 @pytest.fixture
