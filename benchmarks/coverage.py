@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.report.evidence.crossed import CONFIDENCE, FEWEST_SEEDS, components
+from bench.report.evidence.crossed import CONFIDENCE, components
+from bench.suite.looks import FEWEST_SEEDS
 
 SEEDS, SAMPLES = (3, 5, 10), (100, 360, 1000, 10_000)
 ACCURACIES, TASTES, LUCKS = (0.80, 0.93, 0.99), (0.3, 1.0), (0.0, 0.1, 0.3)
@@ -34,11 +35,11 @@ def offset(accuracy: float, taste: float) -> float:
 
 
 def suite(
-    entries: int, seeds: int, samples: int, at: float, taste: float, luck: float, rng: np.random.Generator
+    offsets: Sequence[float], seeds: int, samples: int, taste: float, luck: float, rng: np.random.Generator
 ) -> Iterator[Correct]:
-    """Yield what each of some equal networks gets right."""
+    """Yield what each of some networks gets right, given the mean logit of each."""
     hard = rng.normal(0, HARDNESS, samples)
-    for _ in range(entries):
+    for at in offsets:
         logit = at + hard + rng.normal(0, taste, samples) + rng.normal(0, luck, (seeds, 1))
         yield rng.random((seeds, samples)) < 1 / (1 + np.exp(-logit))
 
@@ -63,15 +64,15 @@ def main() -> None:
         at, rng = offset(accuracy, taste), np.random.default_rng(1)
         covered, false = [], []
         for seeds in SEEDS:
-            how = (seeds, samples, at, taste, luck, rng)
+            how = (seeds, samples, taste, luck, rng)
             wrong = 0
             for _ in range(given.repeats):
-                base, other = suite(2, *how)
+                base, other = suite([at] * 2, *how)
                 wrong += missed(base, other, 1)
             covered.append(f"{1 - wrong / given.repeats:.3f}")
             wrong = 0
             for _ in range(given.suites):
-                base, *others = suite(ENTRIES, *how)
+                base, *others = suite([at] * ENTRIES, *how)
                 wrong += any(missed(base, other, len(others)) for other in others)
             false.append(f"{wrong / given.suites:.3f}")
         print(f"| {accuracy} | {taste} | {luck} | {samples:,} | {' | '.join(covered + false)} |", flush=True)

@@ -31,6 +31,7 @@ from bench.train.machine.path import ExecutionPath
 if TYPE_CHECKING:
     from bench.execute.plan import Outcome, Settings, Todo
     from bench.store.store import Store
+    from bench.suite.load import Suite
 
 
 def run(
@@ -56,16 +57,42 @@ def run(
     profile: Annotated[
         bool, typer.Option("--profile", help="Show where the time of a training step goes, and keep its trace.")
     ] = False,
+    until_settled: Annotated[
+        bool, typer.Option("--until-settled", help="Add seeds until every comparison is settled.")
+    ] = False,
+    most_seeds: Annotated[
+        int | None, typer.Option("--most-seeds", min=3, metavar="N", help="With --until-settled: at most so many.")
+    ] = None,
 ) -> None:
     """Train and measure what a suite asks for and the store does not have."""
-    from bench.execute.interrupts import Terminated, interrupts_deferred, terminate_like_interrupt
-    from bench.execute.plan import Outcome, Settings, plan
-    from bench.store.store import State, Store
+    from bench.commands.settle import refuse_others, settle
+    from bench.execute.interrupts import terminate_like_interrupt
+    from bench.execute.plan import Settings, plan
+    from bench.store.store import Store
 
     terminate_like_interrupt()
     loaded, store = load(suites, trust, [("engine", engine)]), Store()
-    selected, todos = plan(loaded, store, labels=only or (), seeds=seed or (), force=force, stale=stale)
     settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile, engine=engine)
+
+    def execute_planned(wanted: Sequence[Suite]) -> None:
+        planned = plan(wanted, store, labels=only or (), seeds=seed or (), force=force, stale=stale)
+        execute_todos(*planned, store, settings, dry_run)
+
+    if until_settled or most_seeds is not None:
+        refuse_others(until_settled, {"--only": only, "--seed": seed, "--force": force})
+        settle(loaded, store, most_seeds, execute_planned, dry_run)
+    else:
+        execute_planned(loaded)
+
+
+def execute_todos(
+    selected: Sequence[Todo], todos: Sequence[Todo], store: Store, settings: Settings, dry_run: bool
+) -> None:
+    """Say what of the selected runs is to do, and do it unless `dry_run`; what was not done ends the command."""
+    from bench.execute.interrupts import Terminated, interrupts_deferred
+    from bench.execute.plan import Outcome
+    from bench.store.store import State
+
     try:
         with interrupts_deferred():  # in the middle of a print or of an import it would end in anything but one line
             out.print(plan_in_words(selected, todos))
@@ -73,13 +100,13 @@ def run(
             if todos and not dry_run:
                 import torch  # noqa: F401
         if dry_run or not todos:
-            print_only(todos, profile)
+            print_only(todos, settings.profile)
             return
         outcome = executed(todos, store, settings)
     except KeyboardInterrupt as asked:  # before the first process was there
         begun = sum(todo.state is State.PARTIAL for todo in todos)
         outcome = Outcome(interrupted=True, terminated=isinstance(asked, Terminated), saved=begun)
-    if profile:
+    if settings.profile:
         print_profiles(todos, store)
     end(outcome, len(todos))
 

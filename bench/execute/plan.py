@@ -58,7 +58,7 @@ def plan(
 def _chosen(suite: Suite, labels: Sequence[str], seeds: Sequence[int]) -> list[PlannedRun]:
     named: tuple[Sequence[str | None], Sequence[int | None]] = (labels or [None], seeds or [None])
     chosen = {run.key for label, seed in itertools.product(*named) for run in suite.select(label, seed)}
-    return [run for run in suite.runs if run.key in chosen]
+    return [run for run in suite.longest.runs if run.key in chosen]
 
 
 def resources(settings: Settings) -> tuple[list[str], int]:

@@ -82,14 +82,18 @@ class Store:
     def standing(self, suite: Suite, reports: Path = REPORTS) -> list[tuple[PlannedRun, State]]:
         """Say how far each run of a suite is, and which of the missing ones the committed report has.
 
+        Of seeds that may be added, those that have been begun.
+
         Raises RecordError where the report's records cannot be read.
         """
         committed = {record.key: record for record in read_records(reports / suite.name / "records.jsonl")}
-        states = []
-        for run in suite.runs:
+        states, asked = [], {run.key for run in suite.runs}
+        for run in suite.longest.runs:
             state, record = self.state(run), committed.get(run.key)
             is_reported = record is not None and record.status == "done" and _is_measured(record, run)
-            states.append((run, State.REPORTED if state is State.MISSING and is_reported else state))
+            state = State.REPORTED if state is State.MISSING and is_reported else state
+            if run.key in asked or state is not State.MISSING:
+                states.append((run, state))
         return states
 
     def remark(self, run: PlannedRun) -> str:
@@ -120,7 +124,7 @@ class Store:
         """Return the records of a suite's runs: what this store holds, else what the committed report has."""
         committed = {record.key: record for record in read_records(reports / suite.name / "records.jsonl")}
         found = []
-        for run in suite.runs:
+        for run in suite.longest.runs:
             folder = self.folder(run)
             try:
                 record = folder.check()

@@ -12,13 +12,16 @@ from bench.errors import BenchError, nearest
 from bench.plugins import registry
 from bench.suite.explain import key_path
 from bench.suite.fields import MOST_ENTRIES, MOST_TABLES, PluginSpec
+from bench.suite.looks import FEWEST_SEEDS
 from bench.suite.recipe import LossSpec, OptimizerSpec, RecipePart, ScheduleSpec
 from bench.suite.run_spec import DatasetSpec, ModelSpec
+
+MOST_SEED = 2**32
 
 
 def raw_problems(data: Mapping[str, Any], path: Path) -> list[str]:
     """Check what the schema alone cannot say, in the raw data, so that it shows beside schema errors."""
-    return [*_all_plugin_problems(data), *_label_problems(data), *_list_problems(data, path)]
+    return [*_all_plugin_problems(data), *_label_problems(data), *_list_problems(data, path), *_seed_problems(data)]
 
 
 def _all_plugin_problems(data: Mapping[str, Any]) -> Iterator[str]:
@@ -109,3 +112,15 @@ def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:
     beside = sorted(other.stem for other in path.parent.glob("*.toml") if other.is_file())
     if isinstance(smaller, str) and smaller not in beside:
         yield f"smaller: no suite '{smaller:.60}' beside this one; {nearest(smaller, beside)}"
+
+
+def _seed_problems(data: Mapping[str, Any]) -> Iterator[str]:
+    seeds, most = data.get("seeds"), data.get("most_seeds")
+    if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds) or type(most) is not int:
+        return  # what is wrong with their types is said elsewhere
+    if most <= len(seeds):
+        yield f"most_seeds: {most} are no more than the {len(seeds)} of `seeds`; say how many there may be in all"
+    if len(seeds) < FEWEST_SEEDS:
+        yield f"most_seeds: nothing is decided with fewer than {FEWEST_SEEDS} seeds; begin with so many `seeds`"
+    if seeds and max(seeds) + most - len(seeds) >= MOST_SEED:
+        yield f"most_seeds: added seeds follow the greatest of `seeds`, {max(seeds)}, and have to stay below 2**32"

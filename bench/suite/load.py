@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bench.plugins.installed import Installed, chosen, installed_files
 from bench.plugins.registry import outside_modules
 from bench.suite.checks import raw_problems
 from bench.suite.explain import OVERRIDABLE, explain
+from bench.suite.looks import Looks
 from bench.suite.match import match_problems, merged
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
 from bench.suite.spec import SuiteSpec
@@ -30,6 +31,7 @@ class Suite:
     spec: SuiteSpec
     path: Path
     runs: tuple[PlannedRun, ...]
+    looks: Looks  # the numbers of seeds at which it is decided whether more are needed
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any], path: Path | None = None) -> Suite:
@@ -56,15 +58,31 @@ class Suite:
         """What a command line says to run the suite: its path and, where that runs code from outside, --trust."""
         return f"{shlex.quote(str(self.path))}{' --trust' if self.outside_modules else ''}"
 
+    def with_seeds(self, count: int) -> Suite:
+        """Return the suite with `count` seeds: after its own the numbers that follow the greatest of them."""
+        own = self.spec.seeds
+        added = range(max(own) + 1, max(own) + 1 + count - len(own))
+        runs: list[PlannedRun] = []
+        for entry in self.spec.entries:
+            planned = [run for run in self.runs if run.label == entry.label]
+            runs += [*planned, *(_of_seed(planned[0], seed) for seed in added)]
+        return replace(self, spec=self.spec.model_copy(update={"seeds": [*own, *added]}), runs=tuple(runs))
+
+    @property
+    def longest(self) -> Suite:
+        """The suite with as many seeds as may be added."""
+        return self.with_seeds(max(len(self.spec.seeds), self.looks.most))
+
     def select(self, label: str | None = None, seed: int | None = None) -> tuple[PlannedRun, ...]:
         """Return the runs of one entry, one seed, or both. Raises BenchError for a label or seed the suite lacks."""
         labels = [entry.label for entry in self.spec.entries]
         if label is not None and label not in labels:
             raise BenchError(f"{self.path}: no entry '{label}'; {nearest(label, labels)}")
-        if seed is not None and seed not in self.spec.seeds:
-            raise BenchError(f"{self.path}: no seed {seed}; known: {', '.join(map(str, self.spec.seeds))}")
+        within = self if seed is None else self.longest
+        if seed is not None and seed not in within.spec.seeds:
+            raise BenchError(f"{self.path}: no seed {seed}; known: {', '.join(map(str, within.spec.seeds))}")
         return tuple(
-            run for run in self.runs if (label is None or run.label == label) and (seed is None or run.seed == seed)
+            run for run in within.runs if (label is None or run.label == label) and (seed is None or run.seed == seed)
         )
 
 
@@ -149,7 +167,7 @@ def _checked(data: Mapping[str, Any], path: Path, file: Path) -> Suite:
     twins = list(_twins(runs))
     if twins:
         raise _wrong(path, twins)
-    return Suite(spec, path, runs)
+    return Suite(spec, path, runs, Looks.up_to(len(spec.seeds), spec.most_seeds))
 
 
 def _wrong(path: Path, problems: Iterable[str]) -> SuiteError:
@@ -170,6 +188,10 @@ def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
             )
             measure = RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy)
             yield PlannedRun(spec.name, entry.label, seed, run, measure)
+
+
+def _of_seed(run: PlannedRun, seed: int) -> PlannedRun:
+    return replace(run, seed=seed, spec=run.spec.model_copy(update={"seed": seed}))
 
 
 def _twins(runs: Sequence[PlannedRun]) -> Iterator[str]:

@@ -44,9 +44,10 @@ class Case:
 
 def match_problems(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[str]:
     """Yield where entries differ in more than they may, or than they declare, and where they are too many."""
-    runs = len(spec.entries) * len(spec.seeds)
+    seeds = max(len(spec.seeds), spec.most_seeds or 0)
+    runs = len(spec.entries) * seeds
     if runs > MOST_RUNS:
-        yield f"entries: {len(spec.entries)} with {len(spec.seeds)} seeds are {runs:,} runs; at most {MOST_RUNS:,}"
+        yield f"entries: {len(spec.entries)} with {seeds} seeds are {runs:,} runs; at most {MOST_RUNS:,}"
     for index in range(len(spec.entries)):
         for rule in RULES:
             yield from rule(Case(spec, data, index))

@@ -44,6 +44,8 @@ class SuiteSpec(Strict):
     title: Title
     baseline: Label
     seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1, max_length=MOST_SEEDS)]
+    # `run --until-settled` adds seeds up to so many; said here, because every interval is corrected for the looks.
+    most_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] | None = None
     energy: Annotated[list[str], Field(min_length=1, max_length=MOST_TABLES)]
     margin_points: Positive = 0.5  # "as accurate" means within this many percentage points
     # Entries to compare beside each with the baseline: the first of two minus the second.

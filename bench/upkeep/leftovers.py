@@ -50,7 +50,7 @@ def leftovers(
             "--unplanned: name the suites whose other runs are to go, as in: spikebench clean suites/x.toml"
         )
     names = {suite.name for suite in suites}
-    planned = {(suite.name, run.key) for suite in suites for run in suite.runs}
+    planned = {(suite.name, run.key) for suite in suites for run in suite.longest.runs}
     found: list[Leftover] = []
     for folder in _folders(runs, names, 2):
         run = RunFolder(folder)

@@ -38,7 +38,7 @@ def compared(suite: Suite, before: Store, after: Store, committed: Sequence[RunR
     """
     kept = {record.key: record for record in committed}
     found = []
-    for run in suite.runs:
+    for run in suite.longest.runs:
         first, second = (store.folder(run).check() for store in (before, after))
         if first is None or second is None:
             continue
@@ -55,7 +55,7 @@ def compared(suite: Suite, before: Store, after: Store, committed: Sequence[RunR
 
 def restamped(suite: Suite, records: Sequence[RunRecord]) -> list[RunRecord]:
     """Return the records of a suite with the digest of today's code; failed ones and those it does not plan as is."""
-    runs = {run.key: run for run in suite.runs}
+    runs = {run.key: run for run in suite.longest.runs}
     return [_restamped(record, runs[record.key]) if record.key in runs else record for record in records]
 
 

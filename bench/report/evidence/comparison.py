@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -97,6 +97,11 @@ class Entry:
         }
 
     @property
+    def spikes(self) -> bool:
+        """Whether some neuron of its finished runs spikes."""
+        return any(count.spiking for record in self.done for count in record.neurons)
+
+    @property
     def mean_accuracy(self) -> float:
         """Mean share of the test samples that its finished runs got right; 0 where none has."""
         return float(np.mean([right.mean() for right in self.correct.values()])) if self.correct else 0.0
@@ -112,6 +117,11 @@ class Comparison:
 
     suite: Suite
     entries: tuple[Entry, ...]
+
+    @property
+    def share(self) -> float:
+        """The share of the chance of a false claim that this look may spend; 1 where no seeds are added."""
+        return self.suite.looks.share(len(self.suite.spec.seeds))
 
     @property
     def trained(self) -> list[Entry]:
@@ -144,7 +154,7 @@ class Comparison:
         named = [(one, other) for one, other in self.suite.spec.contrasts if one in by_label and other in by_label]
         wanted = list(dict.fromkeys([*((entry.label, self.baseline.label) for entry in self.others), *named]))
         return {
-            (one, other): difference(by_label[one].correct, by_label[other].correct, len(wanted))
+            (one, other): difference(by_label[one].correct, by_label[other].correct, len(wanted), self.share)
             for one, other in wanted
         }
 
@@ -157,11 +167,23 @@ class Comparison:
     def pairs(self) -> dict[tuple[str, str], Difference]:
         """Accuracy of one entry minus a later one's for all pairs of finished entries, corrected for their number."""
         found = list(itertools.combinations([entry for entry in self.entries if entry.correct], 2))
-        return {(one.label, other.label): difference(one.correct, other.correct, len(found)) for one, other in found}
+        return {
+            (one.label, other.label): difference(one.correct, other.correct, len(found), self.share)
+            for one, other in found
+        }
+
+    def between(self, one: Entry, other: Entry) -> Difference:
+        """Return the accuracy of one entry minus another's, corrected for the number of all pairs."""
+        found = self.pairs.get((one.label, other.label))
+        return found or self.pairs[other.label, one.label].reversed
 
 
 def compare(suite: Suite, records: Sequence[RunRecord]) -> Comparison:
-    """Lay `records` beside the runs of `suite`, in the suite's order whatever the order of the records."""
+    """Lay `records` beside the runs of `suite`, in the suite's order whatever the order of the records.
+
+    Of a suite to which seeds are added, as many as the last look had that has a record of every run.
+    """
+    suite = looked_at(suite, records)
     slots, entries = select(suite, records), []
     for spec in suite.spec.entries:
         trained = Entry(spec, tuple(slot for slot in slots if slot.run.label == spec.label))
@@ -202,6 +224,18 @@ def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
     return record.model_copy(update=record.deployed.measured | deployed | absent)
 
 
+def looked_at(suite: Suite, records: Iterable[RunRecord]) -> Suite:
+    """Return the suite with the seeds of the last look for which every run has a record, at least its own."""
+    keys = {record.key for record in records}
+    reached = suite
+    for seeds in suite.looks.seeds:
+        larger = suite.with_seeds(seeds)
+        if not all(run.key in keys for run in larger.runs):
+            break
+        reached = larger
+    return reached
+
+
 def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:
     """Return one slot for each planned run, holding the record with its key; other records are ignored."""
     by_key: dict[str, list[RunRecord]] = {}
@@ -212,7 +246,7 @@ def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:
 
 def held(suite: Suite, records: Sequence[RunRecord]) -> list[RunRecord]:
     """Return the records that a report of `suite` keeps, by entry and seed; what was measured otherwise is left out."""
-    return [slot.record for slot in select(suite, records) if slot.record is not None]
+    return [slot.record for slot in select(looked_at(suite, records), records) if slot.record is not None]
 
 
 def _slot(run: PlannedRun, records: Sequence[RunRecord]) -> Slot:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
 CONFIDENCE = 0.95
-FEWEST_SEEDS = 3  # for any claim
 # Half a sample that only the one gets right in every seed and half a one that only the other does: without them, few
 # disagreements would make an interval too narrow, and none one of no width (Agresti & Min 2005, for n = 1 seed).
 PSEUDO = 0.5
@@ -66,8 +65,9 @@ class Components:
 class Difference:
     """One network's accuracy minus another's in percentage points, over the seeds that both finished.
 
-    `comparisons` is how many are made together: interval and p are corrected for it (Bonferroni), so that all intervals
-    of a report hold at once with 95 %. There is no interval with one seed, nor without bits of the same samples.
+    `comparisons` is how many are made together, `share` that of the chance of error which this look may spend: interval
+    and p are corrected for both (Bonferroni), so that all intervals of all reports of a suite hold at once with 95 %.
+    There is no interval with one seed, nor without bits of the same samples.
     """
 
     seeds: tuple[int, ...]
@@ -75,6 +75,7 @@ class Difference:
     mean: float | None
     components: Components | None
     comparisons: int = 1
+    share: float = 1.0
 
     @property
     def n(self) -> int:
@@ -86,10 +87,20 @@ class Difference:
         """Standard deviation (n - 1) over seeds, in points."""
         return float(np.std(self.by_seed, ddof=1)) if self.n > 1 else None
 
+    @property
+    def reversed(self) -> Difference:
+        """The same with the two networks exchanged."""
+        mean = None if self.mean is None else -self.mean
+        return replace(self, by_seed=tuple(-value for value in self.by_seed), mean=mean)
+
     def half_width(self, components: Components | None = None) -> float | None:
         """Half the width of the simultaneous interval, in points; of other components where they are given."""
         components = components or self.components
-        return None if components is None else 100 * components.half_width((1 - CONFIDENCE) / self.comparisons)
+        return (
+            None
+            if components is None
+            else 100 * components.half_width((1 - CONFIDENCE) * self.share / self.comparisons)
+        )
 
     @property
     def low(self) -> float | None:
@@ -117,23 +128,26 @@ class Difference:
         if beyond(lowest) < 0:
             return 0.0
         alone = 1.0 if distance == 0 else math.exp(float(optimize.brentq(beyond, lowest, 0.0, xtol=1e-12)))
-        return min(1.0, alone * self.comparisons)
+        return min(1.0, alone * self.comparisons / self.share)
 
 
 def difference(
-    one: Mapping[int, NDArray[np.bool_]], other: Mapping[int, NDArray[np.bool_]], comparisons: int = 1
+    one: Mapping[int, NDArray[np.bool_]],
+    other: Mapping[int, NDArray[np.bool_]],
+    comparisons: int = 1,
+    share: float = 1.0,
 ) -> Difference:
     """Compare two networks by what each got right of the test samples, [N] by seed, over the seeds that both have."""
     paired = [seed for seed in other if seed in one and one[seed].shape == other[seed].shape]
     seeds = tuple(seed for seed in paired if one[seed].shape == one[paired[0]].shape)  # the same samples in every seed
     if not seeds or not one[seeds[0]].size:
-        return Difference((), (), None, None, comparisons)
+        return Difference((), (), None, None, comparisons, share)
     # counted, so that equal is equal: a share of samples has no exact value in binary
     apart = np.stack([one[seed].astype(np.int64) - other[seed] for seed in seeds])
     samples = apart.shape[1]
     by_seed = tuple(100 * int(total) / samples for total in apart.sum(1))
     mean = 100 * int(apart.sum()) / apart.size
-    return Difference(seeds, by_seed, mean, components(apart), comparisons)
+    return Difference(seeds, by_seed, mean, components(apart), comparisons, share)
 
 
 def components(apart: NDArray[np.int64]) -> Components | None:

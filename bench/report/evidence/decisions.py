@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from scipy import stats
 
-from bench.report.evidence.crossed import FEWEST_SEEDS, Difference
+from bench.report.evidence.crossed import Difference
+from bench.suite.looks import FEWEST_SEEDS, Looks
 
 POWER = 0.8
 MOST_SEEDS = 100  # that are asked for
@@ -50,15 +51,22 @@ def judge(difference: Difference, margin_points: float) -> Verdict:
     return Verdict(direction, -margin_points < low and high < margin_points)
 
 
-def detectable(difference: Difference, seeds: int | None = None) -> float | None:
+def most_seeds(looks: Looks) -> int:
+    """Return how many seeds are thought of at most: those that a suite adds, else as many as anybody would."""
+    return looks.most if looks.repeated else MOST_SEEDS
+
+
+def detectable(difference: Difference, seeds: int | None = None, looks: Looks | None = None) -> float | None:
     """Return the smallest true difference, in points, that is established with a chance of 80 %, by these variances.
 
-    seeds: of so many instead.
+    seeds: of so many instead, at the level of that look where seeds are added.
     """
     parts = difference.components
     if parts is None:
         return None
-    parts = parts if seeds is None else parts.expected(seeds)
+    if seeds is not None:
+        parts = parts.expected(seeds)
+        difference = replace(difference, share=looks.share(seeds) if looks and looks.repeated else difference.share)
     half = difference.half_width(parts)
     assert half is not None
     return half + 100 * float(stats.norm.ppf(POWER)) * math.sqrt(parts.variance)
@@ -72,10 +80,11 @@ class Needed:
     samples: int | None = None  # None: those that there are
 
 
-def needed(difference: Difference, margin_points: float) -> Needed | None:
+def needed(difference: Difference, margin_points: float, looks: Looks) -> Needed | None:
     """Return the fewest seeds that would settle a comparison; None where nothing would or nothing is known.
 
-    Where no number of seeds would, because the chance that lies in the samples remains, how many samples of 10 seeds.
+    Where seeds are added, at a look of them. Where no number of seeds would, because the chance that lies in the
+    samples remains, how many samples of 10 seeds, or of the most that are added.
     """
     parts = difference.components
     if parts is None or difference.mean is None:
@@ -83,16 +92,17 @@ def needed(difference: Difference, margin_points: float) -> Needed | None:
 
     def settled(seeds: int, times: int = 1) -> bool:
         more = parts.expected(seeds, parts.samples * times)
-        then = replace(difference, seeds=tuple(range(seeds)), components=more)
+        share = looks.share(seeds) if looks.repeated else difference.share
+        then = replace(difference, seeds=tuple(range(seeds)), components=more, share=share)
         return judge(then, margin_points).established
 
-    for seeds in range(FEWEST_SEEDS, MOST_SEEDS + 1):
-        if settled(seeds):
+    for seeds in looks.seeds if looks.repeated else range(FEWEST_SEEDS, MOST_SEEDS + 1):
+        if seeds > difference.n and settled(seeds):
             return Needed(seeds)
-    times = 2
-    while times < _MOST_TIMES and not settled(_SEEDS_WITH_MORE_SAMPLES, times):
+    seeds, times = looks.most if looks.repeated else _SEEDS_WITH_MORE_SAMPLES, 2
+    while times < _MOST_TIMES and not settled(seeds, times):
         times *= 2
-    return None if times >= _MOST_TIMES else Needed(_SEEDS_WITH_MORE_SAMPLES, round(times * (parts.samples - 1)))
+    return None if times >= _MOST_TIMES else Needed(seeds, round(times * (parts.samples - 1)))
 
 
 def letters(order: Sequence[str], different: Collection[frozenset[str]]) -> dict[str, str]:

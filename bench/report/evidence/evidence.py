@@ -9,9 +9,11 @@ from typing import Any
 
 from bench.files.canonical import canonical_json
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Comparison, compare
+from bench.report.evidence.comparison import Comparison, Entry, compare
+from bench.report.evidence.crossed import CONFIDENCE
+from bench.report.evidence.decisions import judge
 from bench.report.evidence.figure_data import figure_data
-from bench.report.evidence.pricing import Priced, price
+from bench.report.evidence.pricing import DENSE, Priced, price
 from bench.suite.load import Suite
 
 
@@ -36,6 +38,32 @@ class Evidence:
     def leading(self) -> Priced:
         """The prices under the first table: of the verdict, the narrow table and the figure of energy."""
         return self.prices[0]
+
+    def energy_interval(self, priced: Priced, entry: Entry, mode: str) -> tuple[float, float] | None:
+        """Return the interval over seeds of an entry's energy as a multiple of the baseline's, under a table.
+
+        Corrected like those of accuracy: all other entries' hold at once with 95 %, at this look and all others.
+        """
+        comparison = self.comparison
+        return priced.ratio_interval(entry, mode, (1 - CONFIDENCE) * comparison.share / len(comparison.others))
+
+    def reference(self, entry: Entry) -> Entry:
+        """Return what the energy of an entry that spikes is first held against: a network without spikes.
+
+        Of those that are not established as less accurate than the entry, at the level of all pairs, the one that takes
+        least under the first table, computed densely: who wants no spikes would choose it. The baseline where none is.
+        """
+        comparison, baseline = self.comparison, self.comparison.baseline
+        if not entry.spikes or not entry.correct:
+            return baseline
+        found = [
+            (energy, index)
+            for index, other in enumerate(comparison.entries)
+            if other.correct and not other.spikes and other.sound
+            if (energy := self.leading.mean(other, "total", DENSE)) is not None
+            if judge(comparison.between(other, entry), comparison.suite.spec.margin_points).direction != "worse"
+        ]
+        return comparison.entries[min(found)[1]] if found else baseline
 
     @cached_property
     def figures(self) -> dict[str, Any]:

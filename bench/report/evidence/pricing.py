@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-
-from scipy import stats
+from dataclasses import dataclass, field, replace
 
 from bench.energy.estimate import EnergyBreakdown, estimate_energy
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import CostTable, load_table
 from bench.records.early import first_timesteps
 from bench.report.evidence.comparison import Comparison, Entry
-from bench.report.evidence.crossed import CONFIDENCE, FEWEST_SEEDS
 from bench.report.evidence.quantities import FIRING_RATE
-from bench.report.evidence.statistics import Summary, summarise_complete
+from bench.report.evidence.statistics import ERROR, Summary, ratio_interval, summarise_complete
 from bench.report.formats.text import ratio
 
 DENSE, ZERO_SKIPPING = "dense", "zero_skipping"
@@ -41,6 +36,10 @@ class Priced:
     def name(self) -> str:
         """The table's name."""
         return self.table.name
+
+    def against(self, base: Entry) -> Priced:
+        """Return the same prices with ratios to another entry."""
+        return replace(self, baseline=base)
 
     def of(self, entry: Entry, value: Callable[[EnergyBreakdown], float | None]) -> Summary:
         """Summarise a figure over an entry's finished runs; no value at all where one of them has no price."""
@@ -68,26 +67,18 @@ class Priced:
             return None
         return ratio(self.mean(entry, what, mode), self.mean(self.baseline, what, mode))
 
-    def ratio_interval(self, entry: Entry, mode: str, comparisons: int = 1) -> tuple[float, float] | None:
-        """Return the 95 % interval of the ratio of total energies over seeds, as far as three or more have both.
+    def ratio_interval(self, entry: Entry, mode: str, error: float = ERROR) -> tuple[float, float] | None:
+        """Return the interval of the ratio of total energies over seeds, which misses with a chance of `error`.
 
-        Student's, of the logarithms of the ratios of single seeds, around the logarithm of the ratio of the means;
-        corrected for how many are made together (Bonferroni). Energies that are the same for every seed have no width.
+        See `statistics.ratio_interval`. None unless both are sound and three seeds have both.
         """
-        ratio = self.ratio(entry, "total", mode)
         base, own = (self._by_seed(each, mode) for each in (self.baseline, entry))
-        logs = [math.log(own[seed] / base[seed]) for seed in own if base.get(seed) and own[seed]]
-        if not ratio or len(logs) < FEWEST_SEEDS:
-            return None
-        error = statistics.stdev(logs) / math.sqrt(len(logs))
-        half = float(stats.t.isf((1 - CONFIDENCE) / comparisons / 2, len(logs) - 1)) * error
-        return ratio * math.exp(-half), ratio * math.exp(half)
+        return ratio_interval(self.ratio(entry, "total", mode), own, base, error)
 
-    def _by_seed(self, entry: Entry, mode: str) -> dict[int, float]:
+    def _by_seed(self, entry: Entry, mode: str) -> dict[int, float | None]:
         records = [record for record in entry.done if record.counts is not None]
         found = zip(records, self.breakdowns[entry.label], strict=True)
-        energies = {record.seed: breakdown.figure("total", mode) for record, breakdown in found}
-        return {seed: energy for seed, energy in energies.items() if energy is not None}
+        return {record.seed: breakdown.figure("total", mode) for record, breakdown in found}
 
     def spiking_pj(self, entry: Entry) -> float | None:
         """Return the synaptic energy of all layers whose input is not analog."""

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
+
+from bench.report.evidence.crossed import CONFIDENCE
+from bench.suite.looks import FEWEST_SEEDS
+
+ERROR = 1 - CONFIDENCE  # the chance that an interval misses
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,30 @@ def summarise(values: Sequence[float]) -> Summary:
 def summarise_complete(values: Sequence[float | None]) -> Summary:
     """Summarise `values`, as if there were none where one of them is missing."""
     return summarise([] if None in values else [value for value in values if value is not None])
+
+
+def interval(summary: Summary, error: float = ERROR) -> tuple[float, float] | None:
+    """Return Student's interval of a mean, which misses with a chance of `error`; None with fewer than three values."""
+    if summary.mean is None or summary.sd is None or summary.n < FEWEST_SEEDS:
+        return None
+    half = float(stats.t.isf(error / 2, summary.n - 1)) * summary.sd / math.sqrt(summary.n)
+    return summary.mean - half, summary.mean + half
+
+
+def ratio_interval(
+    ratio: float | None, one: Mapping[int, float | None], other: Mapping[int, float | None], error: float = ERROR
+) -> tuple[float, float] | None:
+    """Return the interval of a ratio of two means over seeds, from the values of both by seed.
+
+    Student's, of the logarithms of the ratios of the seeds that have both, around the logarithm of `ratio`; None with
+    fewer than three of them. Values that are the same for every seed have an interval of no width.
+    """
+    pairs = [(value, base) for seed, value in one.items() if value and (base := other.get(seed))]
+    logs = summarise([math.log(value / base) for value, base in pairs])
+    if not ratio or logs.sd is None or logs.n < FEWEST_SEEDS:
+        return None
+    half = float(stats.t.isf(error / 2, logs.n - 1)) * logs.sd / math.sqrt(logs.n)
+    return ratio * math.exp(-half), ratio * math.exp(half)
 
 
 def mcnemar(baseline: NDArray[np.bool_], entry: NDArray[np.bool_]) -> McNemar:

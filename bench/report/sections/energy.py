@@ -10,14 +10,18 @@ from bench.report.sections.bit_matched import bit_matched
 from bench.report.sections.break_even import break_even
 from bench.report.sections.cells import label
 from bench.report.sections.energy_tables import energy_tables
+from bench.report.sections.over_seeds import over_seeds
 from bench.report.sections.published_bounds import published_bounds
+from bench.report.sections.reference import reference
 
 
 def section(evidence: Evidence) -> list[Block]:
     """Return what the figures mean, one subsection per cost table, and the baselines and bounds beside them."""
     return [
         _preface(evidence.comparison),
-        *(energy_tables(evidence.comparison, each) for each in evidence.prices),
+        *over_seeds(evidence.comparison),
+        *(energy_tables(evidence, each) for each in evidence.prices),
+        *reference(evidence),
         *break_even(evidence),
         *bit_matched(evidence),
         *published_bounds(evidence),
@@ -28,6 +32,8 @@ def _preface(comparison: Comparison) -> Block:
     return Paragraph(
         text(
             "Derived from the counts, per test sample and summed over all timesteps; mean over finished runs. ",
+            "A ratio's interval is Student's of the logarithms of the ratios of single seeds, from three seeds on; ",
+            "those of all entries under a table hold at once with 95 %. ",
             *(Emphasis("Dense"), ": an analog layer is charged every multiply-accumulate. "),
             *(Emphasis("Zero-skipping"), ": an analog layer skips zero inputs, in ", label(comparison.baseline)),
             " and in every other entry alike. n/a: an operation has no price in the table, or is outside "

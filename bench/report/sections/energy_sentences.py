@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bench.energy.quantised import activation_bits
 from bench.report.evidence.comparison import Entry
 from bench.report.evidence.evidence import Evidence
@@ -17,48 +19,62 @@ UNKNOWN = "not established"
 def energy_sentences(evidence: Evidence, entry: Entry) -> list[Inline]:
     """Return the comparison, what the assumed price of a sigmoid does to it, and that with a bit-matched baseline.
 
-    Or why nothing is compared: one of the two is not sound.
+    First with the cheapest network without spikes, where that is not the baseline. Or why nothing is compared: one of
+    the two is not sound.
     """
-    priced = evidence.leading
+    priced, reference = evidence.leading, evidence.reference(entry)
+    against = [] if reference is priced.baseline else _with_reference(evidence, entry, reference)
     if not priced.comparable(entry):
-        return [not_compared(entry, priced.baseline)]
+        return [*against, not_compared(entry, priced.baseline)]
     return [
-        _comparison(evidence, entry),
-        *_over_tables(evidence, entry),
+        *against,
+        *_compared(evidence, evidence.prices, entry),
         *_sigmoid(priced, entry),
         *_bit_matched(priced, entry),
     ]
 
 
-def _over_tables(evidence: Evidence, entry: Entry) -> list[Inline]:
+def _with_reference(evidence: Evidence, entry: Entry, reference: Entry) -> list[Inline]:
+    """Compare with the cheapest network without spikes that is not less accurate, and say that it is that."""
+    prices = [priced.against(reference) for priced in evidence.prices]
+    if not prices[0].comparable(entry):
+        return [not_compared(entry, reference)]
+    least = "takes least energy of the entries without spikes that are not established as less accurate."
+    return [text(label(reference), " ", least), *_compared(evidence, prices, entry)]
+
+
+def _compared(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> list[Inline]:
+    return [_comparison(evidence, prices[0], entry), *_over_tables(evidence, prices, entry)]
+
+
+def _over_tables(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> list[Inline]:
     """Say under how many tables less or more energy is established over seeds, dense and zero-skipping."""
-    if len(evidence.prices) < 2:
+    if len(prices) < 2:
         return []
     modes = ((DENSE, "computed densely"), (ZERO_SKIPPING, "with zeros skipped"))
-    clauses = [text(words, ": ", join(", ", _sides(evidence, entry, mode))) for mode, words in modes]
-    base, count = label(evidence.comparison.baseline), len(evidence.prices)
-    return [text(f"Over the seeds and all {count} tables, against ", base, " ", join("; ", clauses), ".")]
+    clauses = [text(words, ": ", join(", ", _sides(evidence, prices, entry, mode))) for mode, words in modes]
+    base = label(prices[0].baseline)
+    return [text(f"Over the seeds and all {len(prices)} tables, against ", base, " ", join("; ", clauses), ".")]
 
 
-def _sides(evidence: Evidence, entry: Entry, mode: str) -> list[Text]:
+def _sides(evidence: Evidence, prices: Sequence[Priced], entry: Entry, mode: str) -> list[Text]:
     sides: dict[str, list[str]] = {"less": [], "more": [], "as much": [], UNKNOWN: []}
-    for priced in evidence.prices:
+    for priced in prices:
         sides[_side(evidence, priced, entry, mode)].append(priced.name)
     return [text(f"{side} under {len(names)} (", Said(joined(names)), ")") for side, names in sides.items() if names]
 
 
 def _side(evidence: Evidence, priced: Priced, entry: Entry, mode: str) -> str:
     """Return on which side of the baseline's energy the interval over seeds lies."""
-    found = priced.ratio_interval(entry, mode, len(evidence.comparison.others))
+    found = evidence.energy_interval(priced, entry, mode)
     if found is None:
         return UNKNOWN
     low, high = found
     return "less" if high < 1 else "more" if low > 1 else "as much" if low == high else UNKNOWN
 
 
-def _comparison(evidence: Evidence, entry: Entry) -> Text:
+def _comparison(evidence: Evidence, priced: Priced, entry: Entry) -> Text:
     """Compare with the baseline under the first table, dense and zero-skipping."""
-    priced = evidence.leading
     base, where = label(priced.baseline), text("Under ", Said(priced.name))
     dense = priced.ratio(entry, "total", DENSE)
     skipping = priced.ratio(entry, "total", ZERO_SKIPPING)
@@ -67,7 +83,7 @@ def _comparison(evidence: Evidence, entry: Entry) -> Text:
     if dense is None or skipping is None:
         return text(where, " its total energy against ", base, " is n/a: ", _why_no_total(priced, entry), only)
     return text(
-        *(where, " ", _more_or_less(evidence, entry)),
+        *(where, " ", _more_or_less(evidence, priced, entry)),
         *(f": {_times(dense)} the energy per sample of ", base, f" computed densely, {_times(skipping)} with zeros "),
         *("skipped on both sides", only),
     )
@@ -84,10 +100,10 @@ def _why_no_total(priced: Priced, entry: Entry) -> Text:
     return join(" and ", reasons)
 
 
-def _more_or_less(evidence: Evidence, entry: Entry) -> Text:
+def _more_or_less(evidence: Evidence, priced: Priced, entry: Entry) -> Text:
     """Say what is established over seeds of an entry's energy under the first table, dense and zero-skipping."""
-    base = label(evidence.comparison.baseline)
-    dense, skipping = (_side(evidence, evidence.leading, entry, mode) for mode in (DENSE, ZERO_SKIPPING))
+    base = label(priced.baseline)
+    dense, skipping = (_side(evidence, priced, entry, mode) for mode in (DENSE, ZERO_SKIPPING))
     first, second = (_energy(side, base) for side in (dense, skipping))
     begins = _BEGINS[dense == UNKNOWN]
     if dense == skipping:
@@ -121,7 +137,7 @@ def _bit_matched(priced: Priced, entry: Entry) -> list[Inline]:
     """Compare the dense figure with the baseline's at the activation bits that T timesteps need, where it has one."""
     timesteps = entry.spec.timesteps
     found = ratio(priced.mean(entry, "total", DENSE), priced.quantised_baseline(timesteps, DENSE))
-    if found is None or not any(count.spiking for record in entry.done for count in record.neurons):
+    if found is None or not entry.spikes:
         return []
     bits = activation_bits(timesteps)
     against = f" with {bits}-bit activations, priced but not trained, it is {_times(found)}."

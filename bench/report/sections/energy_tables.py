@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.energy.estimate import EnergyBreakdown
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Entry
+from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.evidence.statistics import summarise
 from bench.report.formats.document import Block, Paragraph, Section, Table
@@ -21,24 +22,27 @@ COLUMNS = ("bias", "norm", "pooling", "residual", "encoder", "readout", "neuron"
 Figure = Callable[[EnergyBreakdown], float | None]
 
 
-def energy_tables(comparison: Comparison, priced: Priced) -> Section:
+def energy_tables(evidence: Evidence, priced: Priced) -> Section:
     """Return the subsection of a cost table."""
     blocks: list[Block] = [about(priced.table)]
-    entries = [entry for entry in comparison.entries if entry.done]
+    entries = [entry for entry in evidence.comparison.entries if entry.done]
     if entries:
-        blocks += [_totals(priced, entries), Paragraph("Where it goes, dense:"), _split(priced, entries)]
+        blocks += [_totals(evidence, priced, entries), Paragraph("Where it goes, dense:"), _split(priced, entries)]
         blocks += [*_sigmoid(priced, entries), *_graded(priced, entries), *_unpriced(priced, entries)]
     return Section(Said(priced.name), blocks)
 
 
-def _totals(priced: Priced, entries: Sequence[Entry]) -> Table:
+def _totals(evidence: Evidence, priced: Priced, entries: Sequence[Entry]) -> Table:
     unit = energy_unit(priced.means(entries))
     rows = []
     for entry in entries:
         row: list[Inline] = [label_and_state(entry)]
         for what in ("total", "synapse"):
             for mode in (DENSE, ZERO_SKIPPING):
-                row += [unit.of(priced.mean(entry, what, mode)), times(priced.ratio(entry, what, mode))]
+                ratio = times(priced.ratio(entry, what, mode))
+                row += [unit.of(priced.mean(entry, what, mode)), ratio]
+                if what == "total":
+                    row[-1] = f"{ratio}{_interval(evidence, priced, entry, mode)}"
         cached = priced.of(entry, lambda b: b.total_cached_pj_per_sample).mean
         row += [unit.of(cached), *(_break_even(priced, entry, mode) for mode in (DENSE, ZERO_SKIPPING))]
         rows.append(row)
@@ -48,6 +52,11 @@ def _totals(priced: Priced, entries: Sequence[Entry]) -> Table:
             header += [f"{what}, {mode}", text("× ", label(priced.baseline))]
     header += ["total, static input cached once", "break-even firing rate, dense", "break-even, zero-skipping"]
     return Table(header, rows)
+
+
+def _interval(evidence: Evidence, priced: Priced, entry: Entry, mode: str) -> str:
+    found = None if entry is priced.baseline else evidence.energy_interval(priced, entry, mode)
+    return "" if found is None else f" ({times(found[0])} to {times(found[1])})"
 
 
 def _break_even(priced: Priced, entry: Entry, mode: str) -> str:

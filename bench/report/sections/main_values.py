@@ -43,14 +43,18 @@ def _row(evidence: Evidence, entry: Entry) -> Row:
     }
     row |= {each.name: entry.summary(each.value).mean for each in (FIRING_RATE, DENSE_MACS, EFFECTIVE_SYNOPS)}
     for priced in evidence.prices:
-        row |= _energy(priced, entry)
+        row |= _energy(evidence, priced, entry)
     return row
 
 
-def _energy(priced: Priced, entry: Entry) -> Row:
+def _energy(evidence: Evidence, priced: Priced, entry: Entry) -> Row:
     row: Row = {}
     for what in ("total", "synapse"):
         for mode in (DENSE, ZERO_SKIPPING):
             row[f"{priced.name}_{what}_{mode}_pj_per_sample"] = priced.mean(entry, what, mode)
             row[f"{priced.name}_{what}_{mode}_ratio"] = priced.ratio(entry, what, mode)
+    for mode in (DENSE, ZERO_SKIPPING):
+        found = None if entry is priced.baseline else evidence.energy_interval(priced, entry, mode)
+        for end, value in zip(("low", "high"), found or (None, None), strict=True):
+            row[f"{priced.name}_total_{mode}_ratio_{end}"] = value
     return row

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bench.report.evidence.comparison import Comparison
-from bench.report.evidence.crossed import CONFIDENCE, FEWEST_SEEDS, Difference
-from bench.report.evidence.decisions import MOST_SEEDS, Needed, detectable, judge, letters, needed
+from bench.report.evidence.crossed import CONFIDENCE, Difference
+from bench.report.evidence.decisions import Needed, detectable, judge, letters, most_seeds, needed
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, text
-from bench.report.formats.text import NOT_AVAILABLE, fixed, p_value
+from bench.report.formats.text import NOT_AVAILABLE, fixed, joined, p_value
 from bench.report.sections.cells import label
+from bench.suite.looks import FEWEST_SEEDS, Looks
 
 
 def section(evidence: Evidence) -> list[Block]:
@@ -29,15 +30,35 @@ def section(evidence: Evidence) -> list[Block]:
 
 
 def _rule(comparison: Comparison) -> str:
-    count, margin = len(comparison.contrasts), comparison.suite.spec.margin_points
-    several = f"all {count} intervals hold at once with 95 % (each is of {100 * (1 - 0.05 / count):.4g} %, Bonferroni)"
+    margin, looks = comparison.suite.spec.margin_points, comparison.suite.looks
     return (
-        "Last-epoch test accuracy. Seeds and test samples are both sources of chance: the intervals are of a crossed "
-        "analysis of the difference at every seed and test sample (two-way random effects, each widened by its own "
-        f"Student quantile), and {several if count > 1 else 'hold with 95 %'}; p is corrected alike, so that it "
-        f"is below {1 - CONFIDENCE:.2g} exactly where the interval excludes 0. Said in advance: better or worse needs "
-        f"an interval that excludes 0, as accurate one inside ± {margin:g} points (two one-sided tests), and both at "
-        f"least {FEWEST_SEEDS} seeds. Else nothing is established."
+        f"{_of_looks(comparison, looks)}Last-epoch test accuracy. Seeds and test samples are both sources of chance: "
+        "the intervals are of a crossed analysis of the difference at every seed and test sample (two-way random "
+        f"effects, each widened by its own Student quantile), and {_level(comparison)}; p is corrected alike, so that "
+        f"it is below {1 - CONFIDENCE:.2g} exactly where the interval excludes 0. Said in advance: better or worse "
+        f"needs an interval that excludes 0, as accurate one inside ± {margin:g} points (two one-sided tests), and "
+        f"both at least {FEWEST_SEEDS} seeds. Else nothing is established."
+    )
+
+
+def _level(comparison: Comparison) -> str:
+    count, error = len(comparison.contrasts), (1 - CONFIDENCE) * comparison.share
+    if error / count == 1 - CONFIDENCE:
+        return "hold with 95 %"
+    which = "those of all looks hold" if count == 1 else f"all {count} intervals hold"
+    return f"{which} at once with 95 % (each is of {100 * (1 - error / count):.4g} %, Bonferroni)"
+
+
+def _of_looks(comparison: Comparison, looks: Looks) -> str:
+    """Say at how many seeds it is decided whether more are added, and what this look may spend."""
+    if not looks.repeated:
+        return ""
+    seeds = len(comparison.suite.spec.seeds)
+    return (
+        f"Seeds are added until every comparison is settled, {looks.most} at most; it is looked at "
+        f"{joined(map(str, looks.seeds))} seeds, and this is the look at {seeds}. Each look may spend of the chance of "
+        f"5 % in proportion to the seeds that it adds, this one {100 * 0.05 * comparison.share:.3g} %, so that what "
+        "follows holds for all looks at once, whenever one stops. "
     )
 
 
@@ -58,22 +79,23 @@ def _cells(found: Difference) -> list[Inline]:
 
 
 def _evidence_needed(comparison: Comparison) -> list[Block]:
-    margin = comparison.suite.spec.margin_points
+    margin, looks = comparison.suite.spec.margin_points, comparison.suite.looks
+    most = most_seeds(looks)
     rows: list[list[Inline]] = []
     for pair, found in comparison.contrasts.items():
         if found.components is None:
             continue
-        words = "settled" if judge(found, margin).established else _words(needed(found, margin))
-        row = [fixed(detectable(found)), fixed(detectable(found, MOST_SEEDS)), words]
+        words = "settled" if judge(found, margin).established else _words(needed(found, margin, looks))
+        row = [fixed(detectable(found)), fixed(detectable(found, most, looks)), words]
         rows.append([_name(pair), *row])
     if not rows:
         return []
     note = (
         "The smallest difference that would have been established with a chance of 80 %, by the variances found here; "
-        f"the same with {MOST_SEEDS} seeds, where what is left lies in the test samples; and what would settle the "
+        f"the same with {most} seeds, where what is left lies in the test samples; and what would settle the "
         "comparison if the difference stayed as it is."
     )
-    header: list[Inline] = ["comparison", "detectable, points", f"with {MOST_SEEDS} seeds", "would settle it"]
+    header: list[Inline] = ["comparison", "detectable, points", f"with {most} seeds", "would settle it"]
     return [Paragraph(note), Table(header, rows)]
 
 

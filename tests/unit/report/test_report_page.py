@@ -73,7 +73,7 @@ def test_less_or_more_energy_is_said_of_every_table_with_an_interval_over_seeds(
     records = make_records(suite)
     text = verdict_of(suite, records, "LIF")
     evidence = Evidence.of(suite, records)
-    low, high = evidence.leading.ratio_interval(evidence.comparison.entries[1], "dense", comparisons=2)
+    low, high = evidence.leading.ratio_interval(evidence.comparison.entries[1], "dense", error=0.025)
     energies = [b.total_dense_pj_per_sample for b in evidence.leading.breakdowns["LIF"]]
     logs = np.log(np.array(energies) / 13845)
     half = stats.t.ppf(1 - 0.025 / 2, 2) * logs.std(ddof=1) / 3**0.5
@@ -421,3 +421,35 @@ def test_held_out_accuracy_is_a_section_of_its_own_where_there_is_one(suite, rec
     held = [r.model_copy(update={"history": [r.history[0], row]}) for r, row in zip(records, last, strict=True)]
     rows = cells(section(render_report(suite, [*held[:3], *records[3:]]), heading))
     assert rows[-1] == ["ANN", "3", "81.00 ± 1.00"] and not any(row[0] in ("LIF", "CLIF") for row in rows)
+
+
+def test_the_reference_of_energy_is_the_cheapest_network_without_spikes_that_is_not_less_accurate():
+    entries = [
+        {"label": "ANN", "neuron": {"name": "relu"}, "timesteps": 1},
+        {"label": "Small", "neuron": {"name": "relu"}, "timesteps": 1, "model": {"width": 4}, "unmatched": ["model"]},
+        {"label": "LIF", "neuron": {"name": "lif"}, "timesteps": 2},
+    ]
+    suite = make_suite(entries=entries)
+    records = []
+    for run in suite.runs:
+        record = make_record(run)
+        if run.label == "Small":  # a tenth of the work
+            layers = [
+                each.model_copy(update={"dense_macs_total": each.dense_macs_total // 10}) for each in record.layers
+            ]
+            record = record.model_copy(update={"layers": layers, "other_ops": []})
+        records.append(record)
+    text = verdict_of(suite, records, "LIF")
+    assert "Small takes least energy of the entries without spikes that are not established as less accurate." in text
+    assert text.index("more energy than Small") < text.index("less energy than ANN")
+    [_, row] = cells(
+        section(render_report(suite, records), "Energy").split("intervals as above:\n\n")[1].split("\n\n")[0]
+    )
+    assert row[:2] == ["LIF", "Small"] and row[2].count("×") == 6
+    # what is established as less accurate is no reference
+    worse = [
+        r.model_copy(update={"correct": packed(range(80_000)), "accuracy_fraction": 0.8}) if r.label == "Small" else r
+        for r in records
+    ]
+    assert "takes least energy" not in verdict_of(suite, worse, "LIF")
+    assert "intervals as above" not in section(render_report(suite, worse), "Energy")

@@ -11,8 +11,10 @@ from support.crossed_by_hand import analysed
 
 from bench.report.evidence.crossed import Difference, components, difference
 from bench.report.evidence.decisions import detectable, judge, letters, needed
-from bench.report.evidence.statistics import mcnemar, summarise
+from bench.report.evidence.statistics import interval, mcnemar, ratio_interval, summarise
+from bench.suite.looks import Looks
 
+ONCE = Looks.up_to(3, None)
 RIGHT = st.integers(3, 12).flatmap(
     lambda samples: st.lists(
         st.tuples(*[st.lists(st.booleans(), min_size=samples, max_size=samples)] * 2), min_size=2, max_size=6
@@ -119,7 +121,7 @@ def test_one_seed_and_no_seed_establish_nothing():
     assert single.low is None and single.p is None and single.sd is None
     assert none.mean is None and none.n == 0
     for found in (single, none):
-        assert not judge(found, 0.5).established and detectable(found) is None and needed(found, 0.5) is None
+        assert not judge(found, 0.5).established and detectable(found) is None and needed(found, 0.5, ONCE) is None
 
 
 @pytest.mark.parametrize(
@@ -154,7 +156,7 @@ def test_what_is_needed_settles():
     one, other = networks(3, 1000, 0.01)
     found = difference(one, other)
     assert not judge(found, 0.5).established
-    more = needed(found, 0.5)
+    more = needed(found, 0.5, ONCE)
     parts = found.components.expected(more.seeds, more.samples and more.samples + 1)
     half = found.half_width(parts)
     assert abs(found.mean) > half or abs(found.mean) + half < 0.5
@@ -193,3 +195,39 @@ def test_mcnemar_by_hand():
     assert (found.only_baseline, found.only_entry) == (4, 1)
     assert found.p == pytest.approx(2 * (1 + 5) / 2**5)  # P(0 or 1 of 5 heads), both tails
     assert mcnemar(baseline, baseline).p == 1.0
+
+
+def test_the_interval_of_a_mean_is_students():
+    assert interval(summarise([1.0, 2.0])) is None
+    low, high = interval(summarise([1.0, 2.0, 4.0]), 0.05)
+    half = 4.302653 * math.sqrt(7 / 3) / math.sqrt(3)  # Student's quantile for two degrees of freedom
+    assert (low, high) == pytest.approx((7 / 3 - half, 7 / 3 + half), rel=1e-6)
+
+
+def test_the_interval_of_a_ratio_is_of_logarithms_paired_by_seed():
+    one, other = {0: 2.0, 1: 8.0, 2: 4.0, 5: 1.0}, {0: 1.0, 1: 2.0, 2: 2.0, 3: 9.0}
+    half = 4.302653 * math.log(2) * math.sqrt(1 / 3) / math.sqrt(3)  # logs of 2, 4, 2: sd log 2 / sqrt 3
+    low, high = ratio_interval(2.5, one, other)
+    assert (low, high) == pytest.approx((2.5 * math.exp(-half), 2.5 * math.exp(half)), rel=1e-6)
+    assert ratio_interval(2.5, {0: 1.0, 1: 2.0}, other) is None
+    assert ratio_interval(None, one, other) is None
+    assert ratio_interval(2.0, dict.fromkeys(range(3), 4.0), dict.fromkeys(range(3), 2.0)) == (2.0, 2.0)
+
+
+def test_a_look_that_may_spend_half_of_the_chance_has_the_interval_of_twice_as_many_comparisons():
+    one, other = networks(5, 200, 0.02)
+    half, twice = difference(one, other, 3, share=0.5), difference(one, other, 6)
+    assert (half.low, half.high, half.p) == pytest.approx((twice.low, twice.high, twice.p))
+
+
+def test_more_seeds_are_asked_for_at_looks_alone():
+    one, other = networks(5, 1000, 0.025)
+    looks = Looks.up_to(5, 20)
+    found = difference(one, other, share=looks.share(5))
+    assert not judge(found, 0.5).established
+    more = needed(found, 0.5, looks)
+    assert (more.seeds, more.samples) == (10, None) and needed(found, 0.5, ONCE).seeds < 10
+    half = found.half_width  # at the level of the look that was named, and not before
+    parts = found.components.expected(more.seeds)
+    then = difference(one, other, share=looks.share(more.seeds)).half_width(parts)
+    assert abs(found.mean) > then and half(parts) != then

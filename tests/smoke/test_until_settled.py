@@ -1,0 +1,74 @@
+"""Seeds added until every comparison is settled, as a user does it."""
+
+import pytest
+from support.command import spikebench
+from support.suites import entry, small_suite
+
+from bench.records.lines import read_records
+
+ANN, LIF = entry("ANN", "relu", 1), entry("LIF", "lif", 2)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def write(**changes):
+        text = small_suite("small", ANN, LIF, train={"epochs": 1}, seeds=[0, 1, 2], **changes)
+        (tmp_path / "small.toml").write_text(text)
+        return tmp_path
+
+    return write
+
+
+def test_seeds_are_added_look_by_look_until_the_budget_ends(folder):
+    place = folder(most_seeds=6, margin_points=1e-6)  # after an epoch the two are as good as chance makes them
+    first = spikebench("run", "small.toml", "--until-settled", "--most-seeds", "5", cwd=place)
+    assert first.returncode == 0, first.stderr
+    lines = [line for line in first.stdout.splitlines() if line.startswith("small.toml:") or " to do" in line]
+    if "open: " not in first.stdout:
+        pytest.skip("the two networks differ enough for three seeds on this machine")
+    assert lines[0] == "6 runs: 6 to do"
+    assert lines[1].startswith("small.toml: 0 of 1 comparisons settled at 3 seeds; open: LIF - ANN")
+    assert lines[2] == "8 runs: 6 done, 2 to do"
+    assert lines[-1] == "small.toml: the next look is at 6 seeds; stopped"
+    assert spikebench("report", "small.toml", cwd=place).returncode == 0
+    records = read_records(place / "reports" / "small" / "records.jsonl")
+    assert sorted({record.seed for record in records}) == [0, 1, 2, 3]
+    page = (place / "reports" / "small" / "report.md").read_text()
+    assert "it is looked at 3, 4, 6 seeds, and this is the look at 4" in page
+    assert "seeds 0, 1, 2, 3; 8 of 8 runs finished" in page
+    assert spikebench("report", "small.toml", "--check", cwd=place).returncode == 0
+    status = spikebench("status", "small.toml", cwd=place).stdout
+    assert "8 done" in status and "missing" not in status
+
+
+def test_nothing_is_added_to_what_is_settled(folder):
+    place = folder(most_seeds=6, margin_points=100.0)  # within which any two networks are
+    found = spikebench("run", "small.toml", "--until-settled", cwd=place)
+    assert found.returncode == 0, found.stderr
+    assert "small.toml: 1 of 1 comparisons settled at 3 seeds" in found.stdout
+    assert "4 seeds" not in found.stdout
+    again = spikebench("run", "small.toml", "--until-settled", cwd=place)
+    assert "6 runs: 6 done, 0 to do" in again.stdout and "settled at 3 seeds" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("most", "options", "problem"),
+    [
+        (None, ["--until-settled"], "small.toml: no most_seeds; add a line like `most_seeds = 20`"),
+        (6, ["--most-seeds", "4"], "--most-seeds: only with --until-settled"),
+        (6, ["--until-settled", "--most-seeds", "7"], "begins with 3 seeds, and its intervals are corrected for at"),
+        (6, ["--until-settled", "--only", "LIF", "--force"], "with the same seeds; leave --only and --force out"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(folder, most, options, problem):
+    place = folder(**({} if most is None else {"most_seeds": most}))
+    found = spikebench("run", "small.toml", *options, cwd=place)
+    assert found.returncode == 2 and problem in " ".join(found.stderr.split())
+    assert "Traceback" not in found.stderr and not (place / "runs").exists()
+
+
+def test_a_plan_is_shown_without_training(folder):
+    place = folder(most_seeds=6)
+    found = spikebench("run", "small.toml", "--until-settled", "--dry-run", cwd=place)
+    assert found.returncode == 0 and "6 runs: 6 to do" in found.stdout
+    assert not list((place / "runs").glob("*/*/record.json"))
