@@ -63,6 +63,7 @@ class Listing(StrEnum):
     schedules = "schedules"
     losses = "losses"
     rules = "rules"
+    conventions = "conventions"
     formats = "formats"
     engines = "engines"
     suites = "suites"

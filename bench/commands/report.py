@@ -18,16 +18,26 @@ def report(
     table: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="One more cost table, by name or path; may be repeated.")
     ] = None,
+    convention: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Energy as another paper or tool computes it, and why it differs, see `spikebench list conventions`; "
+            "may be repeated.",
+        ),
+    ] = None,
     trust: Trust = False,
 ) -> None:
     """Write reports/<suite>/ from the records and print the main table."""
     from bench.report.formats.base import PageFormat, format_named
-    from bench.report.page import main_table, table_in
+    from bench.report.page import conventions_in_markdown, main_table, table_in
     from bench.report.write import check_report, make_report, page_files
     from bench.store.store import REPORTS, Store
     from bench.suite.load import rules_of
 
-    loaded = load(suites, trust, {("format", format), *rules_of(table or ())})
+    conventions = list(dict.fromkeys(convention or ()))
+    used = {("format", format), *rules_of(table or ()), *(("convention", name) for name in conventions)}
+    loaded = load(suites, trust, used)
     chosen = format_named(format)
     pages = [chosen] if isinstance(chosen, PageFormat) else []
     differences = 0
@@ -35,13 +45,15 @@ def report(
         folder = REPORTS / suite.name
         tables = [*suite.spec.energy, *(name for name in table or () if name not in suite.spec.energy)]
         if check:
-            found = check_report(suite, folder, tables)
+            found = check_report(suite, folder, tables, conventions)
             differences += len(found)
             out.print("\n".join(found) if found else f"{folder}: agrees with its records")
             continue
-        evidence = make_report(suite, Store(), folder, tables, pages)
+        evidence = make_report(suite, Store(), folder, tables, pages, conventions)
         narrow = out.is_terminal and format == "md"  # the full table is for a page, not for a screen
         out.print(main_table(evidence, compact=True) if narrow else table_in(chosen, evidence))
+        if conventions and format == "md":
+            out.print(f"\n{conventions_in_markdown(evidence)}")
         for file in page_files(folder, pages):
             err.print(f"{file}")
     if differences:

@@ -28,6 +28,7 @@ CONTRACTS = {
     "schedule": ("bench.train.schedules.base.Schedule",),
     "loss": ("bench.train.losses.base.Loss",),
     "rule": ("bench.energy.rules.base.Rule",),
+    "convention": ("bench.energy.conventions.base.Convention",),
 }
 
 

@@ -12,6 +12,7 @@ from bench.report.formats.inline import Said
 from bench.report.formats.markdown import Markdown
 from bench.report.sections import (
     comparison,
+    conventions,
     diagnostics,
     energy,
     held_out,
@@ -46,6 +47,7 @@ SECTIONS: tuple[tuple[str, Callable[[Evidence], list[Block]]], ...] = (
     ("Accuracy on the held-out part of training", held_out.section),
     ("Accuracy after t timesteps", timesteps.section),
     ("Energy", energy.section),
+    ("Energy by conventions of others", conventions.section),
     ("Operations per layer", layers.section),
     ("Spike-driven", spike_driven.section),
     ("Neurons", neurons.section),
@@ -61,13 +63,19 @@ SECTIONS: tuple[tuple[str, Callable[[Evidence], list[Block]]], ...] = (
 )
 
 
-def render_report(suite: Suite, records: Sequence[RunRecord], tables: Sequence[str] | None = None) -> str:
+def render_report(
+    suite: Suite,
+    records: Sequence[RunRecord],
+    tables: Sequence[str] | None = None,
+    conventions: Sequence[str] = (),
+) -> str:
     """Return the whole report in markdown: the same bytes for the same suite, records (in any order) and tables.
 
-    `tables` are cost tables by name or path; the suite's own where None. Raises UnknownNameError or TableError for a
-    table that cannot be used.
+    `tables` are cost tables by name or path; the suite's own where None. `conventions` of others have a section where
+    any are named. Raises UnknownNameError or TableError for a table that cannot be used, UnknownNameError or
+    ParameterError for a convention.
     """
-    return render_page(Evidence.of(suite, records, tables))
+    return render_page(Evidence.of(suite, records, tables, conventions))
 
 
 def document(evidence: Evidence) -> Document:
@@ -79,6 +87,11 @@ def document(evidence: Evidence) -> Document:
 def render_page(evidence: Evidence) -> str:
     """Return the whole report in markdown."""
     return Markdown().page(document(evidence))
+
+
+def conventions_in_markdown(evidence: Evidence) -> str:
+    """Return the section of the conventions that were asked for, in markdown; empty where none was."""
+    return Markdown().blocks(conventions.section(evidence))
 
 
 def main_table(evidence: Evidence, compact: bool = False) -> str:

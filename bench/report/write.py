@@ -31,10 +31,11 @@ def make_report(
     folder: Path,
     tables: Sequence[str] | None = None,
     formats: Sequence[PageFormat] = (),
+    conventions: Sequence[str] = (),
 ) -> Evidence:
     """Collect the records of a suite, write its report into `folder` and return its evidence; one process at a time.
 
-    The page is written in markdown, and in each of `formats` beside it.
+    The page is written in markdown, and in each of `formats` beside it; `conventions` have a section if there are any.
 
     Raises StoreError when the folder cannot be written, and BusyError when another process takes very long to.
     """
@@ -43,7 +44,7 @@ def make_report(
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
     with Lock(folder / ".lock", PATIENCE_S):
-        evidence = Evidence.of(suite, held(suite, store.collect(suite, folder.parent)), tables)
+        evidence = Evidence.of(suite, held(suite, store.collect(suite, folder.parent)), tables, conventions)
         write_report(evidence, folder, formats)
     return evidence
 
@@ -74,14 +75,16 @@ def records_text(records: Iterable[RunRecord]) -> str:
     return "".join(record.to_json() + "\n" for record in records)
 
 
-def check_report(suite: Suite, folder: Path, tables: Sequence[str] | None = None) -> list[str]:
+def check_report(
+    suite: Suite, folder: Path, tables: Sequence[str] | None = None, conventions: Sequence[str] = ()
+) -> list[str]:
     """Return what in `folder` is not what its records give, file by file; empty when all agrees.
 
     Figures are checked by the data that they draw. Raises RecordError when the records cannot be read.
     """
     if not (folder / RECORDS).is_file():
         return [f"{folder / RECORDS}: missing; run `spikebench report {suite.path}`"]
-    evidence = Evidence.of(suite, read_records(folder / RECORDS), tables)
+    evidence = Evidence.of(suite, read_records(folder / RECORDS), tables, conventions)
     expected = {
         folder / RECORDS: records_text(evidence.comparison.records),
         folder / PAGE: render_page(evidence),

@@ -23,7 +23,7 @@ ORDER = {
         *("commands", "__init__", "__main__"),
     ),
     "data": ("base", "recordings", "augmentations", "feed"),
-    "energy": ("table", "work", "rules", "estimate"),
+    "energy": ("table", "work", "rules", "estimate", "conventions"),
     "execute": ("messages", "plan", "executor", "scheduler", "engines", "suites"),
     "measure": ("mode", "meters", "counting", "evaluate", "watch", "tally", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),

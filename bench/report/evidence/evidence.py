@@ -10,6 +10,7 @@ from typing import Any
 from bench.files.canonical import canonical_json
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import Comparison, Entry, compare
+from bench.report.evidence.conventions import Converted, convert
 from bench.report.evidence.crossed import CONFIDENCE
 from bench.report.evidence.decisions import judge
 from bench.report.evidence.figure_data import figure_data
@@ -24,15 +25,24 @@ class Evidence:
     comparison: Comparison
     tables: tuple[str, ...]  # cost tables by name or path, the first one leads
     prices: tuple[Priced, ...]  # one per table
+    conventions: tuple[Converted, ...] = ()  # of others, as far as they were asked for
 
     @classmethod
-    def of(cls, suite: Suite, records: Sequence[RunRecord], tables: Sequence[str] | None = None) -> Evidence:
-        """Compare and price records (in any order) under `tables`, the suite's own where None.
+    def of(
+        cls,
+        suite: Suite,
+        records: Sequence[RunRecord],
+        tables: Sequence[str] | None = None,
+        conventions: Sequence[str] = (),
+    ) -> Evidence:
+        """Compare and price records (in any order) under `tables`, the suite's own where None, and `conventions`.
 
-        Raises UnknownNameError or TableError for a table that cannot be used.
+        Raises UnknownNameError or TableError for a table that cannot be used, UnknownNameError or ParameterError for a
+        convention.
         """
         comparison, chosen = compare(suite, records), tuple(tables or suite.spec.energy)
-        return cls(comparison, chosen, tuple(price(comparison, chosen)))
+        prices = tuple(price(comparison, chosen))
+        return cls(comparison, chosen, prices, convert(comparison, prices[0], conventions))
 
     @property
     def leading(self) -> Priced:

@@ -32,7 +32,7 @@ OPTIONS = {
         "profile",
     },
     "speed": {"suite", "only", "against", "repeats", "json", "device", "data", "offline", "path", "trust"},
-    "report": {"suites", "check", "format", "table", "trust"},
+    "report": {"suites", "check", "format", "table", "convention", "trust"},
     "count": {"suite", "only", "seed", "json"},
     "count-model": {"model", "against", "input_", "batches", "layout", "kind", "reset", "energy", "json", "trust"},
     "diagnose": {"suite", "only", "seed", "json", "figure", "data", "offline", "trust"},
@@ -107,6 +107,7 @@ def test_the_plan_comes_first_and_a_dry_run_stops_there(tmp_path):
         (["run", "suites/digits.toml", "--seed", "9"], "no seed 9; known: 0, 1, 2"),
         (["run", "suites/digits.toml", "--device", "tpu"], "--device tpu: no such device here; known: auto, cpu"),
         (["run", "suites/digits.toml", "--engine", "locl"], "unknown engine 'locl'; did you mean 'local'?"),
+        (["report", "suites/digits.toml", "--convention", "sdtt"], "unknown convention 'sdtt'; did you mean 'sdt'?"),
         (["diff", "no-such-revision", "HEAD"], "no-such-revision"),
     ],
 )
@@ -124,13 +125,14 @@ def test_missing_data_is_one_message_that_says_where_and_how(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "kind", ["neurons", "surrogates", "encoders", "models", "datasets", "rules", "suites", "tables"]
+    "kind", ["neurons", "surrogates", "encoders", "models", "datasets", "rules", "conventions", "suites", "tables"]
 )
 def test_list_names_what_a_suite_may_use(kind):
     expected = {
         "neurons": "clif",
         "surrogates": "rectangle",
         "rules": "lemaire",
+        "conventions": "spikformer",
         "encoders": "direct",
         "models": "resnet18",
         "datasets": "fashion-mnist",

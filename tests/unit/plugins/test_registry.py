@@ -214,6 +214,7 @@ METHODS = {
     "schedule": ("bench.train.schedules.base.Schedule", "after_warmup"),
     "loss": ("bench.train.losses.base.Loss", "of"),
     "rule": ("bench.energy.rules.base.Rule", "layer`, `neuron"),
+    "convention": ("bench.energy.conventions.base.Convention", "estimate"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Conventions: how papers and tools of others turn activity into energy; one file each."""
