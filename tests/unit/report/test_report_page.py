@@ -189,6 +189,14 @@ def test_declared_differences_are_listed():
     assert cells(section(report, "Settings").strip().split("\n\n")[1])[2][4] == "train.epochs = 3"
 
 
+def test_deviations_from_a_published_recipe_close_the_settings(suite, records):
+    heading = "### Deviations from the published recipe"
+    assert heading not in render_report(suite, records)
+    changed = make_suite(deviations=["no warm-up; *published*: 5 epochs", "batches of 32; published: 64"])
+    told = section(render_report(changed, records), "Settings").partition(heading)[2]
+    assert told.strip().splitlines() == ["* no warm-up; \\*published\\*: 5 epochs", "* batches of 32; published: 64"]
+
+
 def test_every_setting_is_there_defaults_too(suite, records):
     text = section(render_report(suite, records), "Settings")
     rows = dict(cells(text.strip().split("\n\n")[-1]))
