@@ -53,13 +53,12 @@ def _shared(comparison: Comparison) -> dict[str, Any]:
 
 
 def _trained(comparison: Comparison) -> dict[str, Any]:
-    """The recipe; of an optimiser, schedule or loss from outside only what that one takes."""
+    """The recipe; of an optimiser, schedule or loss only what that one takes."""
     recipe = comparison.suite.spec.train.model_dump(mode="json")
     for kind in ("optimizer", "schedule", "loss"):
         info = registry.find(kind, recipe[kind]["name"])
-        if info.outside:
-            known = {"name", *(parameter.name for parameter in info.parameters)}
-            recipe[kind] = {name: value for name, value in recipe[kind].items() if name in known}
+        known = {"name", *(parameter.name for parameter in info.parameters)}
+        recipe[kind] = {name: value for name, value in recipe[kind].items() if name in known}
     return recipe
 
 
