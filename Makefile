@@ -31,7 +31,7 @@ bench-%: suites/%.toml $(VENV)/.ready  ## Train and compare any suite: make benc
 AGAINST ?=
 DEVICE  ?= cuda
 OFFLINE ?=
-SPEED   ?= cifar10-paper
+SPEED   ?= cifar10
 SUITE   ?= cifar10
 MEASURED = reports/$(SUITE)/speed
 
@@ -46,7 +46,7 @@ measured = trap 'exit 130' INT; failed=; mkdir -p $(MEASURED); \
 	$(if $(filter cuda%,$(DEVICE)),$(call kept,$(BENCH) speed suites/$(SPEED).toml --device $(DEVICE) --path graphed \
 		$(OFFLINE) --json $(MEASURED)/graphed.json,graphed.md);)
 
-gpu: $(VENV)/.ready  ## On a GPU: its tests, neurons alone, steps of the published suite (AGAINST=spikingjelly too)
+gpu: $(VENV)/.ready  ## On a GPU: its tests, neurons alone, steps of a suite (SPEED=cifar10, AGAINST=spikingjelly too)
 	$(measured) $(told)
 
 results: $(VENV)/.ready  ## On a GPU: the same, then train and compare SUITE (cifar10), and the README's table

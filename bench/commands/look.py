@@ -109,6 +109,8 @@ def check(suites: Suites, trust: Trust = False) -> None:
     warn(warnings_of(loaded))
     for suite in loaded:
         out.print(f"{suite.path}: fine ({runs_in_words(len(suite.runs))})")
+        for deviation in suite.spec.deviations:
+            out.print(f"  deviates from the published recipe: {deviation}")
 
 
 def list_(kind: Annotated[Listing, typer.Argument(help="What to list.")]) -> None:

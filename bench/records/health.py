@@ -107,10 +107,16 @@ def _tet(classes: int, loss: Mapping[str, Any]) -> float:
     return (1 - weight) * math.log(classes) + weight * target * target
 
 
+def _tet_one_hot(classes: int, loss: Mapping[str, Any]) -> float:
+    weight = _number(loss, "mse_weight", 0.05)
+    return (1 - weight) * math.log(classes) + weight / classes
+
+
 _LOSSES: Mapping[str, Callable[[int, Mapping[str, Any]], float]] = {
     "ce": _cross_entropy,
     "mse": _squared_error,
     "tet": _tet,
+    "tet-one-hot": _tet_one_hot,
 }
 
 

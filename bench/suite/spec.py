@@ -50,6 +50,8 @@ class SuiteSpec(Strict):
     margin_points: Positive = 0.5  # "as accurate" means within this many percentage points
     # Entries to compare beside each with the baseline: the first of two minus the second.
     contrasts: Annotated[list[Pair], Field(max_length=MOST_ENTRIES)] = []
+    # Where it departs from the published recipe that it follows. Told, never run: no key holds it.
+    deviations: Annotated[list[Title], Field(max_length=100)] = []
     smaller: Name | None = None  # the suite to try where this one would take days
     dataset: DatasetSpec
     model: ModelSpec

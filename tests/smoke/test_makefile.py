@@ -47,8 +47,8 @@ def test_a_failed_gpu_test_does_not_keep_the_rest_from_being_measured(make, tmp_
     assert [line.split(" --")[0] for line in asked] == [
         "-m pytest tests/gpu -m gpu",
         "benchmarks/neurons.py",
-        "-m bench speed suites/cifar10-paper.toml",
-        "-m bench speed suites/cifar10-paper.toml",
+        "-m bench speed suites/cifar10.toml",
+        "-m bench speed suites/cifar10.toml",
     ]
     assert all("--offline" in line and "spikingjelly" not in line for line in asked[2:])
     kept = {path.name: path.read_text() for path in (tmp_path / "reports/cifar10/speed").iterdir()}

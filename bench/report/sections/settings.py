@@ -1,4 +1,4 @@
-"""Every setting that entries share, and what sets them apart."""
+"""Every setting that entries share, what sets them apart, and where the suite departs from a published recipe."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from bench.files.canonical import canonical_json
 from bench.plugins import registry
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.evidence import Evidence
-from bench.report.formats.document import Block, Paragraph, Table
+from bench.report.formats.document import Block, Bullets, Paragraph, Section, Table
 from bench.report.formats.inline import Inline, Said
 from bench.report.sections.cells import flat, in_words, label
 
 
 def section(evidence: Evidence) -> list[Block]:
-    """Return what sets the entries apart, and every setting that they share, defaults included."""
+    """Return what sets the entries apart, every setting that they share, and declared deviations from a recipe."""
     comparison = evidence.comparison
     entries = [_apart(entry) for entry in comparison.entries]
     shared = [[Said(key), Said(in_words(value))] for key, value in flat(_shared(comparison))]
@@ -24,7 +24,13 @@ def section(evidence: Evidence) -> list[Block]:
         Table(["entry", "neuron", "encoder", "timesteps", "declared difference"], entries, 5),
         Paragraph("The same for every entry, unless it declares otherwise:"),
         Table(["setting", "value"], shared, 2),
+        *_deviations(comparison),
     ]
+
+
+def _deviations(comparison: Comparison) -> list[Block]:
+    told = comparison.suite.spec.deviations
+    return [Section("Deviations from the published recipe", [Bullets(list(map(Said, told)))])] if told else []
 
 
 def _apart(entry: Entry) -> list[Inline]:
@@ -47,13 +53,12 @@ def _shared(comparison: Comparison) -> dict[str, Any]:
 
 
 def _trained(comparison: Comparison) -> dict[str, Any]:
-    """The recipe; of an optimiser, schedule or loss from outside only what that one takes."""
+    """The recipe; of an optimiser, schedule or loss only what that one takes."""
     recipe = comparison.suite.spec.train.model_dump(mode="json")
     for kind in ("optimizer", "schedule", "loss"):
         info = registry.find(kind, recipe[kind]["name"])
-        if info.outside:
-            known = {"name", *(parameter.name for parameter in info.parameters)}
-            recipe[kind] = {name: value for name, value in recipe[kind].items() if name in known}
+        known = {"name", *(parameter.name for parameter in info.parameters)}
+        recipe[kind] = {name: value for name, value in recipe[kind].items() if name in known}
     return recipe
 
 

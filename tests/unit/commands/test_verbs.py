@@ -92,6 +92,20 @@ def test_a_good_suite_is_fine():
     assert (done.returncode, done.stdout) == (0, "suites/digits.toml: fine (12 runs)\n")
 
 
+def test_a_check_tells_what_deviates_from_a_published_recipe(tmp_path):
+    deviations = 'deviations = ["[no] warm-up; published: 5 epochs", "batches of 32; published: 64"]'
+    (tmp_path / "digits.toml").write_text(GOOD.replace("version ", f"{deviations}\nversion ", 1))
+    done = spikebench("check", "digits.toml", cwd=tmp_path)
+    assert (done.returncode, done.stdout.splitlines()) == (
+        0,
+        [
+            "digits.toml: fine (12 runs)",
+            "  deviates from the published recipe: [no] warm-up; published: 5 epochs",
+            "  deviates from the published recipe: batches of 32; published: 64",
+        ],
+    ), done.stderr
+
+
 def test_the_plan_comes_first_and_a_dry_run_stops_there(tmp_path):
     done = spikebench("run", ROOT / "suites/digits.toml", "--dry-run", "--only", "LIF", cwd=tmp_path)
     lines = done.stdout.splitlines()

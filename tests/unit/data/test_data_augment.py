@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torchvision.transforms import v2
 
+from bench.data.augmentations import rotation
 from bench.data.augmentations.cutout import cutout, cutout_side
 from bench.data.feed.augment import build_augmenter
 from bench.errors import ParameterError, UnknownNameError
@@ -219,6 +220,43 @@ def test_rotation_and_shear_fetch_the_nearest_pixel(name):
         certain = expected >= 0
         assert certain.float().mean() > 0.9 and torch.equal(result[certain], expected[certain])
         assert not torch.equal(result, image) or abs(angle) < 6
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    *(st.integers(1, size) for size in (4, 5, 2)),
+    *(st.integers(1, 14), st.integers(1, 14)),
+    st.sampled_from([torch.float32, torch.float64]),
+    st.integers(0, 1000),
+)
+def test_a_rotation_turns_all_frames_of_a_recording_alike(samples, timesteps, polarities, height, width, dtype, seed):
+    counts = torch.randint(0, 9, (samples, timesteps, polarities, height, width), generator=seeded(seed)).to(dtype)
+    turned = one("rotation", counts.flatten(1, 2), seeded(seed + 1))
+    assert turned.shape == (samples, timesteps * polarities, height, width) and turned.dtype == dtype
+    assert torch.equal(turned, one("rotation", counts.flatten(1, 2), seeded(seed + 1)))
+    assert bool(torch.isin(turned, torch.cat([counts.flatten(), torch.zeros(1, dtype=dtype)])).all())  # none mixed
+    for step in range(timesteps):  # each frame as if it stood alone
+        assert torch.equal(
+            turned.unflatten(1, (timesteps, -1))[:, step], one("rotation", counts[:, step], seeded(seed + 1))
+        )
+
+
+def test_a_rotation_by_nothing_is_the_recording(monkeypatch):
+    monkeypatch.setattr(rotation, "MOST_DEGREES", 0.0)
+    recordings = clips(20, height=11, width=14)
+    assert torch.equal(one("rotation", recordings, seeded()), recordings)
+
+
+def test_every_recording_is_turned_by_an_angle_of_its_own_within_15_degrees():
+    spots = torch.zeros(200, 1, 101, 101)
+    spots[:, :, 49:52, 89:92] = 1  # 40 pixels to the right of the middle
+    turned = one("rotation", spots, seeded(3))[:, 0]
+    away = torch.arange(101.0) - 50
+    rows, columns = turned.sum(2) @ away, turned.sum(1) @ away
+    degrees = torch.rad2deg(torch.atan2(rows, columns))
+    # a pixel is 1.4 degrees there; that none of 200 angles is beyond 12 on one side has a probability of 0.9^200
+    assert degrees.abs().max() < 16.4 and degrees.min() < -10.6 and degrees.max() > 10.6
+    assert degrees.mean().abs() < 3.1  # 5 standard deviations of the mean, 15 / sqrt(3 * 200)
 
 
 def clips(samples, timesteps=6, polarities=2, height=10, width=12):

@@ -189,6 +189,33 @@ def test_declared_differences_are_listed():
     assert cells(section(report, "Settings").strip().split("\n\n")[1])[2][4] == "train.epochs = 3"
 
 
+def test_of_the_recipe_only_what_its_parts_take_is_a_setting(records):
+    recipe = {"epochs": 2, "batch_size": 32, "optimizer": {"name": "sgd", "learning_rate": 0.1}}
+    changed = make_suite(train=recipe | {"schedule": {"name": "cosine"}, "loss": {"name": "tet-one-hot"}})
+    rows = dict(cells(section(render_report(changed, records), "Settings").strip().split("\n\n")[-1]))
+    parts = ("train.optimizer.", "train.schedule.", "train.loss.")
+    assert {name: value for name, value in rows.items() if name.startswith(parts)} == {
+        "train.optimizer.name": "sgd",
+        "train.optimizer.learning_rate": "0.1",
+        "train.optimizer.momentum": "0.9",
+        "train.optimizer.nesterov": "no",
+        "train.optimizer.weight_decay": "0",
+        "train.schedule.name": "cosine",
+        "train.schedule.warmup_epochs": "0",
+        "train.loss.name": "tet-one-hot",
+        "train.loss.label_smoothing": "0",
+        "train.loss.mse_weight": "0.05",
+    }
+
+
+def test_deviations_from_a_published_recipe_close_the_settings(suite, records):
+    heading = "### Deviations from the published recipe"
+    assert heading not in render_report(suite, records)
+    changed = make_suite(deviations=["no warm-up; *published*: 5 epochs", "batches of 32; published: 64"])
+    told = section(render_report(changed, records), "Settings").partition(heading)[2]
+    assert told.strip().splitlines() == ["* no warm-up; \\*published\\*: 5 epochs", "* batches of 32; published: 64"]
+
+
 def test_every_setting_is_there_defaults_too(suite, records):
     text = section(render_report(suite, records), "Settings")
     rows = dict(cells(text.strip().split("\n\n")[-1]))

@@ -50,7 +50,46 @@ def test_mse_compares_every_timestep_with_the_one_hot_label():
     assert build_loss(LossSpec(name="mse")).of(LOGITS, LABELS).item() == pytest.approx(expected / 12, rel=1e-6)
 
 
-@pytest.mark.parametrize("name", ["ce", "tet", "mse"])
+HALVES = torch.tensor([[[0.0, math.log(3.0)], [0.0, 0.0]], [[math.log(3.0), 0.0], [2.0, 2.0]]])  # [T=2, N=2, 2]
+TO_THE_LABEL = LossSpec(name="tet-one-hot", mse_weight=0.05)
+
+
+def test_tet_one_hot_is_cross_entropy_and_a_pull_to_the_label_at_every_timestep():
+    # probabilities of the labels 1, 0: 3/4, 1/2 at the first timestep, 1/4, 1/2 at the second
+    ce = (math.log(4 / 3) + math.log(2) + math.log(4) + math.log(2)) / 4
+    ln3 = math.log(3)
+    squares = [0, (ln3 - 1) ** 2, 1, 0, ln3**2, 1, 1, 4]  # of logits minus (0, 1), (1, 0), (0, 1), (1, 0)
+    loss = build_loss(TO_THE_LABEL).of(HALVES, torch.tensor([1, 0]))
+    assert loss.item() == pytest.approx(0.95 * ce + 0.05 * sum(squares) / 8, rel=1e-6)
+
+
+def test_tet_one_hot_has_the_gradient_of_its_formula():
+    logits = HALVES.double().requires_grad_()
+    build_loss(TO_THE_LABEL).of(logits, torch.tensor([1, 0])).backward()
+    ln3 = math.log(3)
+    # cross-entropy over T N = 4: softmax minus one-hot; mse over T N C = 8: twice logits minus one-hot
+    softmax = [[[1 / 4, -1 / 4], [-1 / 2, 1 / 2]], [[3 / 4, -3 / 4], [-1 / 2, 1 / 2]]]
+    distance = [[[0, ln3 - 1], [-1, 0]], [[ln3, -1], [1, 2]]]
+    expected = 0.95 * torch.tensor(softmax).double() / 4 + 0.05 * 2 * torch.tensor(distance).double() / 8
+    torch.testing.assert_close(logits.grad, expected, rtol=0, atol=1e-7)  # HALVES holds ln 3 in float32
+
+
+@pytest.mark.parametrize(
+    ("weight", "other"), [(0.0, LossSpec(name="tet", mse_weight=0.0)), (1.0, LossSpec(name="mse"))]
+)
+def test_tet_one_hot_lies_between_cross_entropy_and_mse(weight, other):
+    loss = build_loss(LossSpec(name="tet-one-hot", mse_weight=weight)).of(LOGITS, LABELS)
+    assert loss.item() == pytest.approx(build_loss(other).of(LOGITS, LABELS).item(), rel=1e-6)
+
+
+def test_tet_one_hot_smooths_the_label_of_the_cross_entropy_alone():
+    smoothed = build_loss(LossSpec(name="tet-one-hot", label_smoothing=0.1)).of(LOGITS, LABELS)
+    ce = F.cross_entropy(LOGITS.flatten(0, 1), LABELS.repeat(2), label_smoothing=0.1).item()
+    mse = build_loss(LossSpec(name="mse")).of(LOGITS, LABELS).item()
+    assert smoothed.item() == pytest.approx(0.95 * ce + 0.05 * mse, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["ce", "tet", "tet-one-hot", "mse"])
 def test_a_hard_label_and_its_one_hot_form_give_one_loss(name):
     soft = F.one_hot(LABELS, 3).float()
     hard_loss, soft_loss = (build_loss(LossSpec(name=name)).of(LOGITS, labels) for labels in (LABELS, soft))
