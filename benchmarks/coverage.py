@@ -47,9 +47,10 @@ def suite(
 def missed(base: Correct, other: Correct, comparisons: int) -> bool:
     """Whether the interval of a comparison, one of so many, leaves 0 out."""
     apart = other.astype(np.int64) - base
-    found = components(apart)
+    alpha = (1 - CONFIDENCE) / comparisons
+    found = components(apart, alpha)
     assert found is not None and len(base) >= FEWEST_SEEDS
-    return bool(abs(apart.mean()) > found.half_width((1 - CONFIDENCE) / comparisons))
+    return bool(abs(apart.mean()) > found.half_width(alpha))
 
 
 def main() -> None:

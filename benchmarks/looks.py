@@ -11,12 +11,12 @@ from __future__ import annotations
 import argparse
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from coverage import ACCURACIES, ENTRIES, LUCKS, Correct, offset, suite
 
-from bench.report.evidence.crossed import Difference, difference
+from bench.report.evidence.crossed import difference
 from bench.report.evidence.decisions import judge
 from bench.suite.looks import Looks
 
@@ -36,18 +36,13 @@ def sequence(networks: Sequence[Correct], looks: Looks, corrected: bool) -> Ende
     """Look at the first network against all others with more and more seeds until all is settled."""
     claimed = False
     for seeds in looks.seeds:
-        found = [_difference(networks[0], other, seeds, len(networks) - 1) for other in networks[1:]]
-        if corrected:
-            found = [replace(each, share=looks.share(seeds)) for each in found]
-        verdicts = [judge(each, MARGIN) for each in found]
+        share = looks.share(seeds) if corrected else 1.0
+        base, *others = (dict(enumerate(network[:seeds])) for network in networks)
+        verdicts = [judge(difference(other, base, len(others), share), MARGIN) for other in others]
         claimed = claimed or any(verdict.direction is not None for verdict in verdicts)
         if all(verdict.established for verdict in verdicts):
             return Ended(claimed, True, seeds)
     return Ended(claimed, False, looks.most)
-
-
-def _difference(base: Correct, other: Correct, seeds: int, comparisons: int) -> Difference:
-    return difference(dict(enumerate(other[:seeds])), dict(enumerate(base[:seeds])), comparisons)
 
 
 def main() -> None:

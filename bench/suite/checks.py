@@ -77,15 +77,15 @@ def _label_problems(data: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _contrast_problems(data: Mapping[str, Any], labels: list[str]) -> Iterator[str]:
-    contrasts = data.get("contrasts")
+    contrasts, rows = data.get("contrasts"), [*labels, *_deployed_labels(data)]
     seen: list[list[str]] = []
     for index, pair in enumerate(contrasts[:MOST_ENTRIES] if isinstance(contrasts, list) else []):
         names = sorted(name for name in pair if isinstance(name, str)) if isinstance(pair, list) else []
         if len(names) != 2:
             continue  # the type of it is wrong, which is said elsewhere
         for name in names:
-            if labels and name.partition(" as ")[0] not in labels:  # what an entry deploys is a row of its own
-                yield f"contrasts[{index}]: no entry '{name:.60}'; {nearest(name, labels)}"
+            if labels and name not in rows:
+                yield f"contrasts[{index}]: no entry '{name:.60}'; {nearest(name, rows)}"
         if names[0] == names[1]:
             yield f"contrasts[{index}]: '{names[0]:.60}' is compared with itself"
         elif data.get("baseline") in names:
@@ -93,6 +93,15 @@ def _contrast_problems(data: Mapping[str, Any], labels: list[str]) -> Iterator[s
         elif names in seen:
             yield f"contrasts[{index}]: these two are compared twice"
         seen.append(names)
+
+
+def _deployed_labels(data: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the labels of the rows that entries get for a neuron that they deploy."""
+    entries = data.get("entries")
+    for entry in entries[:MOST_ENTRIES] if isinstance(entries, list) else []:
+        deploy = entry.get("deploy") if isinstance(entry, dict) else None
+        if isinstance(deploy, dict):
+            yield f"{entry.get('label')} as {deploy.get('name')}"
 
 
 def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:

@@ -8,11 +8,13 @@ from scipy import stats
 
 def analysed(one, other, comparisons=1):
     """Mean, ends of the interval in points, and p, of right or wrong [S, N] of two networks."""
+    z = stats.norm.ppf(1 - 0.025 / comparisons)
+    added = z * z / 4
     d = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
     seeds, samples = d.shape
-    # half a sample that only the one gets right, and half a one that only the other does
+    # samples that only the one gets right, and as many that only the other does
     d = np.concatenate([d, np.ones((seeds, 1)), -np.ones((seeds, 1))], axis=1)
-    weight = np.array([1.0] * samples + [0.5, 0.5])
+    weight = np.array([1.0] * samples + [added, added])
     rows, columns = (d * weight).sum(1) / weight.sum(), d.mean(0)
     mean = rows.mean()
     of_seeds = weight.sum() * ((rows - mean) ** 2).sum() / (seeds - 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -165,11 +166,15 @@ class Comparison:
 
     @cached_property
     def pairs(self) -> dict[tuple[str, str], Difference]:
-        """Accuracy of one entry minus a later one's for all pairs of finished entries, corrected for their number."""
+        """Accuracy of one entry minus a later one's for all pairs of finished entries.
+
+        Corrected for the number of all pairs, finished or not, so that no pair is told apart more easily than as a
+        contrast.
+        """
+        count = max(math.comb(len(self.entries), 2), len(self.contrasts))
         found = list(itertools.combinations([entry for entry in self.entries if entry.correct], 2))
         return {
-            (one.label, other.label): difference(one.correct, other.correct, len(found), self.share)
-            for one, other in found
+            (one.label, other.label): difference(one.correct, other.correct, count, self.share) for one, other in found
         }
 
     def between(self, one: Entry, other: Entry) -> Difference:

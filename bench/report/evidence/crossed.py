@@ -8,6 +8,7 @@ own (two-way random effects without replication; Searle, Casella & McCulloch 199
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,9 +17,16 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 CONFIDENCE = 0.95
-# Half a sample that only the one gets right in every seed and half a one that only the other does: without them, few
-# disagreements would make an interval too narrow, and none one of no width (Agresti & Min 2005, for n = 1 seed).
-PSEUDO = 0.5
+
+
+def pseudo_samples(alpha: float) -> float:
+    """Return how many samples that only the one gets right, in every seed, are added, and as many of the other's.
+
+    z squared over 4, with the two-sided normal quantile z: without them, few disagreements would make an interval too
+    narrow, and none one of no width (as Agresti & Coull 1998, "Approximate is better than exact for interval estimation
+    of binomial proportions", Am. Stat. 52, for one proportion).
+    """
+    return float(stats.norm.isf(alpha / 2)) ** 2 / 4
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,12 @@ class Components:
     of_seeds: float
     of_samples: float
     rest: float
+    pseudo: float = 0.0  # samples added on either side
+
+    @property
+    def real_samples(self) -> int:
+        """How many samples there are without those added."""
+        return round(self.samples - 2 * self.pseudo)
 
     @property
     def variance(self) -> float:
@@ -58,7 +72,7 @@ class Components:
         s, n = self.seeds if seeds is None else seeds, self.samples if samples is None else samples
         seed = max(0.0, self.of_seeds - self.rest) / self.samples
         sample = max(0.0, self.of_samples - self.rest) / self.seeds
-        return Components(s, n, self.rest + n * seed, self.rest + s * sample, self.rest)
+        return Components(s, n, self.rest + n * seed, self.rest + s * sample, self.rest, self.pseudo)
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,11 @@ class Difference:
     components: Components | None
     comparisons: int = 1
     share: float = 1.0
+
+    @property
+    def alpha(self) -> float:
+        """The chance with which the interval may miss."""
+        return (1 - CONFIDENCE) * self.share / self.comparisons
 
     @property
     def n(self) -> int:
@@ -96,11 +115,7 @@ class Difference:
     def half_width(self, components: Components | None = None) -> float | None:
         """Half the width of the simultaneous interval, in points; of other components where they are given."""
         components = components or self.components
-        return (
-            None
-            if components is None
-            else 100 * components.half_width((1 - CONFIDENCE) * self.share / self.comparisons)
-        )
+        return None if components is None else 100 * components.half_width(self.alpha)
 
     @property
     def low(self) -> float | None:
@@ -139,7 +154,8 @@ def difference(
 ) -> Difference:
     """Compare two networks by what each got right of the test samples, [N] by seed, over the seeds that both have."""
     paired = [seed for seed in other if seed in one and one[seed].shape == other[seed].shape]
-    seeds = tuple(seed for seed in paired if one[seed].shape == one[paired[0]].shape)  # the same samples in every seed
+    shapes = Counter(one[seed].shape for seed in paired)  # the same samples in every seed: those that most have
+    seeds = tuple(seed for seed in paired if one[seed].shape == max(shapes, key=shapes.__getitem__))
     if not seeds or not one[seeds[0]].size:
         return Difference((), (), None, None, comparisons, share)
     # counted, so that equal is equal: a share of samples has no exact value in binary
@@ -147,21 +163,29 @@ def difference(
     samples = apart.shape[1]
     by_seed = tuple(100 * int(total) / samples for total in apart.sum(1))
     mean = 100 * int(apart.sum()) / apart.size
-    return Difference(seeds, by_seed, mean, components(apart), comparisons, share)
+    return Difference(
+        seeds, by_seed, mean, components(apart, (1 - CONFIDENCE) * share / comparisons), comparisons, share
+    )
 
 
-def components(apart: NDArray[np.int64]) -> Components | None:
-    """Return the mean squares of differences [S, N] in {-1, 0, 1}; None with one seed."""
+def components(apart: NDArray[np.int64], alpha: float) -> Components | None:
+    """Return the mean squares of differences [S, N] in {-1, 0, 1}, for an interval that misses with a chance of alpha.
+
+    None with one seed.
+    """
     seeds, samples = apart.shape
     if seeds < 2:
         return None
-    weight = samples + 2 * PSEUDO
+    pseudo = pseudo_samples(alpha)
+    weight = samples + 2 * pseudo
     total, of_seed, of_sample = float(apart.sum()), apart.sum(1), apart.sum(0)
-    # Sums of squares about 0, each less that of the mean; a pseudo sample is 1 or -1 for every seed.
+    # Sums of squares about 0, each less that of the mean; a sample that is added is 1 or -1 for every seed.
     correction = total**2 / (seeds * weight)
     between_seeds = float((of_seed.astype(np.float64) ** 2).sum()) / weight - correction
-    between_samples = float((of_sample.astype(np.float64) ** 2).sum()) / seeds + 2 * PSEUDO * seeds - correction
-    everything = float(np.abs(apart).sum()) + 2 * PSEUDO * seeds - correction
+    between_samples = float((of_sample.astype(np.float64) ** 2).sum()) / seeds + 2 * pseudo * seeds - correction
+    everything = float(np.abs(apart).sum()) + 2 * pseudo * seeds - correction
     left = everything - between_seeds - between_samples
     rest = max(0.0, left) / ((seeds - 1) * (weight - 1))
-    return Components(seeds, weight, max(0.0, between_seeds) / (seeds - 1), between_samples / (weight - 1), rest)
+    return Components(
+        seeds, weight, max(0.0, between_seeds) / (seeds - 1), between_samples / (weight - 1), rest, pseudo
+    )

@@ -6,15 +6,19 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
-from scipy import stats
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
 
-from bench.report.evidence.crossed import Difference
+from bench.report.evidence.crossed import Components, Difference
 from bench.suite.looks import FEWEST_SEEDS, Looks
 
 POWER = 0.8
 MOST_SEEDS = 100  # that are asked for
-_SEEDS_WITH_MORE_SAMPLES = 10
+_SEEDS_WITH_MORE_SAMPLES = (10, 20, 50, 100)
 _MOST_TIMES = 1 << 20  # more samples than there are
+_LIKELY, _ALL = 200, 100.0
+MOST_LETTERS = 26
 
 
 @dataclass(frozen=True)
@@ -51,30 +55,63 @@ def judge(difference: Difference, margin_points: float) -> Verdict:
     return Verdict(direction, -margin_points < low and high < margin_points)
 
 
+@dataclass(frozen=True)
+class Chances:
+    """How likely a comparison is to be decided, were its variances the true ones.
+
+    The mean difference is normal. The part of the variance that seeds make is estimated from few of them, so that the
+    width of the interval varies: as chi squared with S - 1 degrees of freedom, here at 200 equally likely values.
+    """
+
+    error: float  # standard deviation of the mean difference, points
+    half_widths: NDArray[np.float64]  # equally likely, points
+
+    @classmethod
+    def of(cls, parts: Components, alpha: float) -> Chances:
+        """Return the chances with these components at an interval's level."""
+        degrees, share = parts.seeds - 1, parts.from_seeds
+        likely = stats.chi2.ppf((np.arange(_LIKELY) + 0.5) / _LIKELY, degrees) / degrees
+        seeds, samples = (float(stats.t.isf(alpha / 2, n - 1)) for n in (parts.seeds, parts.samples))
+        error = 100 * math.sqrt(parts.variance)
+        return cls(error, error * np.sqrt(likely * share * seeds**2 + (1 - share) * samples**2))
+
+    def of_direction(self, true: float) -> float:
+        """Return the chance that a true difference, in points, is found to be one, on its own side."""
+        return float(stats.norm.cdf((abs(true) - self.half_widths) / self.error).mean())
+
+    def of_equality(self, true: float, margin: float) -> float:
+        """Return the chance that the interval lies within the margin, both in points."""
+        room = (margin - self.half_widths) / self.error
+        at = abs(true) / self.error
+        return float(np.clip(stats.norm.cdf(room - at) - stats.norm.cdf(-room - at), 0.0, None).mean())
+
+
 def most_seeds(looks: Looks) -> int:
     """Return how many seeds are thought of at most: those that a suite adds, else as many as anybody would."""
-    return looks.most if looks.repeated else MOST_SEEDS
+    return looks.most if looks.repeated else max(MOST_SEEDS, looks.most)
 
 
 def detectable(difference: Difference, seeds: int | None = None, looks: Looks | None = None) -> float | None:
-    """Return the smallest true difference, in points, that is established with a chance of 80 %, by these variances.
+    """Return the true difference, in points, that is established with a chance of 80 %, were these the true variances.
 
-    seeds: of so many instead, at the level of that look where seeds are added.
+    seeds: of so many instead, at the level of that look where seeds are added. None with fewer seeds than any claim
+    needs, and where there is no such difference.
     """
     parts = difference.components
-    if parts is None:
+    if parts is None or (seeds or difference.n) < FEWEST_SEEDS:
         return None
     if seeds is not None:
         parts = parts.expected(seeds)
         difference = replace(difference, share=looks.share(seeds) if looks and looks.repeated else difference.share)
-    half = difference.half_width(parts)
-    assert half is not None
-    return half + 100 * float(stats.norm.ppf(POWER)) * math.sqrt(parts.variance)
+    chances = Chances.of(parts, difference.alpha)
+    if chances.of_direction(_ALL) < POWER:
+        return None
+    return float(optimize.brentq(lambda true: chances.of_direction(true) - POWER, 0.0, _ALL, xtol=1e-9))
 
 
 @dataclass(frozen=True)
 class Needed:
-    """What would settle a comparison, should its difference and its variances stay: seeds, of so many test samples."""
+    """What would settle a comparison with a chance of 80 %, were its difference and its variances the true ones."""
 
     seeds: int
     samples: int | None = None  # None: those that there are
@@ -83,30 +120,34 @@ class Needed:
 def needed(difference: Difference, margin_points: float, looks: Looks) -> Needed | None:
     """Return the fewest seeds that would settle a comparison; None where nothing would or nothing is known.
 
-    Where seeds are added, at a look of them. Where no number of seeds would, because the chance that lies in the
-    samples remains, how many samples of 10 seeds, or of the most that are added.
+    Where seeds are added, at a look of them. Where not so many seeds would, because the chance that lies in the samples
+    remains, how many samples, and of the numbers of seeds that are tried the fewest.
     """
-    parts = difference.components
-    if parts is None or difference.mean is None:
+    parts, mean = difference.components, difference.mean
+    if parts is None or mean is None:
         return None
 
     def settled(seeds: int, times: int = 1) -> bool:
-        more = parts.expected(seeds, parts.samples * times)
         share = looks.share(seeds) if looks.repeated else difference.share
-        then = replace(difference, seeds=tuple(range(seeds)), components=more, share=share)
-        return judge(then, margin_points).established
+        then = Chances.of(parts.expected(seeds, parts.samples * times), replace(difference, share=share).alpha)
+        return max(then.of_direction(mean), then.of_equality(mean, margin_points)) >= POWER
 
-    for seeds in looks.seeds if looks.repeated else range(FEWEST_SEEDS, MOST_SEEDS + 1):
+    for seeds in looks.seeds if looks.repeated else range(FEWEST_SEEDS, most_seeds(looks) + 1):
         if seeds > difference.n and settled(seeds):
             return Needed(seeds)
-    seeds, times = looks.most if looks.repeated else _SEEDS_WITH_MORE_SAMPLES, 2
-    while times < _MOST_TIMES and not settled(seeds, times):
+    times, tried = 2, (looks.most,) if looks.repeated else _SEEDS_WITH_MORE_SAMPLES
+    while times < _MOST_TIMES:
+        for seeds in tried:
+            if seeds >= difference.n and settled(seeds, times):
+                return Needed(seeds, times * parts.real_samples)
         times *= 2
-    return None if times >= _MOST_TIMES else Needed(seeds, round(times * (parts.samples - 1)))
+    return None
 
 
-def letters(order: Sequence[str], different: Collection[frozenset[str]]) -> dict[str, str]:
+def letters(order: Sequence[str], different: Collection[frozenset[str]]) -> dict[str, str] | None:
     """Return letters for entries, two of which share one exactly where they are not established as different.
+
+    None where more than 26 would be needed.
 
     Piepho 2004, "An algorithm for a letter-based representation of all-pairwise comparisons".
     """
@@ -118,6 +159,8 @@ def letters(order: Sequence[str], different: Collection[frozenset[str]]) -> dict
             for without in (column - {other}, column - {one}):
                 if not any(without <= kept for kept in columns):
                     columns.append(without)
+        if len(columns) > MOST_LETTERS:
+            return None
     columns = [one for one in columns if not any(one < other for other in columns)]
     columns.sort(key=lambda column: sorted(map(order.index, column)))
     return {

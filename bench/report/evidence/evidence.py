@@ -14,7 +14,7 @@ from bench.report.evidence.conventions import Converted, convert
 from bench.report.evidence.crossed import CONFIDENCE
 from bench.report.evidence.decisions import judge
 from bench.report.evidence.figure_data import figure_data
-from bench.report.evidence.pricing import DENSE, Priced, price
+from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, price
 from bench.suite.load import Suite
 
 
@@ -50,12 +50,24 @@ class Evidence:
         return self.prices[0]
 
     def energy_interval(self, priced: Priced, entry: Entry, mode: str) -> tuple[float, float] | None:
-        """Return the interval over seeds of an entry's energy as a multiple of the baseline's, under a table.
+        """Return the interval over seeds of an entry's energy as a multiple of that of the prices' baseline.
 
-        Corrected like those of accuracy: all other entries' hold at once with 95 %, at this look and all others.
+        Corrected like those of accuracy: the intervals of all entries under all tables, dense and zero-skipping, hold
+        at once with 95 %, at this look and all others; those against a reference beside the baseline too.
         """
         comparison = self.comparison
-        return priced.ratio_interval(entry, mode, (1 - CONFIDENCE) * comparison.share / len(comparison.others))
+        conventional = sum(not each.spikes for each in comparison.entries if each.done)
+        pairs = len(comparison.others) + (len(comparison.entries) - conventional if conventional > 1 else 0)
+        cells = pairs * len(self.prices) * len((DENSE, ZERO_SKIPPING))
+        return priced.ratio_interval(entry, mode, (1 - CONFIDENCE) * comparison.share / cells)
+
+    def energy_side(self, priced: Priced, entry: Entry, mode: str) -> str | None:
+        """Return `less`, `more` or `as much` where that is established over the seeds, else None."""
+        found = self.energy_interval(priced, entry, mode)
+        if found is None:
+            return None
+        low, high = found
+        return "less" if high < 1 else "more" if low > 1 else "as much" if low == high else None
 
     def reference(self, entry: Entry) -> Entry:
         """Return what the energy of an entry that spikes is first held against: a network without spikes.

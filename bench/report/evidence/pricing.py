@@ -72,8 +72,10 @@ class Priced:
 
         See `statistics.ratio_interval`. None unless both are sound and three seeds have both.
         """
+        if not self.comparable(entry):
+            return None
         base, own = (self._by_seed(each, mode) for each in (self.baseline, entry))
-        return ratio_interval(self.ratio(entry, "total", mode), own, base, error)
+        return ratio_interval(own, base, error)
 
     def _by_seed(self, entry: Entry, mode: str) -> dict[int, float | None]:
         records = [record for record in entry.done if record.counts is not None]

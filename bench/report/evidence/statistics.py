@@ -55,19 +55,17 @@ def interval(summary: Summary, error: float = ERROR) -> tuple[float, float] | No
 
 
 def ratio_interval(
-    ratio: float | None, one: Mapping[int, float | None], other: Mapping[int, float | None], error: float = ERROR
+    one: Mapping[int, float | None], other: Mapping[int, float | None], error: float = ERROR
 ) -> tuple[float, float] | None:
-    """Return the interval of a ratio of two means over seeds, from the values of both by seed.
+    """Return the interval of the ratio of two quantities, from the values of both by seed.
 
-    Student's, of the logarithms of the ratios of the seeds that have both, around the logarithm of `ratio`; None with
-    fewer than three of them. Values that are the same for every seed have an interval of no width.
+    Student's, of the mean logarithm of the ratios of the seeds that have both, so around their geometric mean; None
+    with fewer than three of them. Ratios that are the same for every seed have an interval of no width.
     """
     pairs = [(value, base) for seed, value in one.items() if value and (base := other.get(seed))]
     logs = summarise([math.log(value / base) for value, base in pairs])
-    if not ratio or logs.sd is None or logs.n < FEWEST_SEEDS:
-        return None
-    half = float(stats.t.isf(error / 2, logs.n - 1)) * logs.sd / math.sqrt(logs.n)
-    return ratio * math.exp(-half), ratio * math.exp(half)
+    found = interval(logs, error)
+    return None if found is None else (math.exp(found[0]), math.exp(found[1]))
 
 
 def mcnemar(baseline: NDArray[np.bool_], entry: NDArray[np.bool_]) -> McNemar:

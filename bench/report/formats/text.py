@@ -76,10 +76,12 @@ def fixed(value: float | None, decimals: int = 2, sign: bool = False) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """Return a probability with three decimals, or its bound, or n/a."""
+    """Return a probability with three decimals, four where it would look like 0.05, or its bound, or n/a."""
     if value is None:
         return NOT_AVAILABLE
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.4f}" if f"{value:.3f}" == "0.050" else f"{value:.3f}"
 
 
 def ratio(value: float | None, reference: float | None) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, firing_rate
@@ -34,7 +32,7 @@ def break_even(evidence: Evidence) -> list[Block]:
                 rows.append([Said(each.name), label(entry), fixed(firing_rate(entry), 4), *map(rate_cell, rates)])
     header = ["cost table", "entry", "measured firing rate", "break-even, dense", "break-even, zero-skipping"]
     tables = [Table(header, rows, text_columns=2)] if rows else []
-    lines = Bullets([_sides(evidence.prices, entry, label(baseline)) for entry in entries])
+    lines = Bullets([_sides(evidence, entry) for entry in entries])
     return [Section("Break-even", [_note(label(baseline)), *tables, lines])]
 
 
@@ -57,26 +55,28 @@ def _note(base: Inline) -> Block:
     )
 
 
-def _sides(priced: Sequence[Priced], entry: Entry, base: Inline) -> Text:
-    measured = firing_rate(entry)
+def _sides(evidence: Evidence, entry: Entry) -> Text:
+    measured, base = firing_rate(entry), label(evidence.comparison.baseline)
     if not entry.sound:
         return text(Strong(label_and_state(entry)), " is on neither side.")
     sentences = [text(Strong(label(entry)), f" fires at {fixed(measured, 4)}.")]
     for mode, words in MODES:
         sides: dict[str, list[Inline]] = {}
-        for each in priced:
-            side = _side(measured, each.break_even_rate(entry, mode), each.baseline)
-            sides.setdefault(side, []).append(Said(each.name))
+        for each in evidence.prices:
+            sides.setdefault(_side(evidence, each, entry, mode), []).append(Said(each.name))
         found = join("; ", (text(f"{side} under ", listed(names)) for side, names in sides.items()))
         sentences.append(text("Against ", base, f" {words} it is ", found, "."))
     return join(" ", sentences)
 
 
-def _side(measured: float | None, rate: float | None, baseline: Entry) -> str:
-    if measured is None or rate is None:
-        return f"on neither side ({'some work has no price' if baseline.sound else 'the baseline is not sound'})"
-    if rate < 0:
-        return "on the side of more energy at any firing rate"
-    if measured == rate:
+def _side(evidence: Evidence, priced: Priced, entry: Entry, mode: str) -> str:
+    """Say on which side of break-even an entry is, as far as its energy over the seeds establishes one."""
+    rate = priced.break_even_rate(entry, mode)
+    if rate is None:
+        return f"on neither side ({'some work has no price' if priced.baseline.sound else 'the baseline is not sound'})"
+    side = evidence.energy_side(priced, entry, mode)
+    if side is None:
+        return "not told apart from break-even over the seeds"
+    if side == "as much":
         return "exactly at break-even"
-    return "on the side of less energy" if measured < rate else "on the side of more energy"
+    return f"on the side of {side} energy{' at any firing rate' if rate < 0 else ''}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.files.canonical import canonical_json
 from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.crossed import Difference
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.statistics import Summary
 from bench.report.formats.document import Block, Figure
@@ -34,6 +35,19 @@ def mean_and_sd(summary: Summary, decimals: int = 2) -> str:
     if summary.sd is None:
         return fixed(summary.mean, decimals)
     return f"{fixed(summary.mean, decimals)} ± {fixed(summary.sd, decimals)}"
+
+
+def interval(difference: Difference) -> str:
+    """Return the ends of a simultaneous interval, signed; empty where there is none.
+
+    With as many decimals, two to four, as show on which side of 0 an end lies.
+    """
+    if difference.low is None or difference.high is None:
+        return ""
+    ends = (difference.low, difference.high)
+    decimals = next((d for d in (2, 3) if all(not end or round(end, d) for end in ends)), 4)
+    low, high = (fixed(end, decimals, sign=True) for end in ends)
+    return f"{low} to {high}"
 
 
 def with_unit(name: str, unit: Unit) -> str:

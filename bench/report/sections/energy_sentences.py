@@ -60,17 +60,8 @@ def _over_tables(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> 
 def _sides(evidence: Evidence, prices: Sequence[Priced], entry: Entry, mode: str) -> list[Text]:
     sides: dict[str, list[str]] = {"less": [], "more": [], "as much": [], UNKNOWN: []}
     for priced in prices:
-        sides[_side(evidence, priced, entry, mode)].append(priced.name)
+        sides[evidence.energy_side(priced, entry, mode) or UNKNOWN].append(priced.name)
     return [text(f"{side} under {len(names)} (", Said(joined(names)), ")") for side, names in sides.items() if names]
-
-
-def _side(evidence: Evidence, priced: Priced, entry: Entry, mode: str) -> str:
-    """Return on which side of the baseline's energy the interval over seeds lies."""
-    found = evidence.energy_interval(priced, entry, mode)
-    if found is None:
-        return UNKNOWN
-    low, high = found
-    return "less" if high < 1 else "more" if low > 1 else "as much" if low == high else UNKNOWN
 
 
 def _comparison(evidence: Evidence, priced: Priced, entry: Entry) -> Text:
@@ -103,7 +94,7 @@ def _why_no_total(priced: Priced, entry: Entry) -> Text:
 def _more_or_less(evidence: Evidence, priced: Priced, entry: Entry) -> Text:
     """Say what is established over seeds of an entry's energy under the first table, dense and zero-skipping."""
     base = label(priced.baseline)
-    dense, skipping = (_side(evidence, priced, entry, mode) for mode in (DENSE, ZERO_SKIPPING))
+    dense, skipping = (evidence.energy_side(priced, entry, mode) or UNKNOWN for mode in (DENSE, ZERO_SKIPPING))
     first, second = (_energy(side, base) for side in (dense, skipping))
     begins = _BEGINS[dense == UNKNOWN]
     if dense == skipping:

@@ -10,7 +10,7 @@ from bench.report.evidence.quantities import ACCURACY, BEST_ACCURACY, DENSE_MACS
 from bench.report.formats.document import MainTable, Table
 from bench.report.formats.inline import Inline, Said, Text, text
 from bench.report.formats.text import NOT_AVAILABLE, Unit, count_unit, energy_unit, fixed, joined, number, times
-from bench.report.sections.cells import label, mean_and_sd, with_unit
+from bench.report.sections.cells import interval, label, mean_and_sd, with_unit
 from bench.report.sections.main_values import values
 
 
@@ -105,9 +105,8 @@ def _difference(comparison: Comparison, entry: Entry) -> str:
 def _points(difference: Difference) -> str:
     """Return a difference in points with its simultaneous 95 % interval, where it has one."""
     mean = fixed(difference.mean, sign=True)
-    if difference.low is None or difference.high is None:
-        return mean
-    return f"{mean} ({fixed(difference.low, sign=True)} to {fixed(difference.high, sign=True)})"
+    ends = interval(difference)
+    return f"{mean} ({ends})" if ends else mean
 
 
 def _energy(priced: Priced, entry: Entry, what: str, unit: Unit) -> str:

@@ -15,7 +15,7 @@ from bench.report.sections.cells import label, with_unit
 
 NOTE = (
     "What every estimate rests on, over the seeds: means with Student's 95 % interval of each by itself, from three "
-    "seeds on; the ratio is that of the means, its interval of the logarithms of the ratios of single seeds."
+    "seeds on; the ratio is that of the means, its interval that of the geometric mean of the ratios of single seeds."
 )
 
 Value = Callable[[RunRecord], float | None]
@@ -50,7 +50,7 @@ def _mean(entry: Entry, value: Value, written: Callable[[float | None], str]) ->
 def _ratio(entry: Entry, base: Entry, value: Value) -> str:
     own, others = ({record.seed: value(record) for record in each.done} for each in (entry, base))
     found = ratio(entry.summary(value).mean, base.summary(value).mean)
-    return times(found) + _between(ratio_interval(found, own, others), times)
+    return times(found) + _between(ratio_interval(own, others), times)
 
 
 def _between(found: Sequence[float] | None, written: Callable[[float | None], str]) -> str:

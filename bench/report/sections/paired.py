@@ -9,7 +9,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, text
 from bench.report.formats.text import NOT_AVAILABLE, fixed, joined, p_value
-from bench.report.sections.cells import label
+from bench.report.sections.cells import interval, label
 from bench.suite.looks import FEWEST_SEEDS, Looks
 
 
@@ -35,7 +35,7 @@ def _rule(comparison: Comparison) -> str:
         f"{_of_looks(comparison, looks)}Last-epoch test accuracy. Seeds and test samples are both sources of chance: "
         "the intervals are of a crossed analysis of the difference at every seed and test sample (two-way random "
         f"effects, each widened by its own Student quantile), and {_level(comparison)}; p is corrected alike, so that "
-        f"it is below {1 - CONFIDENCE:.2g} exactly where the interval excludes 0. Said in advance: better or worse "
+        f"it is below {1 - CONFIDENCE:.2g} exactly where the interval excludes 0. The suite's rule: better or worse "
         f"needs an interval that excludes 0, as accurate one inside ± {margin:g} points (two one-sided tests), and "
         f"both at least {FEWEST_SEEDS} seeds. Else nothing is established."
     )
@@ -68,12 +68,11 @@ def _name(pair: tuple[str, str]) -> Inline:
 
 
 def _cells(found: Difference) -> list[Inline]:
-    interval = f"{fixed(found.low, sign=True)} to {fixed(found.high, sign=True)}"
     return [
         str(found.n),
         fixed(found.mean, sign=True),
         fixed(found.sd),
-        NOT_AVAILABLE if found.low is None else interval,
+        interval(found) or NOT_AVAILABLE,
         p_value(found.p),
     ]
 
@@ -85,26 +84,26 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
     for pair, found in comparison.contrasts.items():
         if found.components is None:
             continue
-        words = "settled" if judge(found, margin).established else _words(needed(found, margin, looks))
+        words = "settled" if judge(found, margin).established else _words(needed(found, margin, looks), most)
         row = [fixed(detectable(found)), fixed(detectable(found, most, looks)), words]
         rows.append([_name(pair), *row])
     if not rows:
         return []
     note = (
-        "The smallest difference that would have been established with a chance of 80 %, by the variances found here; "
-        f"the same with {most} seeds, where what is left lies in the test samples; and what would settle the "
-        "comparison if the difference stayed as it is."
+        "The true difference that would be established with a chance of 80 %, were the variances found here the true "
+        f"ones (of few seeds they are little known); the same with {most} seeds; and what would be as likely to "
+        "settle the comparison, were the difference found here the true one too."
     )
-    header: list[Inline] = ["comparison", "detectable, points", f"with {most} seeds", "would settle it"]
+    header: list[Inline] = ["comparison", "detectable, points", f"with {most} seeds", "would settle it (80 %)"]
     return [Paragraph(note), Table(header, rows)]
 
 
-def _words(found: Needed | None) -> str:
+def _words(found: Needed | None, most: int) -> str:
     if found is None:
-        return "no number of seeds or test samples"
+        return f"not {most} seeds, of however many test samples"
     if found.samples is None:
         return f"{found.seeds} seeds"
-    return f"no number of seeds; {found.seeds} seeds of about {found.samples:,} test samples"
+    return f"not {most} seeds of these test samples; {found.seeds} seeds of about {found.samples:,}"
 
 
 def _all_pairs(comparison: Comparison) -> list[Block]:
@@ -117,14 +116,14 @@ def _all_pairs(comparison: Comparison) -> list[Block]:
     }
     mean = {entry.label: entry.mean_accuracy for entry in entries}
     order = sorted(mean, key=lambda name: -mean[name])
-    groups = letters(order, different)
+    groups = letters(order, different) or dict.fromkeys(order, "too many")
     by_label = {entry.label: entry for entry in entries}
     rows: list[list[Inline]] = [
         [label(by_label[name]), groups[name], *(_between(comparison, name, other) for other in order)] for name in order
     ]
     note = (
         f"All {len(comparison.pairs)} pairs, whether asked for or not: row minus column, points. Two entries share a "
-        "letter where no difference between them is established at the level of all pairs at once, which is stricter "
+        "letter where no difference between them is established at the level of all pairs at once, which is no easier "
         "than that of the comparisons above."
     )
     return [Paragraph(note), Table(["entry", "group", *map(Said, order)], rows)]

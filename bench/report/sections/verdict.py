@@ -9,7 +9,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Bullets, Paragraph
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
 from bench.report.formats.text import fixed, joined
-from bench.report.sections.cells import any_done, label
+from bench.report.sections.cells import any_done, interval, label
 from bench.report.sections.energy_sentences import energy_sentences
 from bench.report.sections.match import unmatched_runs
 from bench.report.sections.soundness import what_was_seen
@@ -24,7 +24,9 @@ def section(evidence: Evidence) -> list[Block]:
         return [Paragraph("The suite has no entry beside its baseline: there is nothing to compare.")]
     if not comparison.baseline.done:
         base = Strong(label(comparison.baseline))
-        return [Paragraph(text("No run of the baseline ", base, " has finished: nothing can be compared with it."))]
+        nothing = text("No run of the baseline ", base, " has finished: nothing can be compared with it.")
+        contrasts = _contrasts(comparison)
+        return [Paragraph(nothing), *([Bullets(contrasts)] if contrasts else [])]
     about = (_about(evidence, entry) for entry in comparison.others)
     return [Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)])]
 
@@ -65,7 +67,7 @@ def _about(evidence: Evidence, entry: Entry) -> Text:
 def _accuracy_clause(base: Inline, difference: Difference, margin: float) -> Text:
     """Say what is established about an entry's accuracy, continuing a sentence that begins with its label."""
     if difference.mean is None:
-        return text("shares no finished seed with ", base, ": its accuracy cannot be compared")
+        return text("has no finished seed with ", base, " on the same test samples: its accuracy cannot be compared")
     found = judge(difference, margin)
     numbers = f": {fixed(difference.mean, sign=True)} points ({_interval_words(difference)})"
     within = f" within {margin:g} points"
@@ -80,16 +82,15 @@ def _accuracy_clause(base: Inline, difference: Difference, margin: float) -> Tex
 
 
 def _interval_words(difference: Difference) -> str:
-    n = f"n = {difference.n}"
-    if difference.low is None or difference.high is None:
-        return f"no interval with one seed, {n}"
-    return f"95 % interval {fixed(difference.low, sign=True)} to {fixed(difference.high, sign=True)}, {n}"
+    ends, n = interval(difference), f"n = {difference.n}"
+    return f"95 % interval {ends}, {n}" if ends else f"no interval with one seed, {n}"
 
 
 def _caveats(comparison: Comparison, entry: Entry) -> list[Inline]:
     found: list[Inline] = []
     if len(entry.done) < len(entry.slots):
         found.append(f"Only {len(entry.done)} of its {len(entry.slots)} runs have finished.")
+    found += _left_out(comparison, entry)
     silent = joined(layer.name for record in entry.done for layer in record.layers if layer.silent)
     if silent:
         found.append(text("Layers that never saw a spike (", Said(silent), ") are broken, not cheap."))
@@ -101,3 +102,13 @@ def _caveats(comparison: Comparison, entry: Entry) -> list[Inline]:
     if uncounted:
         found.append(text("Not in its counts: ", Said(uncounted), "."))
     return found
+
+
+def _left_out(comparison: Comparison, entry: Entry) -> list[Inline]:
+    """Name finished seeds of an entry and the baseline that are not in their comparison."""
+    both = {record.seed for record in entry.done} & {record.seed for record in comparison.baseline.done}
+    missing = sorted(both - set(comparison.differences[entry.label].seeds))
+    if not missing or comparison.differences[entry.label].mean is None:
+        return []
+    which = f"Seed{'s' if len(missing) > 1 else ''} {joined(map(str, missing))}"
+    return [f"{which}: not compared, as the test samples are not those of the other seeds."]

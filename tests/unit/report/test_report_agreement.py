@@ -119,6 +119,7 @@ def test_what_is_said_of_energy_is_what_the_tables_show(number):
         table = section(page, "Energy").split(f"### {priced.name}\n")[1].split("###")[0]
         header, *rows = cells(next(block for block in table.split("\n\n") if block.strip().startswith("| entry, ")))
         column = {"dense": header.index("total, dense") + 1, "skipped": header.index("total, zero-skipping") + 1}
+        break_even = section(page, "Energy").partition("### Break-even\n")[2]
         for row in rows:
             said = next((line for line in verdict.splitlines() if line.startswith(f"* **{row[0]}** ")), "")
             clause = re.search(
@@ -136,6 +137,16 @@ def test_what_is_said_of_energy_is_what_the_tables_show(number):
                 if "(" not in cell:
                     assert side == "not established"
                     continue
-                low, high = (float(end) for end in re.findall(r"([\d.,]+)×", cell.partition("(")[2]))
+                ends = re.search(r"\((.*)× to (.*)×\)", cell).groups()
+                low, high = (float(end.replace(",", "")) for end in ends)
                 expected = "less" if high < 1 else "more" if low > 1 else "not established"
                 assert side == expected or 1.0 in (low, high) or (side == "as much" and low == high)
+                line = next(
+                    (line for line in break_even.splitlines() if line.startswith(f"* **{row[0]}** fires")), None
+                )
+                if line is None:  # nothing spikes
+                    continue
+                where = line.split("with zeros skipped on both sides")[mode == "skipped"]
+                apart = {"less": "the side of less energy", "more": "the side of more energy"}
+                clauses = [clause for clause in where.split("; ") if priced.name in clause]
+                assert any(apart.get(side, "not told apart from break-even over the seeds") in each for each in clauses)

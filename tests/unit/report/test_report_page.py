@@ -73,12 +73,12 @@ def test_less_or_more_energy_is_said_of_every_table_with_an_interval_over_seeds(
     records = make_records(suite)
     text = verdict_of(suite, records, "LIF")
     evidence = Evidence.of(suite, records)
-    low, high = evidence.leading.ratio_interval(evidence.comparison.entries[1], "dense", error=0.025)
+    low, high = evidence.energy_interval(evidence.leading, evidence.comparison.entries[1], "dense")
     energies = [b.total_dense_pj_per_sample for b in evidence.leading.breakdowns["LIF"]]
     logs = np.log(np.array(energies) / 13845)
-    half = stats.t.ppf(1 - 0.025 / 2, 2) * logs.std(ddof=1) / 3**0.5
-    middle = np.mean(energies) / 13845
-    assert (low, high) == pytest.approx((middle * np.exp(-half), middle * np.exp(half)), rel=1e-9)
+    error = 0.05 / (2 * 2 * 2)  # two entries, two tables, dense and zero-skipping
+    half = stats.t.ppf(1 - error / 2, 2) * logs.std(ddof=1) / 3**0.5
+    assert (low, high) == pytest.approx((np.exp(logs.mean() - half), np.exp(logs.mean() + half)), rel=1e-9)
     assert "all 2 tables, against ANN computed densely: less under 2 (horowitz-fp32, horowitz-memory); with" in text
     single = make_suite(seeds=(0,), energy=("horowitz-fp32", "horowitz-memory"))
     few = verdict_of(single, make_records(single), "LIF")

@@ -101,6 +101,11 @@ def test_resolved_parameters_hold_the_constructors_defaults(write):
         ),
         (
             "seeds = [0, 1]",
+            'seeds = [0, 1]\ncontrasts = [["LIF as clif", "LIF"]]',
+            "contrasts[0]: no entry 'LIF as clif'",  # LIF deploys nothing
+        ),
+        (
+            "seeds = [0, 1]",
             'seeds = [0, 1]\ncontrasts = [["LIF", "LIF"]]',
             "contrasts[0]: 'LIF' is compared with itself",
         ),
