@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -11,6 +11,15 @@ from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import DatasetSpec, MeasureSpec, ModelSpec
 
 Pair = Annotated[list[Label], Field(min_length=2, max_length=2)]
+
+
+class ExpectSpec(Strict):
+    """An accuracy that somebody published for an entry, and within how many points of it ours counts as the same."""
+
+    accuracy: Annotated[float, Field(ge=0.0, le=100.0)]  # percent
+    tolerance: Annotated[float, Field(gt=0.0, le=100.0)]  # percentage points
+    source: Title  # who published it, where, and how it was measured
+    of: Literal["last", "best"] = "last"  # which of ours is comparable: of the last epoch or the best test epoch
 
 
 class EntrySpec(Strict):
@@ -29,6 +38,7 @@ class EntrySpec(Strict):
     model: dict[str, Any] = {}
     train: dict[str, Any] = {}
     unmatched: Annotated[list[str], Field(max_length=100)] = []
+    expect: ExpectSpec | None = None  # told and judged in the report, never run: no key holds it
 
     @property
     def deployed_label(self) -> str:

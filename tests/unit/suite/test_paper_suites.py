@@ -97,3 +97,18 @@ def test_deviations_are_told_and_change_no_key(write):
 def test_a_deviation_is_a_short_line(write, written, expected):
     [found] = problems(write(title=('"Tiny"', f'"Tiny"\ndeviations = {written}')))
     assert found.startswith(expected)
+
+
+def test_expected_values_are_those_that_the_authors_repository_states():
+    found = {
+        (name, entry.label): (entry.expect.accuracy, entry.expect.of)
+        for name in PAPER
+        for entry in spec_of(name).entries
+        if entry.expect is not None
+    }
+    assert found == {
+        ("cifar10-paper", "LIF"): (94.51, "best"),
+        ("cifar10-paper", "CLIF"): (95.41, "best"),
+        ("cifar100-paper", "LIF"): (76.23, "best"),
+        ("cifar100-paper", "CLIF"): (78.36, "best"),
+    }
