@@ -79,7 +79,7 @@ def _expected(entry: Entry, spec: ExpectSpec, error: float) -> Expected:
     ours = entry.summary(lambda record: _percent(record, spec))
     answers = _answers(entry, spec)
     usable = answers is not None and len(answers) == ours.n
-    return Expected(entry, spec, ours, components(answers) if answers is not None and usable else None, error)
+    return Expected(entry, spec, ours, components(answers, error) if answers is not None and usable else None, error)
 
 
 def _percent(record: RunRecord, spec: ExpectSpec) -> float | None:

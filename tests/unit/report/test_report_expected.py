@@ -46,23 +46,26 @@ def only(suite, records):
 
 def test_the_interval_of_a_mean_by_hand():
     # Three seeds, four test samples; right are 3, 2 and 4 of them: mean 75 %. As 1 and -1 the sums are 2, 0, 4 by seed,
-    # 3, 3, 1, -1 by sample, 6 in all; with half a sample that all get right and half a one that none does N is 5.
-    #   correction          6² / (3 * 5)             =  2.4
-    #   between seeds       (4 + 0 + 16) / 5 - 2.4   =  1.6, mean square 1.6 / 2 = 0.8
-    #   between samples     (9 + 9 + 1 + 1) / 3 + 3 - 2.4 = 7.2667, mean square / 4 = 1.81667
-    #   everything          12 + 3 - 2.4             = 12.6, so the rest is 3.7333, mean square / 8 = 0.46667
-    #   variance            (0.8 + 1.81667 - 0.46667) / 15 = 0.143333, of which 0.8 / 15 from the seeds
+    # 3, 3, 1, -1 by sample, 6 in all; added are samples of sum 3 and as many of sum -3, each 1.96 squared / 4.
+    added = 1.959964**2 / 4
+    size = 4 + 2 * added
+    correction = 6**2 / (3 * size)
+    seeds, samples = (4 + 0 + 16) / size - correction, (9 + 9 + 1 + 1) / 3 + 6 * added - correction
+    rest = 12 + 6 * added - correction - seeds - samples
+    squares = seeds / 2, samples / (size - 1), rest / (2 * (size - 1))
+    variance = (squares[0] + squares[1] - squares[2]) / (3 * size)
     suite = suite_of(None, {"accuracy": 75.0, "tolerance": 1.0})
     bits = ([1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 1])
     runs = [run for run in suite.runs if run.label == "1 lif"]
     found = only(suite, [right(*pair) for pair in zip(runs, bits, strict=True)])
-    t_seeds, t_samples = (stats.t.ppf(0.975, degrees) for degrees in (2, 4))
-    half = 50 * np.sqrt(0.8 / 15 * t_seeds**2 + (0.143333333 - 0.8 / 15) * t_samples**2)
-    assert half == pytest.approx(64.829, abs=0.001)
+    t_seeds, t_samples = (stats.t.ppf(0.975, degrees) for degrees in (2, size - 1))
+    share = squares[0] / (3 * size)
+    half = 50 * np.sqrt(share * t_seeds**2 + (variance - share) * t_samples**2)
     parts = found.components
-    assert (parts.of_seeds, parts.of_samples, parts.rest) == pytest.approx((0.8, 7.26666667 / 4, 3.73333333 / 8))
+    assert (parts.of_seeds, parts.of_samples, parts.rest) == pytest.approx(squares)
     assert found.ours.mean == 75 and found.ours.sd == pytest.approx(25)
-    assert found.interval == (10.17, 100.0)  # outwards to what is printed, and no accuracy is above 100 %
+    # outwards to what is printed, and no accuracy is above 100 %
+    assert found.interval == (pytest.approx(75 - half, abs=0.01), 100.0) and found.interval[0] <= 75 - half
     assert (found.difference, found.band, found.verdict) == (0.0, (74.0, 76.0), "not decidable")
 
 
