@@ -21,6 +21,7 @@ VERBS = {
     "check": (SUITE,),
     "report": (SUITE,),
     "report --check": (SUITE,),
+    "rank": (SUITE, "suites/other.toml"),
     "diff": ("reports/mini", "reports/mini/records.jsonl"),
     "doctor": (SUITE,),
     "clean": (SUITE,),
@@ -47,8 +48,10 @@ def place(tmp_path_factory):
     text = small_suite("mini", entry("ANN", "relu", 1), entry(LABEL, "lif", 2), title="Größe ± 实")
     for path in (folder / SUITE, folder / "suites" / "mini.toml"):
         atomic_write(path, text)
+    atomic_write(folder / "suites" / "other.toml", text.replace('"mini"', '"other"'))
     records = [make_record(run, resolved={}) for run in load_suite(folder / SUITE).runs]
-    atomic_write(folder / "reports/mini/records.jsonl", "".join(record.to_json() + "\n" for record in records))
+    for name in ("mini", "other"):
+        atomic_write(folder / f"reports/{name}/records.jsonl", "".join(record.to_json() + "\n" for record in records))
     return folder
 
 

@@ -30,6 +30,8 @@ OPTIONS = {
         "engine",
         "path",
         "profile",
+        "until_settled",
+        "most_seeds",
     },
     "speed": {"suite", "only", "against", "repeats", "json", "device", "data", "offline", "path", "trust"},
     "report": {"suites", "check", "format", "table", "convention", "trust"},
@@ -40,6 +42,7 @@ OPTIONS = {
     "status": {"suites"},
     "check": {"suites", "trust"},
     "list": {"kind"},
+    "rank": {"suites", "trust"},
     "diff": {"old", "new"},
     "check-neuron": {"neuron", "trust"},  # and the parameters of the neuron
     "doctor": {"suites", "data"},
@@ -122,6 +125,7 @@ def test_the_plan_comes_first_and_a_dry_run_stops_there(tmp_path):
         (["run", "suites/digits.toml", "--device", "tpu"], "--device tpu: no such device here; known: auto, cpu"),
         (["run", "suites/digits.toml", "--engine", "locl"], "unknown engine 'locl'; did you mean 'local'?"),
         (["report", "suites/digits.toml", "--convention", "sdtt"], "unknown convention 'sdtt'; did you mean 'sdt'?"),
+        (["rank", "suites/digits.toml"], "rank: needs two suites or more"),
         (["diff", "no-such-revision", "HEAD"], "no-such-revision"),
     ],
 )
