@@ -125,6 +125,25 @@ class Priced:
         return summarise_complete([None if each is None else each.figure("total", mode) for each in found]).mean
 
 
+def turning_price(priced: Priced, entry: Entry, mode: str) -> float | None:
+    """Return the price of a sigmoid, in pJ, at which an entry's mean total equals the baseline's; negative: at none.
+
+    A total is linear in it. None where something has no price, no sigmoid is charged, or the baseline's as well.
+    """
+    price = priced.table.operation_pj.get("sigmoid")
+    own, base = (priced.mean(each, "total", mode) for each in (entry, priced.baseline))
+    sigmoids, others = (_of_sigmoids(priced, each) for each in (entry, priced.baseline))
+    if price is None or own is None or base is None or not sigmoids or others:
+        return None
+    return price * (base - (own - sigmoids)) / sigmoids
+
+
+def _of_sigmoids(priced: Priced, entry: Entry) -> float | None:
+    dense = priced.mean(entry, "total", DENSE)
+    free = priced.of(entry, lambda breakdown: breakdown.total_sigmoid_free_pj_per_sample).mean
+    return None if dense is None or free is None else dense - free
+
+
 def firing_rate(entry: Entry) -> float | None:
     """Return the mean of spikes per spiking neuron and timestep over finished runs; None where nothing spikes."""
     return entry.summary(FIRING_RATE.value).mean

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bench.energy.quantised import activation_bits
 from bench.report.evidence.comparison import Entry
 from bench.report.evidence.evidence import Evidence
-from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
+from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, turning_price
 from bench.report.formats.inline import Inline, Said, Text, join, text
 from bench.report.formats.text import joined, number, ratio
 from bench.report.sections.cells import label
@@ -112,16 +112,30 @@ def _energy(side: str, base: Inline) -> Text:
 
 
 def _sigmoid(priced: Priced, entry: Entry) -> list[Inline]:
-    """Say how far the assumed price of a sigmoid moves an entry's dense ratio; nothing where it does not move it."""
+    """Say how far the assumed price of a sigmoid moves an entry's dense ratio, and at which price it would turn.
+
+    Nothing where it does not move it.
+    """
     base = priced.mean(priced.baseline, "total", DENSE)
-    free = ratio(priced.of(entry, lambda breakdown: breakdown.total_sigmoid_free_pj_per_sample).mean, base)
-    tenfold = ratio(priced.of(entry, lambda breakdown: breakdown.total_sigmoid_tenfold_pj_per_sample).mean, base)
+    free = priced.of(entry, lambda breakdown: breakdown.total_sigmoid_free_pj_per_sample).mean
+    tenfold = priced.of(entry, lambda breakdown: breakdown.total_sigmoid_tenfold_pj_per_sample).mean
     if free == tenfold:
         return []
-    return [
-        "A sigmoid's price is an assumption: "
-        f"at 0 and at 10 times it, the dense figure is {_times(free)} and {_times(tenfold)}."
-    ]
+    words = (
+        f"at 0 and at 10 times it, the dense figure is {_times(ratio(free, base))} and {_times(ratio(tenfold, base))}."
+    )
+    return [f"A sigmoid's price is an assumption: {words}", *_turning_price(priced, entry)]
+
+
+def _turning_price(priced: Priced, entry: Entry) -> list[Inline]:
+    """Say which price of a sigmoid would make an entry take as much as the baseline, dense and zero-skipping."""
+    price = priced.table.operation_pj.get("sigmoid")
+    prices = [turning_price(priced, entry, mode) for mode in (DENSE, ZERO_SKIPPING)]
+    if price is None or None in prices:
+        return []
+    dense, skipping = (f"{number(each, 3)} pJ" if each and each > 0 else "no price" for each in prices)
+    same = text("It would take as much as ", label(priced.baseline), f" at {dense} a sigmoid computed densely, at ")
+    return [text(same, f"{skipping} with zeros skipped; the table has {number(price, 3)} pJ.")]
 
 
 def _bit_matched(priced: Priced, entry: Entry) -> list[Inline]:

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from support.reports import make_records, make_suite, section
 
+from bench.energy.estimate import estimate_energy
 from bench.records.correct import pack_correct
+from bench.report.evidence.comparison import compare
 from bench.report.evidence.crossed import Components, Difference
 from bench.report.evidence.evidence import Evidence
+from bench.report.evidence.pricing import price, turning_price
 from bench.report.formats.text import p_value
 from bench.report.page import render_report
 from bench.report.sections.cells import interval
@@ -82,3 +85,25 @@ def test_ends_of_intervals_show_on_which_side_of_zero_they_are():
     assert of(0.004, 2.0) == "+0.004 to +2.000"
     assert of(-2.0, -0.0003) == "-2.0000 to -0.0003"
     assert (p_value(0.04999), p_value(0.0502), p_value(0.051)) == ("0.0500", "0.0502", "0.051")
+
+
+def test_at_its_turning_price_a_sigmoid_makes_an_entry_take_as_much_as_the_baseline():
+    suite = make_suite()
+    comparison = compare(suite, make_records(suite))
+    [priced] = price(comparison, ["horowitz-fp32"])
+    clif = comparison.entries[2]
+    for mode in ("dense", "zero_skipping"):
+        found = turning_price(priced, clif, mode)
+        prices = priced.table.operation_pj | {"sigmoid": found}
+        table = priced.table.model_copy(update={"operation_pj": prices})
+        totals = [
+            np.mean([estimate_energy(record.counts, table).figure("total", mode) for record in entry.done])
+            for entry in (clif, comparison.baseline)
+        ]
+        assert totals[0] == pytest.approx(totals[1])
+    # Sigmoids: 1472 of 11516 pJ; the baseline 13845: (13845 - 10044) / 1472 of 18.4 pJ.
+    assert turning_price(priced, clif, "dense") == pytest.approx(18.4 * (13845 - 10044) / 1472)
+    assert turning_price(priced, comparison.entries[1], "dense") is None  # LIF has none
+    text = verdict_of(suite, make_records(suite), "CLIF")
+    assert "It would take as much as ANN at 47.5 pJ a sigmoid computed densely, at " in text
+    assert "with zeros skipped; the table has 18.4 pJ." in text
