@@ -37,9 +37,11 @@ def quantised_table(table: CostTable, bits: int) -> CostTable | None:
 def estimate_quantised(counts: Counts, table: CostTable, timesteps: int) -> EnergyBreakdown | None:
     """Return the energy of a conventional network with activations to match `timesteps` spikes.
 
-    None where the counts are of a network with spikes, or the table cannot price one.
+    A layer that sees the network's own input may see anything, as counts of events: it is charged in full. None where
+    the counts are of a network with spikes, or the table cannot price one.
     """
-    if any(layer.input_kind != "analog" for layer in counts.layers) or any(n.spiking for n in counts.neurons):
+    within = [layer for layer in counts.layers if not layer.network_input]
+    if any(layer.input_kind != "analog" for layer in within) or any(n.spiking for n in counts.neurons):
         return None
     narrow = quantised_table(table, activation_bits(timesteps))
     return None if narrow is None else estimate_energy(counts, narrow, network_input_table=table)

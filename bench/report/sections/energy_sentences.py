@@ -40,7 +40,7 @@ def _with_reference(evidence: Evidence, entry: Entry, reference: Entry) -> list[
     if not prices[0].comparable(entry):
         return [not_compared(entry, reference)]
     least = "takes least energy of the entries without spikes that are not established as less accurate."
-    return [text(label(reference), " ", least), *_compared(evidence, prices, entry)]
+    return [text(label(reference), " ", least), *_compared(evidence, prices, entry), *_bit_matched(prices[0], entry)]
 
 
 def _compared(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> list[Inline]:

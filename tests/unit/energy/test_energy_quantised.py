@@ -47,3 +47,14 @@ def test_the_layer_that_sees_the_image_keeps_its_price():
     layers = [layer.model_copy(update={"network_input": layer.name == "stem"}) for layer in counts.layers]
     found = estimate_quantised(counts.model_copy(update={"layers": layers}), load_table("horowitz-fp32"), 4)
     assert found.synapse_pj_per_sample == pytest.approx(STEM_MACS * 4.6 + 73728 * (0.9 + 3.7 * 3 / 32))
+
+
+def test_counts_of_events_in_the_first_layer_are_charged_in_full_and_the_rest_is_quantised():
+    counts, table = ann(), load_table("horowitz-fp32")
+    first = {"network_input": True, "input_kind": "graded"}
+    layers = [layer.model_copy(update=first) if layer.name == "stem" else layer for layer in counts.layers]
+    graded = counts.model_copy(update={"layers": layers})
+    full, found = estimate_energy(graded, table), estimate_quantised(graded, table, 4)
+    assert found.synapse_pj_per_sample == pytest.approx(full.synapse_pj_per_sample - 73728 * 3.7 * 29 / 32)
+    within = [layer.model_copy(update={"input_kind": "graded"}) for layer in counts.layers]
+    assert estimate_quantised(counts.model_copy(update={"layers": within}), table, 4) is None
