@@ -31,6 +31,7 @@ from bench.report.sections import (
     spike_driven,
     timesteps,
     training_curves,
+    tuning,
     unfinished,
     verdict,
 )
@@ -59,6 +60,7 @@ SECTIONS: tuple[tuple[str, Callable[[Evidence], list[Block]]], ...] = (
     ("Sample by sample", samples.section),
     ("Training curves", training_curves.section),
     ("Settings", settings.section),
+    ("Tuning", tuning.section),
     ("Cost of the simulation", simulation.section),
     ("Provenance", provenance.section),
     ("Reproduce", reproduce.section),

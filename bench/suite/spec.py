@@ -9,6 +9,7 @@ from pydantic import Field
 from bench.suite.fields import MOST_ENTRIES, MOST_SEEDS, MOST_TABLES, Label, Name, PluginSpec, Positive, Strict, Title
 from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import DatasetSpec, MeasureSpec, ModelSpec
+from bench.suite.tuning import TunedSpec, TuneSpec
 
 Pair = Annotated[list[Label], Field(min_length=2, max_length=2)]
 
@@ -39,6 +40,7 @@ class EntrySpec(Strict):
     train: dict[str, Any] = {}
     unmatched: Annotated[list[str], Field(max_length=100)] = []
     expect: ExpectSpec | None = None  # told and judged in the report, never run: no key holds it
+    tuned: TunedSpec | None = None  # the trials by which its values were chosen; told, and no key holds it
 
     @property
     def deployed_label(self) -> str:
@@ -67,4 +69,5 @@ class SuiteSpec(Strict):
     model: ModelSpec
     train: TrainSpec
     measure: MeasureSpec = MeasureSpec()
+    tune: TuneSpec | None = None  # what `spikebench tune` searches
     entries: Annotated[list[EntrySpec], Field(min_length=1, max_length=MOST_ENTRIES)]

@@ -34,7 +34,7 @@ VERBS = {
     "run --help": (),
 }
 # They need what was trained, or seconds.
-TRAINED = {"count", "count-model", "diagnose", "export-nir", "speed", "check-neuron", "restamp"}
+TRAINED = {"count", "count-model", "diagnose", "export-nir", "speed", "check-neuron", "restamp", "tune"}
 pytestmark = pytest.mark.skipif(
     sys.getfilesystemencoding() != "utf-8", reason="where the tests run, no file can have a name of every alphabet"
 )

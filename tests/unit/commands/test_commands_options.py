@@ -8,7 +8,7 @@ from support.command import in_process
 from bench.commands.app import app
 
 VERBS = typer.main.get_command(app).commands
-SEVERAL = {("run", "only"), ("run", "seed"), ("report", "table")}
+SEVERAL = {("run", "only"), ("run", "seed"), ("report", "table"), ("report", "convention")}
 
 
 def verbs(group=VERBS, before=()):
@@ -29,7 +29,7 @@ VALUED = [
 
 def value(parameter):
     """A word that the parameter takes."""
-    return {"path": "auto"}.get(parameter.name, "1")
+    return {"path": "auto", "most_seeds": "3"}.get(parameter.name, "1")
 
 
 def test_which_options_may_be_repeated():

@@ -43,6 +43,7 @@ OPTIONS = {
     "check": {"suites", "trust"},
     "list": {"kind"},
     "rank": {"suites", "trust"},
+    "tune": {"suite", "file", "jobs", "device", "data", "offline", "trust"},
     "diff": {"old", "new"},
     "check-neuron": {"neuron", "trust"},  # and the parameters of the neuron
     "doctor": {"suites", "data"},

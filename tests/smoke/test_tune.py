@@ -1,0 +1,59 @@
+"""Every entry tuned with the same budget, as a user does it."""
+
+import tomllib
+
+import pytest
+from support.command import spikebench
+from support.reports import cells, section
+from support.suites import entry, small_suite
+
+pytest.importorskip("optuna", reason="needs the extra `tune`")
+pytest.importorskip("tomli_w", reason="needs the extra `tune`")
+
+RATE = "train.optimizer.learning_rate"
+TUNE = {"trials": 3, "held_out": 0.2, "space": {RATE: {"low": 1e-4, "high": 1e-1, "log": True}}}
+
+
+@pytest.fixture
+def place(tmp_path):
+    entries = entry("ANN", "relu", 1), entry("LIF", "lif", 2)
+    text = small_suite("small", *entries, train={"epochs": 1}, contrasts=[], tune=TUNE)
+    (tmp_path / "small.toml").write_text(text)
+    return tmp_path
+
+
+def test_trials_are_runs_and_what_was_found_is_a_suite(place):
+    done = spikebench("tune", "small.toml", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert "trial 3 of 3" in done.stdout and "next: spikebench run small-tuned.toml" in done.stdout
+    written = (place / "small-tuned.toml").read_text()
+    found = tomllib.loads(written)
+    told = [each["tuned"] for each in found["entries"] if "tuned" in each]
+    assert [each["of"] for each in told] == ["ANN", "LIF"] and {len(each["trials"]) for each in told} == {3}
+    assert {each["trials"][0][0] for each in told} == {5e-3}  # its own value is the first trial
+    assert len(list((place / "runs" / "small-trials").glob("*/record.json"))) == 6
+    again = spikebench("tune", "small.toml", cwd=place)
+    assert again.stdout.count("2 runs: 2 done, 0 to do") == 3 and again.returncode == 0
+    assert (place / "small-tuned.toml").read_text() == written
+    assert spikebench("run", "small-tuned.toml", cwd=place).returncode == 0
+    assert spikebench("report", "small-tuned.toml", cwd=place).returncode == 0
+    page = (place / "reports" / "small-tuned" / "report.md").read_text()
+    header, *rows = cells(section(page, "Tuning").strip().split("\n\n")[1])
+    assert [row[1] for row in rows] == ["3", "3"] and "learning_rate 0.005000" in rows[0][2].replace(
+        "0.005", "0.005000"
+    )
+    for row, each in zip(rows, told, strict=True):
+        accuracies = [trial[-1] for trial in each["trials"]]
+        assert float(row[header.index("held-out, %")]) == pytest.approx(accuracies[0], abs=0.005)
+        assert f"{max(accuracies):.2f}" in row
+
+
+def test_a_suite_without_a_space_is_told_what_to_say(place):
+    (place / "bare.toml").write_text(small_suite("bare", entry("ANN", "relu", 1)))
+    done = spikebench("tune", "bare.toml", cwd=place)
+    assert done.returncode == 2 and "bare.toml: no [tune]; say `trials` and a `space`" in done.stderr
+    outside = small_suite("bare", entry("ANN", "relu", 1), tune=TUNE | {"space": {RATE: {"low": 0.1, "high": 1.0}}})
+    (place / "bare.toml").write_text(outside)
+    done = spikebench("tune", "bare.toml", cwd=place)
+    assert done.returncode == 2 and "learning_rate of 'ANN' is 0.005, outside 0.1 to 1" in done.stderr
+    assert not (place / "runs").exists()
