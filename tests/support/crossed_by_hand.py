@@ -6,8 +6,8 @@ import numpy as np
 from scipy import stats
 
 
-def analysed(one, other, comparisons=1):
-    """Mean, ends of the interval in points, and p, of right or wrong [S, N] of two networks."""
+def mean_and_half_width(one, other, comparisons=1):
+    """Mean difference of right or wrong [S, N] of two networks, and half the interval's width by its level."""
     z = stats.norm.ppf(1 - 0.025 / comparisons)
     added = z * z / 4
     d = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
@@ -27,10 +27,21 @@ def analysed(one, other, comparisons=1):
         squares = of_seeds * t_seeds**2 + (total - of_seeds) * t_samples**2
         return math.sqrt(squares / (seeds * weight.sum()))
 
-    centre = d[:, :samples].mean()
+    return d[:, :samples].mean(), half
+
+
+def interval(one, other, comparisons=1):
+    """Mean and ends of the interval in points."""
+    centre, half = mean_and_half_width(one, other, comparisons)
+    width = half(0.05 / comparisons)
+    return 100 * centre, 100 * (centre - width), 100 * (centre + width)
+
+
+def analysed(one, other, comparisons=1):
+    """Mean, ends of the interval in points, and p, of right or wrong [S, N] of two networks."""
+    centre, half = mean_and_half_width(one, other, comparisons)
     low, high = 0.0, 1.0
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (low, middle) if half(middle) < abs(centre) else (middle, high)
-    width = half(0.05 / comparisons)
-    return 100 * centre, 100 * (centre - width), 100 * (centre + width), min(1.0, comparisons * high)
+    return *interval(one, other, comparisons), min(1.0, comparisons * high)
