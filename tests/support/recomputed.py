@@ -32,6 +32,7 @@ class Row:
     timesteps: int
     planned: int
     runs: dict
+    deployed: bool = False
 
     def values(self, value):
         """A number of each run by seed."""
@@ -74,7 +75,7 @@ def read(suite, records_text=None):
                 if run.get("deployed")
             }
             label = f"{entry['label']} as {entry['deploy']['name']}"
-            rows.append(Row(label, entry["timesteps"], len(spec["seeds"]), again))
+            rows.append(Row(label, entry["timesteps"], len(spec["seeds"]), again, deployed=True))
     return spec, rows, {name: table_called(name) for name in spec["energy"]}
 
 

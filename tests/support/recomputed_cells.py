@@ -10,13 +10,20 @@ PLACES = {"{}": f"({NUMBER}|n/a)", "{x}": f"({NUMBER}×|n/a)"}
 SLACK = 1e-9  # of a value, for the order of additions
 
 
+def unit_of(heading):
+    """The size of the unit in a heading, as `k` of `synops, k` or `µJ` of `entry, µJ per sample`."""
+    words = re.findall(r", ([kMG]|[pnµm]?J)\b", heading)
+    return SIZES[words[-1] if words else ""]
+
+
 @dataclass
 class Table:
-    """A table as printed: cells by row and column, and which of them were compared."""
+    """A table as printed: cells by row and column, and which of them were compared and found to disagree."""
 
     header: list
     rows: list
     compared: set = field(default_factory=set)
+    wrong: set = field(default_factory=set)
 
     def column(self, start):
         """The one column whose heading starts so."""
@@ -109,6 +116,7 @@ class Checked:
         said = [] if match is None else match.groups()
         if match is None or not all(number.in_text(part) for number, part in zip(numbers, said, strict=True)):
             values = [number.value for number in numbers]
+            table.wrong.add((row, column))
             where = f"row {table.rows[row][0]!r}, column {table.header[column]!r}"
             self.disagreements.append(f"{where}: says {text!r}, should be {template!r} of {values}")
 
@@ -118,5 +126,6 @@ class Checked:
         table.compared.add((row, column))
         self.cells += 1
         if text != expected:
+            table.wrong.add((row, column))
             where = f"row {table.rows[row][0]!r}, column {table.header[column]!r}"
             self.disagreements.append(f"{where}: says {text!r}, should be {expected!r}")

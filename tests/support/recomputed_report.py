@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import re
 
 from support.recomputed import (
     MODES,
@@ -22,19 +21,16 @@ from support.recomputed import (
     verdict,
 )
 from support.recomputed_beside import compare_beside
-from support.recomputed_cells import SIZES, Checked, fixed, sig, tables_of, times
+from support.recomputed_cells import Checked, fixed, sig, tables_of, times, unit_of
+from support.recomputed_counts import compare_counts
 from support.recomputed_energy import COLUMNS, dense_macs, first_steps, graded
+from support.recomputed_power import compare_power
 
 WHATS = ("total", "synapse")
-SECTIONS = ("Comparison", "Accuracy compared", "Accuracy after t timesteps", "Energy")
-# Not recomputed: what more evidence would settle, which rests on the chances that `decisions.Chances` reckons.
-NOT_COVERED = ("detectable, points",)
-
-
-def unit_of(heading):
-    """The size of the unit in a heading, as `k` of `synops, k` or `µJ` of `entry, µJ per sample`."""
-    words = re.findall(r", ([kMG]|[pnµm]?J)\b", heading)
-    return SIZES[words[-1] if words else ""]
+SECTIONS = (
+    *("Comparison", "Accuracy compared", "Accuracy after t timesteps", "Energy", "Operations per layer", "Neurons"),
+    *("Spike-driven", "Operations outside synapses and neurons", "Sample by sample", "Cost of the simulation"),
+)
 
 
 class Reckoned:
@@ -70,16 +66,17 @@ class Reckoned:
         for name, prices in self.prices.items():
             self.under(name, prices)
         compare_beside(self)
+        compare_counts(self)
+        compare_power(self)
         return self.checked
 
     def left_over(self):
-        """Cells of the sections that nobody has compared, by section, but for those of tables that are not covered."""
+        """Cells of the sections that nobody has compared, by section."""
         return {
             (*path, table.header[0], cell): table.rows[cell[0]][cell[1]]
             for path, tables in self.page.items()
             if path[0] in SECTIONS
             for table in tables
-            if not any(word in table.header for word in NOT_COVERED)
             for cell in table.left_over
         }
 
