@@ -46,6 +46,13 @@ def _of_shapes(layer):
         yield f"{layer['name']}: dense MACs are not those of the shapes"
     if not layer["effective_synops_total"] <= layer["dense_macs_valid_total"] <= dense:
         yield f"{layer['name']}: more synops than valid MACs, or more of these than dense ones"
+    channel = -1 if layer["kind"] == "linear" else 0
+    met = (layer["output_shape"][channel], layer["input_shape"][channel])
+    if met != (layer["weight_shape"][0], layer["weight_shape"][1] * layer["groups"]):
+        yield f"{layer['name']}: channels are not those of the weights"
+    levels, acs = layer.get("input_levels"), layer.get("graded_acs_total")
+    if acs is not None and not layer["effective_synops_total"] <= acs <= layer["effective_synops_total"] * levels:
+        yield f"{layer['name']}: fewer accumulates than synops, or more than levels allow"
     inputs = math.prod(layer["input_shape"]) * layer["timesteps"] * layer["samples"]
     if not layer["input_nonzero_total"] <= inputs:
         yield f"{layer['name']}: more inputs than there are"
