@@ -1,13 +1,42 @@
 """The crossed analysis of two networks once more, from its definitions and with no code of the product's."""
 
-import math
+import functools
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
 
-def analysed(one, other, comparisons=1):
-    """Mean, ends of the interval in points, and p, of right or wrong [S, N] of two networks."""
+@functools.cache
+def quantile(alpha, degrees):
+    """Student's, two-sided."""
+    return stats.t.ppf(1 - alpha / 2, degrees)
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Mean squares of seeds, samples and the rest, of so many seeds and (with those added) samples."""
+
+    seeds: int
+    weight: float
+    of_seeds: float
+    of_samples: float
+    rest: float
+
+    @property
+    def total(self):
+        """What the variance of the mean is in proportion to."""
+        return max(self.of_seeds + self.of_samples - self.rest, self.of_seeds, self.of_samples)
+
+    def half(self, alpha, likely=1.0):
+        """Half the width of an interval of one minus alpha, were the mean square of seeds `likely` times as much."""
+        t_seeds, t_samples = (quantile(alpha, n - 1) for n in (self.seeds, self.weight))
+        squares = likely * self.of_seeds * t_seeds**2 + (self.total - self.of_seeds) * t_samples**2
+        return np.sqrt(squares / (self.seeds * self.weight))
+
+
+def mean_squares(one, other, comparisons=1):
+    """Mean difference of right or wrong [S, N] of two networks, and its mean squares."""
     z = stats.norm.ppf(1 - 0.025 / comparisons)
     added = z * z / 4
     d = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
@@ -20,17 +49,21 @@ def analysed(one, other, comparisons=1):
     of_seeds = weight.sum() * ((rows - mean) ** 2).sum() / (seeds - 1)
     of_samples = seeds * (weight * (columns - mean) ** 2).sum() / (weight.sum() - 1)
     rest = (weight * (d - rows[:, None] - columns + mean) ** 2).sum() / ((seeds - 1) * (weight.sum() - 1))
-    total = max(of_seeds + of_samples - rest, of_seeds, of_samples)
+    return d[:, :samples].mean(), Squares(seeds, weight.sum(), of_seeds, of_samples, rest)
 
-    def half(alpha):
-        t_seeds, t_samples = stats.t.ppf(1 - alpha / 2, seeds - 1), stats.t.ppf(1 - alpha / 2, weight.sum() - 1)
-        squares = of_seeds * t_seeds**2 + (total - of_seeds) * t_samples**2
-        return math.sqrt(squares / (seeds * weight.sum()))
 
-    centre = d[:, :samples].mean()
+def interval(one, other, comparisons=1):
+    """Mean and ends of the interval in points."""
+    centre, squares = mean_squares(one, other, comparisons)
+    width = squares.half(0.05 / comparisons)
+    return 100 * centre, 100 * (centre - width), 100 * (centre + width)
+
+
+def analysed(one, other, comparisons=1):
+    """Mean, ends of the interval in points, and p, of right or wrong [S, N] of two networks."""
+    centre, squares = mean_squares(one, other, comparisons)
     low, high = 0.0, 1.0
-    for _ in range(200):
+    for _ in range(100):
         middle = (low + high) / 2
-        low, high = (low, middle) if half(middle) < abs(centre) else (middle, high)
-    width = half(0.05 / comparisons)
-    return 100 * centre, 100 * (centre - width), 100 * (centre + width), min(1.0, comparisons * high)
+        low, high = (low, middle) if squares.half(middle) < abs(centre) else (middle, high)
+    return *interval(one, other, comparisons), min(1.0, comparisons * high)
