@@ -78,8 +78,10 @@ class Number:
             return places >= self.decimals and abs(said - self.value) <= 0.5 * 10.0**-places + slack
         if abs(said - self.value) <= slack:
             return True
-        if exponent:  # one digit less than elsewhere, and without zeros at the end
-            return abs(said - self.value) <= 0.5 * 10.0 ** (int(exponent) - (self.digits - 2)) + slack
+        if exponent:
+            return (
+                places == self.digits - 1 and abs(said - self.value) <= 0.5 * 10.0 ** (int(exponent) - places) + slack
+            )
         enough = len(mantissa.lstrip("+-0.").replace(".", "")) >= self.digits
         return enough and abs(said - self.value) <= 0.5 * 10.0**-places + slack
 

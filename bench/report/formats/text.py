@@ -64,7 +64,7 @@ def number(value: float | None, digits: int = 4) -> str:
         return f"{int(value):,}"
     exponent = math.floor(math.log10(abs(value)))
     if exponent < -4:
-        return f"{value:.{digits - 1}g}"
+        return f"{value:.{digits - 1}e}"
     return f"{value:,.{max(0, digits - 1 - exponent)}f}"
 
 

@@ -33,7 +33,7 @@ def _preface(comparison: Comparison) -> Block:
         text(
             "Derived from the counts, per test sample and summed over all timesteps; mean over finished runs. ",
             "A ratio's interval is Student's of the logarithms of the ratios of single seeds, from three seeds on; ",
-            "those of all entries under a table hold at once with 95 %. ",
+            "those of all entries under all tables, dense and zero-skipping, hold at once with 95 %. ",
             *(Emphasis("Dense"), ": an analog layer is charged every multiply-accumulate. "),
             *(Emphasis("Zero-skipping"), ": an analog layer skips zero inputs, in ", label(comparison.baseline)),
             " and in every other entry alike. n/a: an operation has no price in the table, or is outside "
