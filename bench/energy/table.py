@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.energy.memory import Bits, Memory, Price
+from bench.energy.status import ASSUMED, DEFAULT, NOT_SAID, checked_statuses
 from bench.errors import MOST_PROBLEMS, TableError, UnknownNameError, nearest
 from bench.files.toml_file import read_toml
 from bench.plugins.installed import Installed, chosen, installed_files
@@ -54,7 +55,7 @@ class CostTable(BaseModel):
     neuron_update_pj: of one update of one state word of a spiking neuron, whatever it computes; neuron_update_idle_pj:
     of one that ends in no spike, where that is another price.  spike_pj: of sending one spike; spike_bit_pj: of each
     bit of its address in its layer, beside that.  included: columns whose work the price of an accumulate or of an
-    update already contains.
+    update already contains.  status: what each price rests on, by the name it has in `price_names`, or `default`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -67,6 +68,7 @@ class CostTable(BaseModel):
     scope: str
     operation_pj: dict[str, Price]
     assumptions: dict[str, str] = {}
+    status: dict[str, str] = {}
     bits: Bits | None = None
     memory: Memory | None = None
     neuron_update_pj: Price | None = None
@@ -82,16 +84,36 @@ class CostTable(BaseModel):
 
     @model_validator(mode="after")
     def _prices_filled_in(self) -> CostTable:
+        checked_statuses(self.status, self.price_names)
         for operation, other in _AT_MOST.items():
             if operation not in self.operation_pj and other in self.operation_pj:
                 self.operation_pj[operation] = self.operation_pj[other]
                 self.assumptions.setdefault(operation, f"has no price of its own; at most that of a {other}")
+                self.status[operation] = ASSUMED
         return self
 
     @field_validator("assumptions")
     @classmethod
     def _known_topics(cls, value: dict[str, Any]) -> dict[str, Any]:
         return _known(value, (*OPERATIONS, *TOPICS), "operation")
+
+    @property
+    def price_names(self) -> tuple[str, ...]:
+        """The table's prices: operations, `memory` and purposes of accesses, neuron updates and spikes."""
+        memory = [] if self.memory is None else [*(["memory"] if self.memory.price else []), *self.memory.prices]
+        others = {
+            "neuron_update": self.neuron_update_pj,
+            "neuron_update_idle": self.neuron_update_idle_pj,
+            "spike": self.spike_pj,
+            "spike_bit": self.spike_bit_pj,
+        }
+        return (*self.operation_pj, *memory, *(name for name, price in others.items() if price is not None))
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """What each price rests on: one of `status.STATUSES`, or that it is not said."""
+        default = self.status.get(DEFAULT, NOT_SAID)
+        return {name: self.status.get(name, default) for name in self.price_names}
 
     def scaled(self, operation: str, factor: float) -> CostTable:
         """Return the table with the price of one operation multiplied; a missing price stays missing."""
@@ -163,4 +185,5 @@ def _problem(detail: Any) -> str:
     key = ".".join(f"{part!s:.60}" for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
         return f"{key}: unknown key; {nearest(key, [name for name in CostTable.model_fields if name != 'name'])}"
-    return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+    where = f"{key}: " if key else ""  # what is wrong with several keys names them
+    return f"{where}{detail['msg'].removeprefix('Value error, ')}"

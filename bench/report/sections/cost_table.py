@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bench.energy.memory import AccessPrice
+from bench.energy.status import by_status
 from bench.energy.table import CostTable
 from bench.report.formats.document import Bullets
-from bench.report.formats.inline import Emphasis, Inline, Said, join, text
+from bench.report.formats.inline import Emphasis, Inline, Said, Text, join, text
 
 
 def about(costs: CostTable) -> Bullets:
@@ -17,9 +18,17 @@ def about(costs: CostTable) -> Bullets:
         text("Scope: ", Said(costs.scope.rstrip(".")), "."),
         text("Prices, pJ: ", Said(prices), "."),
         *_about_memory(costs),
+        _rests_on(costs),
     ]
     notes = [text(Emphasis(Said(name)), ": ", Said(why.rstrip("."))) for name, why in costs.assumptions.items()]
     return Bullets([*lines, text("Assumptions and notes. ", join("; ", notes), ".")] if notes else lines)
+
+
+def _rests_on(costs: CostTable) -> Text:
+    """Say of every price whether it was read in the source, quoted by others or assumed."""
+    found = by_status(costs.statuses).items()
+    clauses = (text(f"{status} ({len(names)}): ", Said(", ".join(names))) for status, names in found)
+    return text("What the prices rest on: ", join("; ", clauses), ".")
 
 
 def _about_memory(costs: CostTable) -> list[Inline]:

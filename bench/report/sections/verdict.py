@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.energy.status import in_numbers
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.crossed import Difference
 from bench.report.evidence.decisions import judge
@@ -28,7 +29,13 @@ def section(evidence: Evidence) -> list[Block]:
         contrasts = _contrasts(comparison)
         return [Paragraph(nothing), *([Bullets(contrasts)] if contrasts else [])]
     about = (_about(evidence, entry) for entry in comparison.others)
-    return [Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)])]
+    return [Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)]), _rests_on(evidence)]
+
+
+def _rests_on(evidence: Evidence) -> Block:
+    """Say once what the prices of the first table rest on."""
+    table = evidence.leading.table
+    return Paragraph(text("Prices of ", Said(table.name), f": {in_numbers(table.statuses)}."))
 
 
 def _contrasts(comparison: Comparison) -> list[Text]:

@@ -82,3 +82,8 @@ def test_ends_of_intervals_show_on_which_side_of_zero_they_are():
     assert of(0.004, 2.0) == "+0.004 to +2.000"
     assert of(-2.0, -0.0003) == "-2.0000 to -0.0003"
     assert (p_value(0.04999), p_value(0.0502), p_value(0.051)) == ("0.0500", "0.0502", "0.051")
+
+
+def test_the_verdict_says_once_what_the_prices_of_the_first_table_rest_on(suite):
+    verdict = section(render_report(suite, make_records(suite)), "Verdict")
+    assert verdict.count("Prices of horowitz-fp32: 4 quoted second-hand, 13 assumed.") == 1
