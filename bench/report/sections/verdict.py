@@ -11,6 +11,7 @@ from bench.report.formats.document import Block, Bullets, Paragraph
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
 from bench.report.formats.text import fixed, joined
 from bench.report.sections.cells import any_done, interval, label
+from bench.report.sections.cost_table import hybrid
 from bench.report.sections.energy_sentences import energy_sentences
 from bench.report.sections.match import unmatched_runs
 from bench.report.sections.soundness import what_was_seen
@@ -35,7 +36,10 @@ def section(evidence: Evidence) -> list[Block]:
 def _rests_on(evidence: Evidence) -> Block:
     """Say once what the prices of the first table rest on."""
     table = evidence.leading.table
-    return Paragraph(text("Prices of ", Said(table.name), f": {in_numbers(table.statuses)}."))
+    tables = [each for each in (table, table.rest_table) if each is not None]
+    clauses = (text("of ", Said(each.name), f": {in_numbers(each.statuses)}") for each in tables)
+    who: list[Inline] = [] if table.rest_table is None else [" ", Said(hybrid(table, table.rest_table))]
+    return Paragraph(text("Prices ", join("; ", clauses), ".", *who))
 
 
 def _contrasts(comparison: Comparison) -> list[Text]:
