@@ -106,7 +106,12 @@ class NetworkCosts:
 
     @property
     def per_spike(self) -> float | None:
-        """The part that is taken to grow with the firing rate; analog layers have none."""
+        """The part that is taken to grow with the firing rate; analog layers have none.
+
+        None under an operating point: it is the power of one load, and how it grows cannot be told from it.
+        """
+        if self.table.operating_point:
+            return None
         return add_up([*(cost.per_spike for cost in self.dense), self.rest.per_spike])
 
     @property

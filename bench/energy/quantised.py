@@ -43,5 +43,6 @@ def estimate_quantised(counts: Counts, table: CostTable, timesteps: int) -> Ener
     within = [layer for layer in counts.layers if not layer.network_input]
     if any(layer.input_kind != "analog" for layer in within) or any(n.spiking for n in counts.neurons):
         return None
+    table = table.rest_table or table  # of a hybrid, that of networks without spikes
     narrow = quantised_table(table, activation_bits(timesteps))
     return None if narrow is None else estimate_energy(counts, narrow, network_input_table=table)

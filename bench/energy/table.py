@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bench.energy.memory import Bits, Memory, Price
+from bench.energy.status import ASSUMED, DEFAULT, NOT_SAID, checked_statuses
 from bench.errors import MOST_PROBLEMS, TableError, UnknownNameError, nearest
 from bench.files.toml_file import read_toml
 from bench.plugins.installed import Installed, chosen, installed_files
@@ -44,6 +46,12 @@ _AT_MOST = {"select": "mul", "shift": "mul", "logic": "compare"}
 # What else of a table may rest on an assumption.
 TOPICS = ("source", "memory", "addressing", "neuron_update", "spike", "included", "bits")
 
+# What a table is given when it is read, and why its file does not say it.
+_NOT_IN_FILES = {
+    "name": "a table is named by its file; leave the key out",
+    "rest_table": "the table of the rest is named: rest = 'NAME'",
+}
+
 
 class CostTable(BaseModel):
     """One file of `tables/`, or a user's own.
@@ -54,7 +62,10 @@ class CostTable(BaseModel):
     neuron_update_pj: of one update of one state word of a spiking neuron, whatever it computes; neuron_update_idle_pj:
     of one that ends in no spike, where that is another price.  spike_pj: of sending one spike; spike_bit_pj: of each
     bit of its address in its layer, beside that.  included: columns whose work the price of an accumulate or of an
-    update already contains.
+    update already contains.  status: what each price rests on, by the name it has in `price_names`, or `default`.
+    operating_point: the price of an accumulate is the power of a whole chip over its events at one load, static power
+    in it.  rest: the table, by name or by a path beside this file, that prices what is not spiking where this one has
+    no price; rest_table: that table, read.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -67,6 +78,7 @@ class CostTable(BaseModel):
     scope: str
     operation_pj: dict[str, Price]
     assumptions: dict[str, str] = {}
+    status: dict[str, str] = {}
     bits: Bits | None = None
     memory: Memory | None = None
     neuron_update_pj: Price | None = None
@@ -74,6 +86,9 @@ class CostTable(BaseModel):
     spike_pj: Price | None = None
     spike_bit_pj: Price | None = None
     included: Annotated[list[Literal["neuron", "bias"]], Field(max_length=2)] = []
+    operating_point: bool = False
+    rest: str | None = None
+    rest_table: CostTable | None = None
 
     @field_validator("operation_pj")
     @classmethod
@@ -82,16 +97,56 @@ class CostTable(BaseModel):
 
     @model_validator(mode="after")
     def _prices_filled_in(self) -> CostTable:
+        checked_statuses(self.status, self.price_names)
         for operation, other in _AT_MOST.items():
             if operation not in self.operation_pj and other in self.operation_pj:
                 self.operation_pj[operation] = self.operation_pj[other]
                 self.assumptions.setdefault(operation, f"has no price of its own; at most that of a {other}")
+                self.status[operation] = ASSUMED
+        return self
+
+    @model_validator(mode="after")
+    def _operating_point_alone(self) -> CostTable:
+        apart = [name for name in self.price_names if name.startswith(("neuron_update", "spike"))]
+        if self.operating_point and apart:
+            raise ValueError(f"operating_point: it contains all that a chip does; leave out {apart[0]}_pj")
+        if self.operating_point and "neuron" not in self.included:
+            raise ValueError("operating_point: it contains all that a chip does; say included = ['neuron', 'bias']")
         return self
 
     @field_validator("assumptions")
     @classmethod
     def _known_topics(cls, value: dict[str, Any]) -> dict[str, Any]:
         return _known(value, (*OPERATIONS, *TOPICS), "operation")
+
+    @property
+    def label(self) -> str:
+        """The table's name, with that of its rest, as every total of a hybrid is labelled."""
+        return self.name if self.rest_table is None else f"{self.name}+{self.rest_table.name}"
+
+    @property
+    def memories(self) -> tuple[Memory, ...]:
+        """The memories that it prices, and those of its rest."""
+        tables = (self, self.rest_table)
+        return tuple(table.memory for table in tables if table is not None and table.memory is not None)
+
+    @property
+    def price_names(self) -> tuple[str, ...]:
+        """The table's prices: operations, `memory` and purposes of accesses, neuron updates and spikes."""
+        memory = [] if self.memory is None else [*(["memory"] if self.memory.price else []), *self.memory.prices]
+        others = {
+            "neuron_update": self.neuron_update_pj,
+            "neuron_update_idle": self.neuron_update_idle_pj,
+            "spike": self.spike_pj,
+            "spike_bit": self.spike_bit_pj,
+        }
+        return (*self.operation_pj, *memory, *(name for name, price in others.items() if price is not None))
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        """What each price rests on: one of `status.STATUSES`, or that it is not said."""
+        default = self.status.get(DEFAULT, NOT_SAID)
+        return {name: self.status.get(name, default) for name in self.price_names}
 
     def scaled(self, operation: str, factor: float) -> CostTable:
         """Return the table with the price of one operation multiplied; a missing price stays missing."""
@@ -124,19 +179,51 @@ def load_table(name_or_path: str | Path) -> CostTable:
 
     Raises UnknownNameError for a name that does not exist, TableError, naming file and key, for a file that is wrong.
     """
-    text = str(name_or_path)
+    path = _file_of(str(name_or_path))
+    table = _read(path)
+    return table if table.rest is None else table.model_copy(update={"rest_table": _rest_of(table.rest, path)})
+
+
+def _file_of(text: str) -> Path:
     if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", text):  # the name stands in headings and commands
         raise TableError(f"{text!r:.200}: a cost table's name has no control characters; rename the file")
     if text.endswith(".toml"):
-        path = Path(text)
-    elif text in table_names():
-        path = TABLES / f"{text}.toml"
-    else:
-        theirs = installed_tables()
-        found = chosen(theirs, text)
-        if found is None:
-            raise UnknownNameError("table", text, {*table_names(), *theirs})
-        path = Path(found.value)
+        return Path(text)
+    if text in table_names():
+        return TABLES / f"{text}.toml"
+    theirs = installed_tables()
+    found = chosen(theirs, text)
+    if found is None:
+        raise UnknownNameError("table", text, {*table_names(), *theirs})
+    return Path(found.value)
+
+
+def _rest_of(name: str, path: Path) -> CostTable:
+    """Return the table that the one of `path` leaves the rest to: one that prices a whole network by itself."""
+    itself = TableError(f"{path}: rest: a table cannot leave the rest to itself; name another")
+    try:
+        file = _file_of(str(path.parent / name) if name.endswith(".toml") else name)
+        if os.path.realpath(file) == os.path.realpath(path):
+            raise itself
+        table = _read(file)
+    except UnknownNameError as error:
+        raise itself if name == path.stem else TableError(f"{path}: rest: {error}") from None
+    except TableError as error:
+        raise error if error is itself else TableError(f"{path}: rest: {error}") from None
+    if wrong := _why_no_rest(table):
+        raise TableError(f"{path}: rest: '{name:.60}' {wrong}; name a table that prices a whole network")
+    return table
+
+
+def _why_no_rest(table: CostTable) -> str | None:
+    if table.rest is not None:
+        return "leaves its own rest to another"
+    if table.operating_point:
+        return "is an operating point"
+    return None if "mac" in table.operation_pj else "has no price of a mac"
+
+
+def _read(path: Path) -> CostTable:
     try:
         data = read_toml(path, "a cost table")
     except OSError as error:
@@ -145,8 +232,9 @@ def load_table(name_or_path: str | Path) -> CostTable:
         ) from None
     except ValueError as error:
         raise TableError(f"{path}: {error}") from None
-    if "name" in data:
-        raise TableError(f"{path}: name: a table is named by its file; leave the key out")
+    for key, why in _NOT_IN_FILES.items():
+        if key in data:
+            raise TableError(f"{path}: {key}: {why}")
     try:
         return CostTable(name=path.stem, **data)
     except ValidationError as error:
@@ -162,5 +250,7 @@ def _problems(path: Path, error: ValidationError) -> list[str]:
 def _problem(detail: Any) -> str:
     key = ".".join(f"{part!s:.60}" for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return f"{key}: unknown key; {nearest(key, [name for name in CostTable.model_fields if name != 'name'])}"
-    return f"{key}: {detail['msg'].removeprefix('Value error, ')}"
+        known = [name for name in CostTable.model_fields if name not in _NOT_IN_FILES]
+        return f"{key}: unknown key; {nearest(key, known)}"
+    where = f"{key}: " if key else ""  # what is wrong with several keys names them
+    return f"{where}{detail['msg'].removeprefix('Value error, ')}"

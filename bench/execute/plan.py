@@ -89,7 +89,9 @@ def check_values(suites: Iterable[Suite]) -> None:
         problems |= dict.fromkeys(_by_entry(suite, lambda run: refusals(run.spec, run.measure.deploy)))
         for index, table in enumerate(suite.spec.energy):
             try:
-                rule_of(load_table(table))
+                found = load_table(table)
+                for each in filter(None, (found, found.rest_table)):
+                    rule_of(each)
             except BenchError as error:
                 problems[f"{suite.path}: energy[{index}]: {error}"] = None
     if problems:

@@ -91,7 +91,7 @@ def rules_of(tables: Iterable[str]) -> set[tuple[str, str]]:
 
     Raises UnknownNameError or TableError for a table that cannot be used.
     """
-    return {("rule", memory.accesses) for name in tables if (memory := load_table(name).memory)}
+    return {("rule", memory.accesses) for name in tables for memory in load_table(name).memories}
 
 
 def load_suite(path: str | Path) -> Suite:

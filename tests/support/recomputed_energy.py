@@ -3,7 +3,8 @@
 import math
 
 COLUMNS = ("bias", "norm", "pooling", "residual", "encoder", "readout")
-KNOWN_KEYS = {"operation_pj", "memory", "title", "source", "node_nm", "precision", "bits", "scope", "assumptions"}
+TOLD = {"title", "source", "node_nm", "precision", "scope", "assumptions", "status"}  # no price in them
+KNOWN_KEYS = {"operation_pj", "memory", "bits", *TOLD}
 AT_MOST = {"select": "mul", "shift": "mul", "logic": "compare"}  # taken where a table has no price of its own
 FIFO_WORDS = 1000
 

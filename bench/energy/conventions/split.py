@@ -9,6 +9,7 @@ from itertools import pairwise
 from bench.energy.conventions.base import Estimate, counted
 from bench.energy.costs import times
 from bench.energy.estimate import EnergyBreakdown
+from bench.energy.hybrid import synaptic_prices
 from bench.records.counts import Counts
 
 
@@ -41,7 +42,8 @@ def split(counts: Counts, ours: EnergyBreakdown, theirs: Estimate) -> Split | No
         if name != "synapse":
             rungs.append((f"without our {name}", rungs[-1][1] - Fraction(part or 0.0)))
     macs, acs = (_counted(counts, operation) for operation in ("mac", "ac"))
-    our_macs, our_acs = (times(n, ours.table.operation_pj.get(op)) for n, op in ((macs, "mac"), (acs, "ac")))
+    prices = synaptic_prices(counts, ours.table)
+    our_macs, our_acs = (times(n, prices.get(op)) for n, op in ((macs, "mac"), (acs, "ac")))
     if our_macs is None or our_acs is None:
         return None
     rungs.append(("rule of our table", Fraction(our_macs) + Fraction(our_acs)))

@@ -34,8 +34,8 @@ class Priced:
 
     @property
     def name(self) -> str:
-        """The table's name."""
-        return self.table.name
+        """The table's name; of a hybrid with that of its rest."""
+        return self.table.label
 
     def against(self, base: Entry) -> Priced:
         """Return the same prices with ratios to another entry."""
@@ -91,7 +91,8 @@ class Priced:
 
         What spikes cause (synapses and memory of spiking layers, resets, routing) is taken to be proportional to the
         rate, and everything else to be constant. Negative: the entry costs more than the baseline even if it never
-        spiked. None where something has no price, nothing spikes, or one of the two is not sound.
+        spiked. None where something has no price, nothing spikes, one of the two is not sound, or the table is an
+        operating point.
         """
         if not self.comparable(entry):
             return None

@@ -72,6 +72,8 @@ def _sides(evidence: Evidence, entry: Entry) -> Text:
 def _side(evidence: Evidence, priced: Priced, entry: Entry, mode: str) -> str:
     """Say on which side of break-even an entry is, as far as its energy over the seeds establishes one."""
     rate = priced.break_even_rate(entry, mode)
+    if rate is None and priced.table.operating_point:
+        return "on neither side (the power of a whole chip at one load has no break-even rate)"
     if rate is None:
         return f"on neither side ({'some work has no price' if priced.baseline.sound else 'the baseline is not sound'})"
     side = evidence.energy_side(priced, entry, mode)

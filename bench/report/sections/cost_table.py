@@ -3,23 +3,54 @@
 from __future__ import annotations
 
 from bench.energy.memory import AccessPrice
+from bench.energy.status import by_status
 from bench.energy.table import CostTable
 from bench.report.formats.document import Bullets
-from bench.report.formats.inline import Emphasis, Inline, Said, join, text
+from bench.report.formats.inline import Emphasis, Inline, Said, Text, join, text
 
 
 def about(costs: CostTable) -> Bullets:
     """Return what a reader has to know of a cost table."""
-    prices = ", ".join(f"{name} {pj:g}" for name, pj in costs.operation_pj.items())
+    rest = costs.rest_table
     lines = [
         text(Said(costs.title), f". Node: {costs.node_nm:g} nm. Precision: ", Said(costs.precision), "."),
         text("Source: ", Said(costs.source.rstrip(".")), "."),
         text("Scope: ", Said(costs.scope.rstrip(".")), "."),
-        text("Prices, pJ: ", Said(prices), "."),
-        *_about_memory(costs),
+        *([] if rest is None else [Said(hybrid(costs, rest))]),
+        *([_OPERATING_POINT] if costs.operating_point else []),
+        *_prices(costs),
+        *([] if rest is None else _prices(rest, f" of {rest.name}")),
     ]
     notes = [text(Emphasis(Said(name)), ": ", Said(why.rstrip("."))) for name, why in costs.assumptions.items()]
     return Bullets([*lines, text("Assumptions and notes. ", join("; ", notes), ".")] if notes else lines)
+
+
+_OPERATING_POINT = (
+    "An operating point: the power of a whole chip, static power included, over its events at one load. How it grows "
+    "with the firing rate cannot be told from it, so no break-even rate is computed, and no neuron energy is added."
+)
+
+
+def hybrid(costs: CostTable, rest: CostTable) -> str:
+    """Say who prices what in a hybrid total, on which node (nanometre) and in which scope."""
+    flattered = " The chip's prices contain its memory and theirs do not, which flatters networks without spikes."
+    apart = "" if rest.memory else flattered
+    return (
+        f"Hybrid: spiking layers and neurons on the chip ({costs.node_nm:g} nm), all else and networks without spikes "
+        f"by {rest.name} ({rest.node_nm:g} nm; {rest.scope.rstrip('.')}); nothing is scaled from node to node.{apart}"
+    )
+
+
+def _prices(costs: CostTable, of: str = "") -> list[Inline]:
+    prices = ", ".join(f"{name} {pj:g}" for name, pj in costs.operation_pj.items())
+    return [text(Said(f"Prices{of}, pJ: {prices}"), "."), *_about_memory(costs), _rests_on(costs)]
+
+
+def _rests_on(costs: CostTable) -> Text:
+    """Say of every price whether it was read in the source, quoted by others or assumed."""
+    found = by_status(costs.statuses).items()
+    clauses = (text(f"{status} ({len(names)}): ", Said(", ".join(names))) for status, names in found)
+    return text("What the prices rest on: ", join("; ", clauses), ".")
 
 
 def _about_memory(costs: CostTable) -> list[Inline]:

@@ -10,6 +10,7 @@ from bench.report.formats.document import Block, Bullets, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, text
 from bench.report.formats.text import joined, number
 from bench.report.sections.cells import operations
+from bench.report.sections.cost_table import hybrid
 from bench.report.sections.spike_driven import audited
 
 
@@ -131,7 +132,8 @@ def _energy(energy: EnergyBreakdown) -> list[Block]:
         [part, "outside the table" if pj is None else f"{pj:,.1f}"] for part, pj in energy.parts.items()
     ]
     rows.append(["total", _bound(energy.total_pj_per_sample, energy.at_least_pj_per_sample)])
-    said = f"Energy estimated under {table.name}: {table.title}. Scope: {table.scope}. Source: {table.source}."
+    who = "" if table.rest_table is None else f" {hybrid(table, table.rest_table)}"
+    said = f"Energy estimated under {table.label}: {table.title}. Scope: {table.scope}.{who} Source: {table.source}."
     return [Paragraph(text(Said(said))), Table(["part", "pJ"], rows)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.energy.status import in_numbers
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.crossed import Difference
 from bench.report.evidence.decisions import judge
@@ -10,6 +11,7 @@ from bench.report.formats.document import Block, Bullets, Paragraph
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
 from bench.report.formats.text import fixed, joined
 from bench.report.sections.cells import any_done, interval, label
+from bench.report.sections.cost_table import hybrid
 from bench.report.sections.energy_sentences import energy_sentences
 from bench.report.sections.match import unmatched_runs
 from bench.report.sections.soundness import what_was_seen
@@ -28,7 +30,16 @@ def section(evidence: Evidence) -> list[Block]:
         contrasts = _contrasts(comparison)
         return [Paragraph(nothing), *([Bullets(contrasts)] if contrasts else [])]
     about = (_about(evidence, entry) for entry in comparison.others)
-    return [Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)])]
+    return [Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)]), _rests_on(evidence)]
+
+
+def _rests_on(evidence: Evidence) -> Block:
+    """Say once what the prices of the first table rest on."""
+    table = evidence.leading.table
+    tables = [each for each in (table, table.rest_table) if each is not None]
+    clauses = (text("of ", Said(each.name), f": {in_numbers(each.statuses)}") for each in tables)
+    who: list[Inline] = [] if table.rest_table is None else [" ", Said(hybrid(table, table.rest_table))]
+    return Paragraph(text("Prices ", join("; ", clauses), ".", *who))
 
 
 def _contrasts(comparison: Comparison) -> list[Text]:

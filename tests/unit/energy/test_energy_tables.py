@@ -4,6 +4,7 @@ import tracemalloc
 
 import pytest
 
+from bench.energy.status import READ, STATUSES, in_numbers
 from bench.energy.table import OPERATIONS, load_table, table_names
 from bench.errors import TableError, UnknownNameError
 from bench.measure.counting.ops import elementary_operations
@@ -36,7 +37,7 @@ def test_horowitz_prices(precision):
         assert prices[smooth] == pytest.approx(4 * (add + multiply), rel=1e-12)
     assert prices["div"] == pytest.approx(2 * add + 5 * multiply, rel=1e-12)
     assert prices["sqrt"] == pytest.approx(2 * add + 7 * multiply, rel=1e-12)
-    assert set(table.assumptions) - {"bits"} == set(prices) - {"mac", "ac", "add", "mul"}
+    assert set(table.assumptions) - {"bits", "source"} == set(prices) - {"mac", "ac", "add", "mul"}
     assert (table.node_nm, table.precision) == (45, precision)
 
 
@@ -50,6 +51,36 @@ def test_mac_prices_are_the_ones_usually_quoted():
 def test_tables_are_found_by_file_name():
     assert {f"horowitz-{precision}" for precision in HOROWITZ} <= set(table_names())
     assert all(load_table(name).name == name for name in table_names())
+
+
+def test_every_price_of_every_table_says_what_it_rests_on():
+    for name in table_names():
+        statuses = load_table(name).statuses
+        assert statuses and set(statuses.values()) <= set(STATUSES), name
+
+
+def test_a_price_that_rests_on_an_assumption_is_not_said_to_be_read():
+    made = {"mac", "ac", "add", "mul", "memory", "bits", "source", "addressing", "neuron_update", "included", "spike"}
+    for name in table_names():
+        table = load_table(name)
+        if "mac" in table.operation_pj:
+            assert {table.statuses[key] for key in set(table.assumptions) - made} == {"assumed"}, name
+    read = {name for name in table_names() if READ in load_table(name).statuses.values()}
+    assert read == {"odin", "reckon"}
+
+
+def test_a_table_without_statuses_says_so_and_a_price_filled_in_is_assumed(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD + "compare = 1\n")
+    assert load_table(path).statuses == {"ac": "not said", "mac": "not said", "compare": "not said", "logic": "assumed"}
+    path.write_text(GOOD + '[status]\ndefault = "read in the source"\nac = "assumed"\n')
+    assert load_table(path).statuses == {"ac": "assumed", "mac": "read in the source"}
+
+
+def test_statuses_are_by_the_name_of_the_price():
+    assert list(load_table("loihi").statuses) == ["ac", "neuron_update", "neuron_update_idle", "spike"]
+    assert {"memory", "load"} < set(load_table("horowitz-memory").statuses)
+    assert in_numbers(load_table("horowitz-fp32").statuses) == "4 quoted second-hand, 13 assumed"
 
 
 def test_every_operation_that_counting_finds_is_a_word_that_tables_know():
@@ -90,6 +121,21 @@ def test_an_unknown_name_gets_the_nearest_one():
         ("node_nm = 7", f"node_nm = {'[' * 40}{']' * 40}", "nested too deeply; a cost table has at most 32 levels"),
         ("node_nm = 7", "node_nm = 1e308", "node_nm: Input should be less than"),
         ("node_nm = 7", "node_nm = 7\nbits = 1" + "0" * 400, "bits: Input should be less than"),
+        (
+            "[operation_pj]",
+            'status = { ac = "raed in the source" }\n[operation_pj]',
+            r"mine\.toml: status\.ac: unknown status 'raed in the source'; did you mean 'read in the source'\?",
+        ),
+        (
+            "[operation_pj]",
+            'status = { mca = "assumed" }\n[operation_pj]',
+            r"status\.mca: the table has no such price; did you mean 'mac'\?",
+        ),
+        (
+            "[operation_pj]",
+            'status = { sigmoid = "assumed" }\n[operation_pj]',
+            r"status\.sigmoid: the table has no such price; known: ac, mac, default",
+        ),
         ("ac = 1", "ac = 1e300", r"operation_pj\.ac: Input should be less than or equal to 1000000000000000"),
         (
             "[operation_pj]",

@@ -6,6 +6,7 @@ import pytest
 from support.reports import cells, layer, make_records, make_suite, section
 from support.suites import entry
 
+from bench.energy.table import TABLES
 from bench.report.evidence.comparison import compare
 from bench.report.evidence.pricing import DENSE, price
 from bench.report.page import render_report
@@ -55,17 +56,51 @@ def test_the_bit_matched_baseline_is_labelled_analytical(suite):
     assert rows[0][6:] == [f"{skipping / 1000:.3f} nJ", f"{5112 / skipping:.2f}×"]
 
 
-def test_a_chip_is_on_neither_side_and_has_no_row(suite):
-    blocks = part(suite, make_records(suite), "Break-even", ["loihi"])
-    assert len(blocks) == 2 and "on neither side (some work has no price) under loihi" in blocks[1]
-    assert (
-        part(suite, make_records(suite), re.escape("ANN with matched activation bits (analytical)"), ["loihi"]) is None
-    )
-    energy = section(render_report(suite, make_records(suite), ["loihi"]), "Energy")
+@pytest.fixture
+def chip(tmp_path):
+    """A chip's table that prices nothing else."""
+    path = tmp_path / "chip.toml"
+    loihi = (TABLES / "loihi.toml").read_text()
+    path.write_text(re.sub(r'^rest = ".*"\n', "", loihi, flags=re.M))
+    return str(path)
+
+
+def test_a_chip_is_on_neither_side_and_has_no_row(suite, chip):
+    blocks = part(suite, make_records(suite), "Break-even", [chip])
+    assert len(blocks) == 2 and "on neither side (some work has no price) under chip" in blocks[1]
+    assert part(suite, make_records(suite), re.escape("ANN with matched activation bits (analytical)"), [chip]) is None
+    energy = section(render_report(suite, make_records(suite), [chip]), "Energy")
     unpriced = cells(re.search(r"\| entry   \| no price for.*?(?=\n\n)", energy, re.S)[0])
     lif = next(row for row in unpriced if row[0] == "LIF")
     assert lif[1:] == ["stem: mac", "fc", "1.416"]
     assert "Contained in these prices, not priced apart: bias." in energy
+
+
+def test_a_hybrid_has_a_ratio_and_says_what_it_is(suite):
+    report = render_report(suite, make_records(suite), ["odin"])
+    name = "odin+horowitz-int8-acc32"
+    said = (
+        "Hybrid: spiking layers and neurons on the chip (28 nm), all else and networks without spikes by horowitz-int8"
+    )
+    for heading in ("Verdict", "Energy"):
+        assert section(report, heading).count(f"{said}-acc32 (45 nm; compute only:") == 1
+        assert "The chip's prices contain its memory and theirs do not" in section(report, heading)
+    assert f"Under {name} it is" in section(report, "Verdict") and f"### {name}" in section(report, "Energy")
+    assert "Prices of odin: 1 read in the source; of horowitz-int8-acc32: 3 quoted" in section(report, "Verdict")
+    rows = {row[1]: row for row in cells(part(suite, make_records(suite), "Break-even", ["odin"])[1])[1:]}
+    assert rows["LIF"][0] == name
+
+
+def test_no_break_even_rate_is_computed_from_an_operating_point(suite):
+    blocks = part(suite, make_records(suite), "Break-even", ["truenorth-2014"])
+    why = "on neither side (the power of a whole chip at one load has no break-even rate) under truenorth-2014+horowitz"
+    assert len(blocks) == 2 and blocks[1].count(why) == 4
+    comparison = compare(suite, make_records(suite))
+    (priced,) = price(comparison, ["truenorth-2014"])
+    lif = comparison.entries[1]
+    assert priced.ratio(lif, "total", DENSE) is not None and priced.break_even_rate(lif, DENSE) is None
+    energy = section(render_report(suite, make_records(suite), ["truenorth-2014"]), "Energy")
+    assert "so no break-even rate is computed, and no neuron energy is added." in energy
 
 
 def test_a_table_with_memory_prints_its_prices(suite):

@@ -107,3 +107,9 @@ def test_at_its_turning_price_a_sigmoid_makes_an_entry_take_as_much_as_the_basel
     text = verdict_of(suite, make_records(suite), "CLIF")
     assert "It would take as much as ANN at 47.5 pJ a sigmoid computed densely, at " in text
     assert "with zeros skipped; the table has 18.4 pJ." in text
+
+
+def test_the_verdict_says_once_what_the_prices_of_the_first_table_rest_on():
+    suite = make_suite()
+    verdict = section(render_report(suite, make_records(suite)), "Verdict")
+    assert verdict.count("Prices of horowitz-fp32: 4 quoted second-hand, 13 assumed.") == 1
