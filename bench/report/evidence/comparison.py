@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -229,13 +229,14 @@ def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
     return record.model_copy(update=record.deployed.measured | deployed | absent)
 
 
-def looked_at(suite: Suite, records: Iterable[RunRecord]) -> Suite:
-    """Return the suite with the seeds of the last look for which every run has a record, at least its own."""
-    keys = {record.key for record in records}
+def looked_at(suite: Suite, records: Sequence[RunRecord]) -> Suite:
+    """Return the suite with the seeds of the last look for which every run has a usable record, at least its own."""
+    failed = {record.key for record in records if record.status == "failed"}
+    measured = {(record.key, record.measure_key) for record in records}
     reached = suite
     for seeds in suite.looks.seeds:
         larger = suite.with_seeds(seeds)
-        if not all(run.key in keys for run in larger.runs):
+        if not all(run.key in failed or (run.key, run.measure_key) in measured for run in larger.runs):
             break
         reached = larger
     return reached

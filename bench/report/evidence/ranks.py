@@ -132,7 +132,7 @@ def holm(values: Sequence[float]) -> list[float]:
 
 def _accuracies(comparison: Comparison) -> Mapping[str, float]:
     means = {entry.label: entry.summary(ACCURACY.value).mean for entry in comparison.entries if entry.sound}
-    return {label: mean for label, mean in means.items() if mean is not None}
+    return {label: round(mean, 9) for label, mean in means.items() if mean is not None}  # equal is equal
 
 
 def _wilcoxon(apart: NDArray[np.float64]) -> float:

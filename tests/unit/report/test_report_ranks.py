@@ -82,3 +82,15 @@ def test_entries_that_all_suites_have_are_ranked():
         rank([one])
     with pytest.raises(BenchError, match="one has ANN, LIF, CLIF; third has Other"):
         rank([one, comparison("third", ("Other",), {"Other": 0.5})])
+
+
+def test_as_many_right_samples_are_a_tie_however_the_seeds_share_them():
+    def with_right(name, right):
+        suite = make_suite(labels=("ANN", "LIF"), name=name)
+        counts = {"ANN": (350, 350, 352), "LIF": (350, 351, 351)}
+        shares = {run.key: counts[run.label][run.seed] / right for run in suite.runs}
+        made = [make_record(run).model_copy(update={"accuracy_fraction": shares[run.key]}) for run in suite.runs]
+        return compare(suite, made)
+
+    [pair] = rank([with_right("one", 360), with_right("two", 360)]).pairs
+    assert (pair.wins, pair.ties, pair.losses, pair.p) == (0, 2, 0, 1.0)

@@ -98,3 +98,10 @@ def test_a_run_that_failed_holds_no_look_up():
     assert comparison.suite.spec.seeds == [0, 1, 2, 3]
     found = comparison.differences["CLIF"]
     assert found.n == 3 and found.share == suite.looks.share(4)
+
+
+def test_a_run_that_was_measured_otherwise_is_not_looked_at():
+    suite = make_suite(seeds=(0, 1, 2), most_seeds=4)
+    records = [make_record(run) for run in suite.longest.runs]
+    records[-1] = records[-1].model_copy(update={"measure_key": "0" * 12})
+    assert compare(suite, records).suite.spec.seeds == [0, 1, 2]
