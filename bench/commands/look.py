@@ -102,12 +102,14 @@ def diagnose(
 
 def check(suites: Suites, trust: Trust = False) -> None:
     """Validate suites without running them: every problem at once."""
+    from bench.commands.tune import check_tuning
     from bench.execute.plan import check_values, warnings_of
 
     loaded = load(suites, trust)
     check_values(loaded)
     warn(warnings_of(loaded))
     for suite in loaded:
+        check_tuning(suite)
         out.print(f"{suite.path}: fine ({runs_in_words(len(suite.runs))})")
         for deviation in suite.spec.deviations:
             out.print(f"  deviates from the published recipe: {deviation}")

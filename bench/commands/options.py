@@ -41,6 +41,10 @@ Entry = Annotated[str, typer.Option("--only", metavar="LABEL", parser=text_of, h
 
 Seed = Annotated[list[int] | None, typer.Option(metavar="N", help="Only this seed; may be repeated.")]
 
+Jobs = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Runs at once (default: one per GPU, else per core).")
+]
+
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")]
 
 Data = Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")]

@@ -15,6 +15,7 @@ from bench.commands.options import (
     TERMINATED,
     Data,
     Device,
+    Jobs,
     Offline,
     Only,
     Seed,
@@ -38,9 +39,7 @@ def run(
     suites: Suites,
     only: Only = None,
     seed: Seed = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Runs at once (default: one per GPU, else per core).")
-    ] = None,
+    jobs: Jobs = None,
     device: Device = "auto",
     data: Data = Path("data"),
     offline: Offline = False,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.options import Data, Device, Offline, OneSuite, Trust, load, out
+from bench.commands.options import Data, Device, Jobs, Offline, OneSuite, Trust, load, out
 from bench.errors import BenchError, SuiteError
 
 if TYPE_CHECKING:
@@ -18,14 +18,15 @@ if TYPE_CHECKING:
     from bench.suite.tuning import Range, TuneSpec
 
 
+HEAD = "# Made by `spikebench tune"  # by which a file that may be replaced is known
+
+
 def tune(
     suite: OneSuite,
     file: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where to (default: NAME-tuned.toml beside the suite).")
     ] = None,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Runs at once (default: one per GPU, else per core).")
-    ] = None,
+    jobs: Jobs = None,
     device: Device = "auto",
     data: Data = Path("data"),
     offline: Offline = False,
@@ -34,7 +35,7 @@ def tune(
     """Tune every entry with the same budget on held-out training samples, and write the suite that compares them."""
     from bench.execute.interrupts import terminate_like_interrupt
     from bench.execute.plan import Settings
-    from bench.files.toml_file import read_toml
+    from bench.suite.load import read_suite
 
     terminate_like_interrupt()
     [loaded] = load([suite], trust)
@@ -45,8 +46,31 @@ def tune(
             '[tune.space] "train.optimizer.learning_rate" = { low = 1e-4, high = 1e-1, log = true }'
         )
     file = file or suite.with_name(f"{loaded.name}-tuned.toml")
-    raw = read_toml(suite, "a suite")
+    _check_place(file)
+    raw = read_suite(suite)
+    check_tuning(loaded)
     _search(loaded, raw, spec, file, Settings(device=device, jobs=jobs, data=data, offline=offline))
+
+
+def check_tuning(suite: Suite) -> None:
+    """Raise SuiteError where the entries of a suite cannot be tuned as it asks; nothing where it asks nothing."""
+    from bench.suite.load import read_suite
+    from bench.suite.tuning import tuning_problems
+
+    if suite.spec.tune is not None:
+        problems = [f"{suite.path}: {problem}" for problem in tuning_problems(read_suite(suite.path), suite.spec.tune)]
+        if problems:
+            raise SuiteError(problems)
+
+
+def _check_place(file: Path) -> None:
+    """Raise BenchError, before anything is trained, where what is found has no place or would replace another file."""
+    if not file.parent.is_dir():
+        raise BenchError(f"--out {file}: there is no folder {file.parent}")
+    if file.is_dir():
+        raise BenchError(f"--out {file}: is a folder; name a file")
+    if file.exists() and not file.read_bytes().startswith(HEAD.encode()):
+        raise BenchError(f"{file}: was not made by tune, and is not replaced; name another with --out")
 
 
 def _search(loaded: Suite, raw: Mapping[str, Any], spec: TuneSpec, file: Path, settings: Settings) -> None:
@@ -56,14 +80,12 @@ def _search(loaded: Suite, raw: Mapping[str, Any], spec: TuneSpec, file: Path, s
     from bench.files.durable import atomic_write
     from bench.store.store import Store
     from bench.suite.load import Suite
-    from bench.suite.tuning import own_values, trial_suite, tuned_suite, tuning_problems
+    from bench.suite.tuning import own_values, trial_suite, tuned_suite
 
-    problems = [f"{loaded.path}: {problem}" for problem in tuning_problems(raw, spec)]
-    if problems:
-        raise SuiteError(problems)
     store = Store()
     own = [own_values(raw, index, spec.space) for index in range(len(loaded.spec.entries))]
-    studies = [_Study(values, spec.space, spec.seed) for values in own]
+    # a sequence each: entries of the same values would fail together, and trials of one be those of the other
+    studies = [_Study(values, spec.space, spec.seed + index) for index, values in enumerate(own)]
     for trial in range(spec.trials):
         choices = [study.ask() for study in studies]
         trials = Suite.from_data(trial_suite(raw, spec, choices), loaded.path)
@@ -74,7 +96,7 @@ def _search(loaded: Suite, raw: Mapping[str, Any], spec: TuneSpec, file: Path, s
             if ended.exit_code != 1:  # interrupted; where runs have failed, they are the worst of trials
                 raise
         accuracies = {record.label: _held_out_percent(record) for record in store.collect(trials)}
-        if not any(accuracies.values()):
+        if trial == 0 and not any(accuracies.values()):  # not even with the suite's own values
             raise typer.Exit(1)
         for study, entry in zip(studies, loaded.spec.entries, strict=True):
             study.tell(accuracies.get(entry.label, 0.0))
@@ -128,5 +150,5 @@ def _held_out_percent(record: RunRecord) -> float:
 def _written(tuned: Mapping[str, Any], loaded: Suite) -> str:
     import tomli_w
 
-    head = f"# Made by `spikebench tune {loaded.path}`: each entry of it as it was, and with the values found for it.\n"
+    head = f"{HEAD} {loaded.path}`: each entry of it as it was, and with the values found for it.\n"
     return head + tomli_w.dumps(dict(tuned))

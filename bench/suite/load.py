@@ -126,6 +126,11 @@ def installed_suites() -> dict[str, Installed]:
     return installed_files("suite")
 
 
+def read_suite(path: str | Path) -> dict[str, Any]:
+    """Return what a suite's file says, of the suite that `load_suite` would load. Raises SuiteError."""
+    return _read(_file_of(Path(path)))
+
+
 def _file_of(path: Path) -> Path:
     """Return the file of a suite that is given by its path, or by its name alone where it is installed."""
     if path.suffix or path.name != str(path) or os.path.exists(path):  # False also for what no path can be

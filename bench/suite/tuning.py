@@ -82,16 +82,17 @@ Raw = Mapping[str, Any]
 
 def own_values(data: Raw, index: int, space: Mapping[str, Range]) -> dict[str, float]:
     """Return the values that an entry of a suite has of what is searched, as its file says them."""
-    entry = data["entries"][index]
-    found = {}
-    for setting in space:
-        part, *path = setting.split(".")
-        value = entry[part] if part == "neuron" else _merged(data["train"], entry.get("train", {}))
-        for key in path:
-            value = value.get(key) if isinstance(value, dict) else None
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            found[setting] = float(value)
-    return found
+    found = {setting: _said(data, index, setting) for setting in space}
+    return {key: float(value) for key, value in found.items() if type(value) in (int, float)}
+
+
+def _said(data: Raw, index: int, setting: str) -> Any:
+    """Return what the file says of a dotted setting for an entry, None where nothing."""
+    entry, (part, *path) = data["entries"][index], setting.split(".")
+    value = entry[part] if part == "neuron" else _merged(data["train"], entry.get("train", {}))
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
 
 
 def tuning_problems(data: Raw, tune: TuneSpec) -> Iterator[str]:
@@ -99,11 +100,15 @@ def tuning_problems(data: Raw, tune: TuneSpec) -> Iterator[str]:
     for index, entry in enumerate(data["entries"]):
         if len(entry["label"] + TUNED) > MOST_LETTERS:
             yield f"entries: '{entry['label']}' leaves no room for '{TUNED}'; shorten the label"
+        if "validation_fraction" in entry.get("dataset", {}):
+            yield f"entries: '{entry['label']}' holds out a share of its own; tune.held_out is the same for every entry"
         own = own_values(data, index, tune.space)
         for setting, ends in tune.space.items():
             if setting not in own:
                 if setting.startswith("train."):
                     yield f"tune.space: the suite says no {setting}; write down its own value, the first trial"
+            elif isinstance(_said(data, index, setting), int):
+                yield f"tune.space: {setting} is a whole number; only numbers with a point, as 2.0, can be searched"
             elif not ends.low <= own[setting] <= ends.high:
                 yield (
                     f"tune.space: {setting} of '{entry['label']}' is {own[setting]:g}, outside {ends.low:g} to "

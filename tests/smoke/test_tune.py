@@ -57,3 +57,34 @@ def test_a_suite_without_a_space_is_told_what_to_say(place):
     done = spikebench("tune", "bare.toml", cwd=place)
     assert done.returncode == 2 and "learning_rate of 'ANN' is 0.005, outside 0.1 to 1" in done.stderr
     assert not (place / "runs").exists()
+
+
+def test_what_is_not_its_own_is_not_replaced(place):
+    before = (place / "small.toml").read_text()
+    for out, words in (
+        ("small.toml", "was not made by tune"),
+        (".", "is a folder"),
+        ("no/x.toml", "there is no folder"),
+    ):
+        done = spikebench("tune", "small.toml", "--out", out, cwd=place)
+        assert done.returncode == 2 and words in done.stderr, out
+    assert (place / "small.toml").read_text() == before and not (place / "runs").exists()
+
+
+def test_a_trial_in_which_all_fail_is_the_worst_and_not_the_end(place):
+    wide = TUNE | {"trials": 3, "space": {RATE: {"low": 4e-3, "high": 1e30, "log": True}}}
+    entries = entry("ANN", "relu", 1), entry("LIF", "lif", 2)
+    (place / "small.toml").write_text(small_suite("small", *entries, train={"epochs": 1}, tune=wide))
+    done = spikebench("tune", "small.toml", cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tuned = tomllib.loads((place / "small-tuned.toml").read_text())["entries"]
+    trials = {each["tuned"]["of"]: each["tuned"]["trials"] for each in tuned if "tuned" in each}
+    assert len(trials["ANN"]) == len(trials["LIF"]) == 3 and trials["ANN"][1][0] != trials["LIF"][1][0]
+
+
+def test_check_says_what_tune_would(place):
+    whole = TUNE | {"space": {"train.epochs": {"low": 1.0, "high": 3.0}}}
+    (place / "whole.toml").write_text(small_suite("whole", entry("ANN", "relu", 1), tune=whole))
+    for verb in ("check", "tune"):
+        done = spikebench(verb, "whole.toml", cwd=place)
+        assert done.returncode == 2 and "train.epochs is a whole number" in done.stderr
