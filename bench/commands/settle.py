@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import typer
+
 from bench.commands.options import out
 from bench.errors import BenchError
 from bench.execute.interrupts import interrupts_deferred
@@ -34,8 +36,16 @@ def settle(
     """
     for suite in suites:
         _check(suite, most)
+    failed: typer.Exit | None = None
     for suite in suites:
-        _settle(suite, store, min(most or suite.looks.most, suite.looks.most), execute, dry_run)
+        try:
+            _settle(suite, store, min(most or suite.looks.most, suite.looks.most), execute, dry_run)
+        except typer.Exit as ended:
+            if ended.exit_code != 1:  # interrupted
+                raise
+            failed = ended  # the other suites go on
+    if failed is not None:
+        raise failed
 
 
 def _check(suite: Suite, most: int | None) -> None:

@@ -33,10 +33,12 @@ def plan(
 ) -> tuple[list[Todo], list[Todo]]:
     """Return (all selected runs, those to execute): what is not done; with `stale` stale ones too, with `force` all.
 
-    Selected is what has one of these labels and one of these seeds; where none are named, any.
+    Selected is what has one of these labels and one of these seeds; where none are named, any, with the seeds that were
+    added to a suite and begun.
     A stale run whose weights today's code would make again is not trained afresh: its checkpoint is measured.
     Where an earlier one of these was interrupted, what it left undone is to do, and what it has done is not done again.
     """
+    suites = suites if seeds else [store.begun(suite) for suite in suites]
     runs = {(run.suite, run.key): (suite, run) for suite in suites for run in _chosen(suite, labels, seeds)}
     known = {}
     for key, (_, run) in runs.items():

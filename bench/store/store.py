@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Container
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,19 +83,26 @@ class Store:
     def standing(self, suite: Suite, reports: Path = REPORTS) -> list[tuple[PlannedRun, State]]:
         """Say how far each run of a suite is, and which of the missing ones the committed report has.
 
-        Of seeds that may be added, those that have been begun.
+        Of seeds that may be added, those up to the last that has been begun.
 
         Raises RecordError where the report's records cannot be read.
         """
         committed = {record.key: record for record in read_records(reports / suite.name / "records.jsonl")}
-        states, asked = [], {run.key for run in suite.runs}
-        for run in suite.longest.runs:
+        states = []
+        for run in self.begun(suite, committed).runs:
             state, record = self.state(run), committed.get(run.key)
             is_reported = record is not None and record.status == "done" and _is_measured(record, run)
-            state = State.REPORTED if state is State.MISSING and is_reported else state
-            if run.key in asked or state is not State.MISSING:
-                states.append((run, state))
+            states.append((run, State.REPORTED if state is State.MISSING and is_reported else state))
         return states
+
+    def begun(self, suite: Suite, committed: Container[str] = ()) -> Suite:
+        """Return a suite with its own seeds and all up to the last added one of which a run is here or `committed`."""
+        if not suite.looks.repeated:
+            return suite
+        longest = suite.longest
+        begun = {run.seed for run in longest.runs if run.key in committed or self.state(run) is not State.MISSING}
+        last = max((at for at, seed in enumerate(longest.spec.seeds) if seed in begun), default=0)
+        return suite.with_seeds(max(len(suite.spec.seeds), last + 1))
 
     def remark(self, run: PlannedRun) -> str:
         """Return what there is to know of a run beside its state: who executes it, what is damaged, why it failed."""

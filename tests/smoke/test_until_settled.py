@@ -72,3 +72,29 @@ def test_a_plan_is_shown_without_training(folder):
     found = spikebench("run", "small.toml", "--until-settled", "--dry-run", cwd=place)
     assert found.returncode == 0 and "6 runs: 6 to do" in found.stdout
     assert not list((place / "runs").glob("*/*/record.json"))
+
+
+def test_seeds_that_were_added_are_run_again_like_the_others(folder):
+    place = folder(most_seeds=6)
+    for seed in (0, 1, 2, 3):
+        assert spikebench("run", "small.toml", "--seed", seed, cwd=place).returncode == 0
+    assert "8 runs: 8 done, 0 to do" in spikebench("run", "small.toml", cwd=place).stdout
+    [added] = [
+        path
+        for path in (place / "runs").glob("small/*/record.json")
+        if '"label":"LIF"' in path.read_text() and '"seed":3' in path.read_text()
+    ]
+    added.unlink()
+    planned = spikebench("run", "small.toml", "--dry-run", cwd=place).stdout
+    assert planned.startswith("8 runs: 7 done, 1 to do") and "small/LIF seed 3" in planned
+
+
+def test_a_run_that_fails_keeps_no_other_suite_from_being_settled(folder):
+    place = folder(most_seeds=6, margin_points=100.0)
+    text = (place / "small.toml").read_text()
+    (place / "fails.toml").write_text(
+        text.replace('"small"', '"fails"').replace("learning_rate = 0.005", "learning_rate = 1e30")
+    )
+    done = spikebench("run", "fails.toml", "small.toml", "--until-settled", cwd=place)
+    assert done.returncode == 1 and "failed: " in done.stderr
+    assert "small.toml: 1 of 1 comparisons settled at 3 seeds" in done.stdout
