@@ -34,14 +34,15 @@ class Pair:
 
 @dataclass(frozen=True)
 class Ranks:
-    """Entries by average rank, 1 the most accurate, over suites in which all of them have finished and learned.
+    """Entries by average rank, 1 the most accurate, over suites in which all of them have learned.
 
-    accuracies: [suites, entries], percent, means over seeds.
+    accuracies: [suites, entries], percent, means over finished seeds. unfinished: where runs are missing, in words.
     """
 
     suites: tuple[str, ...]
     entries: tuple[str, ...]
     accuracies: NDArray[np.float64]
+    unfinished: tuple[str, ...] = ()
 
     @property
     def by_suite(self) -> NDArray[np.float64]:
@@ -105,7 +106,7 @@ class Ranks:
 
 
 def rank(comparisons: Sequence[Comparison]) -> Ranks:
-    """Rank the entries that have finished in every suite, by the mean accuracy of the last epoch.
+    """Rank the entries with a finished run in every suite, by the mean accuracy of the last epoch.
 
     Raises BenchError with fewer than two suites or entries that all of them have.
     """
@@ -116,8 +117,15 @@ def rank(comparisons: Sequence[Comparison]) -> Ranks:
     common = [label for label in first if all(label in other for other in others)]
     if len(common) < FEWEST_ENTRIES:
         have = "; ".join(f"{name} has {', '.join(labels) or 'none'}" for name, labels in found.items())
-        raise BenchError(f"rank: fewer than two entries have finished, and learned, in all suites: {have}")
-    return Ranks(tuple(found), tuple(common), np.array([[own[label] for label in common] for own in found.values()]))
+        raise BenchError(f"rank: fewer than two entries have a finished run, and learned, in all suites: {have}")
+    unfinished = tuple(
+        f"{len(entry.done)} of {len(entry.slots)} runs of {entry.label} in {each.suite.name}"
+        for each in comparisons
+        for entry in each.entries
+        if entry.label in common and len(entry.done) < len(entry.slots)
+    )
+    accuracies = np.array([[own[label] for label in common] for own in found.values()])
+    return Ranks(tuple(found), tuple(common), accuracies, unfinished)
 
 
 def holm(values: Sequence[float]) -> list[float]:

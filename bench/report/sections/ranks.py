@@ -36,6 +36,11 @@ def ranked(ranks: Ranks) -> list[Block]:
     return [
         Table(["entry", "average rank", *(text(Said(name), ", rank (accuracy, %)") for name in ranks.suites)], rows),
         Paragraph(_established(ranks)),
+        *(
+            [Paragraph(text("Not all has finished: ", Said("; ".join(ranks.unfinished)), "."))]
+            if ranks.unfinished
+            else []
+        ),
         Table(["pair", "mean difference, points", "better / equal / worse", "p (Wilcoxon, Holm)"], pairs),
     ]
 

@@ -94,3 +94,12 @@ def test_as_many_right_samples_are_a_tie_however_the_seeds_share_them():
 
     [pair] = rank([with_right("one", 360), with_right("two", 360)]).pairs
     assert (pair.wins, pair.ties, pair.losses, pair.p) == (0, 2, 0, 1.0)
+
+
+def test_what_has_not_finished_is_named():
+    shares = {"ANN": 0.9, "LIF": 0.8}
+    whole, suite = comparison("one", ("ANN", "LIF"), shares), make_suite(labels=("ANN", "LIF"), name="two")
+    part = compare(suite, [make_record(run) for run in suite.runs if run.label == "ANN" or run.seed == 0])
+    assert rank([whole, part]).unfinished == ("1 of 3 runs of LIF in two",)
+    assert "Not all has finished: 1 of 3 runs of LIF in two." in Markdown().blocks(ranked(rank([whole, part])))
+    assert "Not all" not in Markdown().blocks(ranked(rank([whole, comparison("two", ("ANN", "LIF"), shares)])))
