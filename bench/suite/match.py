@@ -14,6 +14,7 @@ from bench.plugins import registry
 from bench.suite.checks import plugin_problems, recipe_problems
 from bench.suite.explain import OVERRIDABLE, explain, key_path
 from bench.suite.fields import MOST_RUNS, PluginSpec
+from bench.suite.overrides import merge
 from bench.suite.run_spec import DatasetSpec, ModelSpec
 from bench.suite.spec import EntrySpec, SuiteSpec
 
@@ -144,7 +145,7 @@ def overridden_plugins_are_valid(case: Case) -> Iterator[str]:
         if changes := getattr(case.entry, part):
             where = f"{case.where}.{part}"
             shared = set(check(case.data[part], where))
-            yield from (found for found in check(_merge(case.data[part], changes), where) if found not in shared)
+            yield from (found for found in check(merge(case.data[part], changes), where) if found not in shared)
 
 
 _PLUGINS: Mapping[str, type[PluginSpec]] = {"dataset": DatasetSpec, "model": ModelSpec}
@@ -164,15 +165,7 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
 
 def merged(data: Mapping[str, Any], entry: EntrySpec, part: str, model: type[BaseModel]) -> Any:
     """Return a table of the suite with the overrides of an entry. Raises ValidationError."""
-    return model.model_validate(_merge(data[part], getattr(entry, part)))
-
-
-def _merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(base)
-    for key, value in changes.items():
-        old = merged.get(key)
-        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return merged
+    return model.model_validate(merge(data[part], getattr(entry, part)))
 
 
 def _covers(word: str, path: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from bench.suite.fields import Strict
+from bench.suite.overrides import merge
 
 TUNED = ", tuned"  # behind the label of an entry
 MOST_LETTERS = 60  # of a label
@@ -89,7 +90,7 @@ def own_values(data: Raw, index: int, space: Mapping[str, Range]) -> dict[str, f
 def _said(data: Raw, index: int, setting: str) -> Any:
     """Return what the file says of a dotted setting for an entry, None where nothing."""
     entry, (part, *path) = data["entries"][index], setting.split(".")
-    value = entry[part] if part == "neuron" else _merged(data["train"], entry.get("train", {}))
+    value = entry[part] if part == "neuron" else merge(data["train"], entry.get("train", {}))
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value
@@ -174,11 +175,3 @@ def _chosen(entry: Raw, choice: Choice) -> dict[str, Any]:
             if not any(setting == word or setting.startswith(f"{word}.") for word in declared):
                 declared.append(setting)
     return chosen
-
-
-def _merged(base: Raw, changes: Raw) -> dict[str, Any]:
-    found = dict(base)
-    for key, value in changes.items():
-        old = found.get(key)
-        found[key] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return found
