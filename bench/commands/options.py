@@ -59,6 +59,7 @@ class Listing(StrEnum):
 
     neurons = "neurons"
     surrogates = "surrogates"
+    synapses = "synapses"
     encoders = "encoders"
     models = "models"
     datasets = "datasets"

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from bench.energy.memory import Memory
+from bench.energy.narrow import narrowed
 from bench.energy.rules.base import Rule, rule_called
 from bench.energy.table import CostTable
 from bench.energy.work import Access, Work
@@ -33,7 +34,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class LayerCosts:
-    """A layer under both rules for analog input; the two are the same where the input is spikes."""
+    """A layer under both rules; the two are the same where the input is spikes and no weight is zero."""
 
     dense: Cost
     skipping: Cost
@@ -56,7 +57,9 @@ class RestCosts:
 
 
 def layer_costs(layer: LayerCount, table: CostTable) -> LayerCosts:
-    """Price one synaptic layer, dense and zero-skipping."""
+    """Price one synaptic layer, dense and zero-skipping; one of quantised inputs or weights by their bits."""
+    if layer.input_bits or layer.weight_bits:
+        table = narrowed(table, layer.input_bits, layer.weight_bits) or table
     works = (rule_of(table).layer(layer, zero_skipping, table.memory or UNPRICED) for zero_skipping in (False, True))
     costs = (_cost(work, table) for work in works)
     if layer.network_input:  # what it is given does not grow with the network's firing rate

@@ -10,6 +10,7 @@ charged for the same pixels in full.
 from __future__ import annotations
 
 from bench.energy.estimate import EnergyBreakdown, estimate_energy
+from bench.energy.narrow import narrowed
 from bench.energy.table import CostTable
 from bench.records.counts import Counts
 
@@ -23,17 +24,6 @@ def activation_bits(timesteps: int) -> int:
     return timesteps.bit_length()
 
 
-def quantised_table(table: CostTable, bits: int) -> CostTable | None:
-    """Return `table` for activations of `bits`, None where it does not say its own width or has no MAC."""
-    mac, ac = table.operation_pj.get("mac"), table.operation_pj.get("ac")
-    if table.bits is None or mac is None or ac is None:
-        return None
-    factor = min(1.0, bits / table.bits)
-    prices = table.operation_pj | {"mac": ac + (mac - ac) * factor}
-    memory = table.memory and table.memory.scaled(("input", "output"), factor)
-    return table.model_copy(update={"operation_pj": prices, "memory": memory})
-
-
 def estimate_quantised(counts: Counts, table: CostTable, timesteps: int) -> EnergyBreakdown | None:
     """Return the energy of a conventional network with activations to match `timesteps` spikes.
 
@@ -44,5 +34,5 @@ def estimate_quantised(counts: Counts, table: CostTable, timesteps: int) -> Ener
     if any(layer.input_kind != "analog" for layer in within) or any(n.spiking for n in counts.neurons):
         return None
     table = table.rest_table or table  # of a hybrid, that of networks without spikes
-    narrow = quantised_table(table, activation_bits(timesteps))
+    narrow = narrowed(table, activation_bits(timesteps), outputs_too=True)
     return None if narrow is None else estimate_energy(counts, narrow, network_input_table=table)

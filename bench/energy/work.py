@@ -1,11 +1,13 @@
 """What a network has to do per sample, in operations and memory accesses, before anything is priced.
 
 Synaptic layers by the kind of their input: binary and ternary, one AC per effective synop; graded, as many ACs per
-synop as its input has levels; analog, one MAC per dense MAC or, zero-skipping, per effective synop.
+synop as its input has levels; analog, one MAC per dense MAC or, zero-skipping, per effective synop. Zero-skipping,
+weights that are zero are skipped as well, whatever the input.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -33,10 +35,25 @@ class Work:
     per_spike: Mapping[str, float] = field(default_factory=dict)  # those of `operations` that grow with the spikes
 
 
-def accumulates(layer: LayerCount) -> float:
-    """Return the accumulates of a layer without analog input: one per synop, or per level where it is graded."""
-    graded = layer.graded_acs_total
-    return layer.effective_synops_per_sample if graded is None else graded / layer.samples
+def synops(layer: LayerCount, zero_skipping: bool) -> float:
+    """Return the (non-zero input, weight) pairs per sample; zero-skipping, those without zero weights."""
+    without = layer.synops_without_zero_weights_total
+    return without / layer.samples if zero_skipping and without is not None else layer.effective_synops_per_sample
+
+
+def weights_fetched(layer: LayerCount, zero_skipping: bool) -> int:
+    """Return how many weights there are to fetch; zero-skipping, those that are not zero."""
+    return math.prod(layer.weight_shape) - (layer.zero_weights if zero_skipping else 0)
+
+
+def accumulates(layer: LayerCount, zero_skipping: bool = False) -> float:
+    """Return the accumulates of a layer without analog input: one per synop, or per level where it is graded.
+
+    Zero-skipping, zero weights are taken to meet as many levels a synop as others do.
+    """
+    graded, every = layer.graded_acs_total, layer.effective_synops_per_sample
+    met = synops(layer, zero_skipping)
+    return met if graded is None or not every else graded / layer.samples * (met / every)
 
 
 def bias_words(layer: LayerCount) -> int:

@@ -12,6 +12,7 @@ from torch import nn
 from bench.errors import ParameterError, nearest
 from bench.models.layers import BATCH_NORM
 from bench.models.site import Site
+from bench.models.synapses import put_synapses
 from bench.models.weights import initialise
 from bench.neurons.base import make_factory
 from bench.plugins import registry
@@ -27,6 +28,7 @@ def build_model(
     batch_norm: str = "folded",
     weight_seed: int | None = None,
     neuron_params: Mapping[str, Any] | None = None,
+    synapse: Mapping[str, Any] | None = None,
     **params: Any,
 ) -> nn.Module:
     """Return the network `name`, which maps x [T, N, in_channels, height, width] to logits [T, N, classes].
@@ -34,7 +36,8 @@ def build_model(
     neuron: a neuron's name, with its parameters in `neuron_params`, or a function that makes a fresh one per call.
     image_size: pixels, one number or (height, width).  batch_norm: "folded" takes statistics over T and N together,
     "per-step" at each timestep.  weight_seed: the initial weights depend on it alone, not on the neuron, and torch's
-    global generator is left as it was; None draws from the global generator.  params: parameters of the model.
+    global generator is left as it was; None draws from the global generator.  synapse: what weights go through before
+    they are used, its name and its parameters: `{"name": "lsq", "bits": 4}`.  params: parameters of the model.
 
     Raises UnknownNameError for an unknown model or neuron, ParameterError for a parameter or value it does not take.
     """
@@ -58,6 +61,8 @@ def build_model(
         with info.constructing():
             model: nn.Module = cls(**params, _site=site)
     initialise(model, weight_seed)
+    if synapse is not None:
+        put_synapses(model, synapse["name"], {key: value for key, value in synapse.items() if key != "name"})
     return model
 
 

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from bench.neurons.base import is_neuron
 
+_ORIGINAL = "parametrizations.weight.original"  # where torch keeps weights that go through something
+
 
 def initialise(model: nn.Module, seed: int | None) -> None:
     """Draw all synaptic weights in module order from one generator, without looking at the neurons.
@@ -21,7 +23,7 @@ def initialise(model: nn.Module, seed: int | None) -> None:
     Drawn in float64 and rounded: the last bits of torch's float32 numbers depend on the processor's instruction set.
     """
     generator = None if seed is None else torch.Generator().manual_seed(seed)
-    for module in _outside_neurons(model):
+    for module in outside_neurons(model):
         if isinstance(module, nn.Conv2d):
             drawn = torch.empty_like(module.weight, dtype=torch.float64)
             nn.init.kaiming_normal_(drawn, mode="fan_out", nonlinearity="relu", generator=generator)
@@ -49,12 +51,24 @@ def neuron_parameters(model: nn.Module) -> dict[str, dict[str, Tensor]]:
 
 
 def weights_digest(model: nn.Module) -> str:
-    """Return the first 16 hex digits of the sha256 of the synaptic parameters: names, shapes, float32 values."""
+    """Return the first 16 hex digits of the sha256 of the synaptic parameters: names, shapes, float32 values.
+
+    Of weights that go through a synapse it is the stored ones that count, as if there were none.
+    """
     state = hashlib.sha256()
-    for name, value in synaptic_parameters(model).items():
+    for name, value in _stored(synaptic_parameters(model)):
         state.update(f"{name} {tuple(value.shape)}\n".encode())
         state.update(value.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
     return state.hexdigest()[:16]
+
+
+def _stored(parameters: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield parameters by the names, and in the order, that they have without a synapse; its own are left out."""
+    named = {name.replace(_ORIGINAL, "weight"): value for name, value in parameters.items()}
+    plain = [name for name in named if "parametrizations." not in name]
+    modules = list(dict.fromkeys(name.rpartition(".")[0] for name in plain))
+    for name in sorted(plain, key=lambda name: (modules.index(name.rpartition(".")[0]), not name.endswith(".weight"))):
+        yield name, named[name]
 
 
 def _fill(parameter: Tensor, drawn: Tensor) -> None:
@@ -68,8 +82,9 @@ def _fill_uniform(parameter: Tensor, bound: float, generator: torch.Generator | 
     _fill(parameter, (2 * unit - 1) * bound)
 
 
-def _outside_neurons(module: nn.Module) -> Iterator[nn.Module]:
+def outside_neurons(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield a module and all that are in it, but for neurons."""
     if not is_neuron(module):
         yield module
         for child in module.children():
-            yield from _outside_neurons(child)
+            yield from outside_neurons(child)

@@ -17,6 +17,7 @@ from bench.plugins.signature import PACKAGE
 CONTRACTS = {
     "neuron": ("bench.neurons.base.Neuron", "torch.nn.Module"),
     "surrogate": ("bench.neurons.surrogate.Surrogate",),
+    "synapse": ("bench.synapses.base.Synapse",),
     "encoder": ("bench.encoders.base.Encoder",),
     "model": ("torch.nn.Module",),
     "dataset": ("bench.data.base.Dataset",),

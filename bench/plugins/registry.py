@@ -40,6 +40,7 @@ _WRONG = (
 # Where the plug-ins of a kind lie, and they alone are scanned: contracts and helpers have no `name`. A folder that
 # does not exist holds none.
 FOLDERS = {
+    "synapse": "synapses",
     "neuron": "neurons",
     "surrogate": "neurons/surrogates",
     "encoder": "encoders",
@@ -50,6 +51,7 @@ FOLDERS = {
     "schedule": "train/schedules",
     "loss": "train/losses",
     "rule": "energy/rules",
+    "convention": "energy/conventions",
     "format": "report/formats",
     "engine": "execute/engines",
 }

@@ -53,6 +53,8 @@ class LayerCount(Part):
     network_input: bool = Field(default=False, exclude_if=operator.not_)  # its input is the network's own, as an image
     static_input: bool = False  # sees the same input at every timestep, so one pass could be cached
     second_kind: InputKind | None = Field(default=None, exclude_if=_none)  # of what it meets, where that is no weight
+    input_bits: Size | None = Field(default=None, exclude_if=_none)  # of analog input that is quantised
+    weight_bits: Size | None = Field(default=None, exclude_if=_none)  # of weights that are quantised
     zero_weights: Total = Field(default=0, exclude_if=operator.not_)
     weight_kind: WeightKind | None = Field(default=None, exclude_if=_none)  # one magnitude an output: no multiplier
     synops_without_zero_weights_total: Total | None = Field(default=None, exclude_if=_none)  # where weights are zero
@@ -91,6 +93,11 @@ class LayerCount(Part):
     def input_density_fraction(self) -> float:
         """Share of the inputs that are not zero."""
         return self.input_nonzero_total / (self.samples * self.timesteps * math.prod(self.input_shape))
+
+    @property
+    def zero_weights_fraction(self) -> float:
+        """Share of the weights that are zero."""
+        return self.zero_weights / math.prod(self.weight_shape)
 
     @property
     def silent(self) -> bool:

@@ -116,6 +116,7 @@ def assemble(spec: RunSpec) -> Assembly:
         image_size=dataset.image_size,
         batch_norm=spec.model.batch_norm,
         weight_seed=seed_for("weights", spec.seed),
+        synapse=None if spec.model.synapse is None else spec.model.synapse.model_dump(),
         **spec.model.params,
     )
     return Assembly(spec, model, encoder, dataset, torch.device("cpu"))

@@ -37,7 +37,8 @@ def resolve_parameters(spec: RunSpec) -> dict[str, dict[str, Any]]:
 
 
 def _plugins(spec: RunSpec) -> dict[str, PluginSpec]:
-    return {"dataset": spec.dataset, "model": spec.model, "neuron": spec.neuron, "encoder": spec.encoder}
+    parts = {"dataset": spec.dataset, "model": spec.model, "neuron": spec.neuron, "encoder": spec.encoder}
+    return parts | ({} if spec.model.synapse is None else {"synapse": spec.model.synapse})
 
 
 def code_digest(spec: RunSpec) -> str:

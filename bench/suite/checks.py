@@ -26,13 +26,20 @@ def raw_problems(data: Mapping[str, Any], path: Path) -> list[str]:
 
 def _all_plugin_problems(data: Mapping[str, Any]) -> Iterator[str]:
     yield from plugin_problems(DatasetSpec, "dataset", data.get("dataset"), "dataset")
-    yield from plugin_problems(ModelSpec, "model", data.get("model"), "model")
+    yield from model_problems(data.get("model"), "model")
     yield from recipe_problems(data.get("train"), "train")
     entries = data.get("entries")
     for index, entry in enumerate(entries[:MOST_ENTRIES] if isinstance(entries, list) else []):
         if isinstance(entry, dict):
             for key, kind in (("neuron", "neuron"), ("encoder", "encoder"), ("deploy", "neuron")):
                 yield from plugin_problems(PluginSpec, kind, entry.get(key), key_path(("entries", index, key), data))
+
+
+def model_problems(model: Any, where: str) -> Iterator[str]:
+    """Yield what is wrong with the plug-ins of a `model` table: the network, and its synapse."""
+    yield from plugin_problems(ModelSpec, "model", model, where)
+    synapse = model.get("synapse") if isinstance(model, dict) else None
+    yield from plugin_problems(PluginSpec, "synapse", synapse, f"{where}.synapse")
 
 
 def recipe_problems(train: Any, where: str) -> Iterator[str]:

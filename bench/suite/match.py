@@ -11,11 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from bench.errors import BenchError, nearest
 from bench.plugins import registry
-from bench.suite.checks import plugin_problems, recipe_problems
+from bench.suite.checks import model_problems, plugin_problems, recipe_problems
 from bench.suite.explain import OVERRIDABLE, explain, key_path
 from bench.suite.fields import MOST_RUNS, PluginSpec
 from bench.suite.overrides import merge
-from bench.suite.run_spec import DatasetSpec, ModelSpec
+from bench.suite.run_spec import DatasetSpec
 from bench.suite.spec import EntrySpec, SuiteSpec
 
 
@@ -138,17 +138,18 @@ def overrides_are_valid(case: Case) -> Iterator[str]:
 
 def overridden_plugins_are_valid(case: Case) -> Iterator[str]:
     """So are the parameters of the plug-ins that they name; what is wrong in the suite's own tables is told there."""
-    checks: dict[str, Callable[[Any, str], Iterator[str]]] = {
-        part: partial(plugin_problems, model, part) for part, model in _PLUGINS.items()
-    }
-    for part, check in (checks | {"train": recipe_problems}).items():
+    for part, check in _PLUGINS.items():
         if changes := getattr(case.entry, part):
             where = f"{case.where}.{part}"
             shared = set(check(case.data[part], where))
             yield from (found for found in check(merge(case.data[part], changes), where) if found not in shared)
 
 
-_PLUGINS: Mapping[str, type[PluginSpec]] = {"dataset": DatasetSpec, "model": ModelSpec}
+_PLUGINS: Mapping[str, Callable[[Any, str], Iterator[str]]] = {
+    "dataset": partial(plugin_problems, DatasetSpec, "dataset"),
+    "model": model_problems,
+    "train": recipe_problems,
+}
 
 RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     no_repeated_work,

@@ -7,6 +7,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pydantic import Field
+
 from bench.files.canonical import canonical_json
 from bench.suite.fields import Count, Fraction, PluginSpec, PluginUse, Strict, with_named
 from bench.suite.recipe import TrainSpec
@@ -19,9 +21,13 @@ class DatasetSpec(PluginSpec):
 
 
 class ModelSpec(PluginSpec):
-    """A network architecture; `batch_norm` says whether statistics are taken over T and N together or per timestep."""
+    """A network architecture; `batch_norm` says whether statistics are taken over T and N together or per timestep.
+
+    `synapse` is what its weights go through before they are used, as a quantiser.
+    """
 
     batch_norm: Literal["folded", "per-step"] = "folded"
+    synapse: PluginSpec | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class MeasureSpec(Strict):
@@ -67,6 +73,7 @@ class RunSpec(Strict):
     def plugins(self) -> tuple[PluginUse, ...]:
         """Every plug-in that the run uses: (kind, name, parameters)."""
         parts = {"dataset": self.dataset, "model": self.model, "neuron": self.neuron, "encoder": self.encoder}
+        parts |= {} if self.model.synapse is None else {"synapse": self.model.synapse}
         own = (PluginUse(kind, part.name, part.params) for kind, part in parts.items())
         return with_named([*own, *self.train.plugins])
 

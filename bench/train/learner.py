@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bench.models.synapses import synapses_of
 from bench.suite.recipe import TrainSpec
 from bench.train.machine.autocast import autocast
 from bench.train.machine.graphed import Graphed, Update, make_capturable
@@ -25,11 +26,17 @@ class Learner:
         self.optimizer = build_optimizer(model, spec.optimizer, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=spec.precision == "fp16")
         self._update: Update | None = None
+        self._synapses = list(synapses_of(model))
 
     @property
     def parts(self) -> dict[str, Any]:
         """What learning changes, by the name that it has in a checkpoint."""
         return {"model": self.model, "optimizer": self.optimizer, "scaler": self.scaler}
+
+    def advance(self, done_fraction: float) -> None:
+        """Tell the network's synapses, before an update and before a test, how much of training is done."""
+        for synapse, weight in self._synapses:
+            synapse.advance(done_fraction, weight)
 
     def update(self, sequence: Tensor, labels: Tensor) -> Tensor:
         """Learn from `sequence` [T, N, C, H, W]; return [summed loss, correct, samples] as float64 on the device.

@@ -113,6 +113,7 @@ class _Training:
         if self.step == 0:
             self.sums.total.zero_()
         for indices, sequence, labels in self.data.batches(self.epoch, self.step):
+            self.learner.advance((self.epoch + self.step / self.data.steps) / self.spec.epochs)
             self.sums.total += self.learner.update(sequence, labels)
             self.schedule.step()
             self.step += 1
@@ -128,6 +129,7 @@ class _Training:
 
     def end_epoch(self, test: Callable[[], Accuracies]) -> None:
         """Test, add the epoch's row and go to the next epoch; kept before a long test, and after it."""
+        self.learner.advance((self.epoch + 1) / self.spec.epochs)
         now = time.monotonic()
         self.pace.note(0, now)  # a GPU may have been behind
         if now - self.saved_at > self.saving.before_test_s:

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 
 from bench.energy.memory import Memory
 from bench.energy.rules.base import Rule
-from bench.energy.work import Access, Work, accumulates, bias_words
+from bench.energy.work import Access, Work, accumulates, bias_words, synops
 from bench.records.counts import LayerCount, NeuronCount
 
 # One update of u = a v + x; s = [u >= theta]; v = u - theta s, as counting traces it: a v is a product, or a shift.
@@ -44,12 +44,13 @@ class Lemaire(Rule):
         if layer.input_kind == "analog":
             return _analog(layer, zero_skipping, kernel, outputs, bias)
         spikes = layer.input_nonzero_total / layer.samples
-        synops = layer.effective_synops_per_sample
+        pairs = layer.effective_synops_per_sample
         if layer.second_kind:  # the paper has no products of activations: one addition and one address a pair
-            return Work({"ac": accumulates(layer)}, (), {"ac": synops}, per_spike={"ac": accumulates(layer)})
-        met = spikes * _fan_out(layer)
-        levels = accumulates(layer) / synops if synops else 1.0  # a graded spike is added once per level
-        acs = spikes * _fan_out_by_stride(layer) * levels
+            return Work({"ac": accumulates(layer)}, (), {"ac": pairs}, per_spike={"ac": accumulates(layer)})
+        kept = synops(layer, zero_skipping) / pairs if pairs else 1.0  # of the pairs, those without zero weights
+        met = spikes * _fan_out(layer) * kept
+        levels = accumulates(layer) / pairs if pairs else 1.0  # a graded spike is added once per level
+        acs = spikes * _fan_out_by_stride(layer) * levels * kept
         accesses = (
             Access("input", spikes, memory.fifo_words, per_spike=True),
             Access("weight", met, kernel, per_spike=True),
@@ -89,7 +90,7 @@ def _lif_operations(traced: Mapping[str, float]) -> dict[str, float]:
 
 def _analog(layer: LayerCount, zero_skipping: bool, kernel: int, outputs: int, bias: tuple[Access, ...]) -> Work:
     linear, inputs = layer.kind == "linear", math.prod(layer.input_shape)
-    macs = layer.effective_synops_per_sample if zero_skipping else layer.dense_macs_per_sample
+    macs = synops(layer, True) if zero_skipping else layer.dense_macs_per_sample
     read = macs
     if linear:
         read = layer.input_nonzero_total / layer.samples if zero_skipping else inputs * layer.timesteps

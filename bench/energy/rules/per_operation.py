@@ -6,7 +6,7 @@ import math
 
 from bench.energy.memory import Memory
 from bench.energy.rules.base import Rule
-from bench.energy.work import Access, Work, accumulates, bias_words
+from bench.energy.work import Access, Work, accumulates, bias_words, synops, weights_fetched
 from bench.records.counts import LayerCount, NeuronCount
 
 
@@ -23,22 +23,23 @@ class PerOperation(Rule):
         written. Each bias is read per output and timestep, and each weight fetched (`load`) once per sample.
         """
         kernel, outputs = math.prod(layer.weight_shape), math.prod(layer.output_shape)
-        fixed = [] if layer.second_kind else [Access("load", kernel, kernel)]  # activations are not fetched
+        fetched = weights_fetched(layer, zero_skipping)
+        fixed = [] if layer.second_kind else [Access("load", fetched, kernel)]  # activations are not fetched
         if layer.has_bias:
             fixed.append(Access("bias", outputs * layer.timesteps, bias_words(layer)))
         if layer.input_kind == "analog":
-            macs = layer.effective_synops_per_sample if zero_skipping else layer.dense_macs_per_sample
+            macs = synops(layer, True) if zero_skipping else layer.dense_macs_per_sample
             accesses = [
                 Access("weight", macs, kernel),
                 Access("input", macs, math.prod(layer.input_shape)),
                 Access("output", outputs * layer.timesteps, outputs),
             ]
             return Work({"mac": macs}, (*accesses, *fixed))
-        synops, acs = layer.effective_synops_per_sample, accumulates(layer)
+        met, acs = synops(layer, zero_skipping), accumulates(layer, zero_skipping)
         accesses = [
-            Access("weight", synops, kernel, per_spike=True),
+            Access("weight", met, kernel, per_spike=True),
             Access("input", layer.input_nonzero_total / layer.samples, math.prod(layer.input_shape), per_spike=True),
-            Access("potential", 2 * synops, outputs, per_spike=True),
+            Access("potential", 2 * met, outputs, per_spike=True),
         ]
         return Work({"ac": acs}, (*accesses, *fixed), per_spike={"ac": acs})
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -34,6 +35,7 @@ class Geometry:
     groups: int = 1
     transposed: bool = False
     stack: int = 1  # linear maps beside one another, each with inputs of its own: [stack * outputs, inputs]
+    bits: int | None = None  # of a weight that is used, where something has said so
     wrapped: Any = None  # (padding on each side, mode) of a convolution that pads with copies of its input
 
     @property
@@ -51,7 +53,7 @@ def geometry_of(layer: nn.Module) -> Geometry:
     """Return the map of a module of `SYNAPTIC`, its weight being the one that it would use now."""
     module: Any = layer
     if isinstance(layer, nn.Linear):
-        return Geometry(module.weight, module.bias is not None)
+        return Geometry(module.weight, module.bias is not None, bits=_bits_of_weights(layer))
     wraps = module.padding_mode != "zeros"
     return Geometry(
         module.weight,
@@ -62,8 +64,18 @@ def geometry_of(layer: nn.Module) -> Geometry:
         tuple(module.dilation),
         int(module.groups),
         isinstance(layer, TRANSPOSED),
+        bits=_bits_of_weights(layer),
         wrapped=(module._reversed_padding_repeated_twice, module.padding_mode) if wraps else None,
     )
+
+
+def _bits_of_weights(layer: nn.Module) -> int | None:
+    """Return the width of weights that a parametrization hands on, as the last of them says in `bits`."""
+    if not is_parametrized(layer, "weight"):
+        return None
+    parametrized: Any = layer
+    bits = getattr(parametrized.parametrizations["weight"][-1], "bits", None)
+    return bits if isinstance(bits, int) else None
 
 
 def fan_out_map(geometry: Geometry, input_shape: tuple[int, ...], output_shape: tuple[int, ...]) -> Tensor:

@@ -150,4 +150,5 @@ class CountedModules:
         parts = 1 if spiking else value.parts if value else 0
         # A ReLU hands spikes on as they came.
         spike = tally.profile.binary if spiking else discrete and value is not None and value.spike
-        self._reopen(y, Value(discrete=discrete, parts=parts, origin=origin, spike=spike))
+        bits = 0 if discrete else int(getattr(module, "output_bits", 0))
+        self._reopen(y, Value(discrete=discrete, parts=parts, origin=origin, spike=spike, bits=bits))

@@ -37,6 +37,7 @@ class Profile:
 def trace_step(neuron: Any, x: Tensor) -> Profile:
     """Trace one update of `neuron` on an input of one timestep, x [N, ...].
 
+    Of a neuron that puts out levels (`output_bits`) the product of a level with its step folds into the weights behind.
     The step that is traced is the second one, so that the state is what the neuron makes of it.
     Raises BenchError for an operation without a known cost and for Python code that branches on the data.
     """
@@ -66,10 +67,13 @@ def trace_step(neuron: Any, x: Tensor) -> Profile:
                 f"neuron '{name}': the cost of 'aten.{node.op}' in its step is not known; "
                 "write it with elementary operations (add, mul, compare, where, sigmoid, tanh, exp ...)"
             )
+    cost = total_cost(nodes)
+    if getattr(neuron, "output_bits", 0) and cost.get("mul", 0) >= x.numel():
+        cost["mul"] -= x.numel()
     words = sum(part.numel() for part in state) / x.numel()
     made = tape.value(spikes)
-    cost = {word: count / x.numel() for word, count in total_cost(nodes).items()}
-    return Profile(cost, round(words), binary=made is not None and made.spike)
+    per_update = {word: count / x.numel() for word, count in cost.items() if count}
+    return Profile(per_update, round(words), binary=made is not None and made.spike)
 
 
 RELU = Profile({"compare": 1.0}, state_words=0)

@@ -24,6 +24,7 @@ class Value:
     stride: int = 0  # from channel to channel, in the layer's output
     shape: tuple[int, ...] = ()  # of the layer's output
     storage: int = 0  # which holds the layer's output
+    bits: int = 0  # of a quantised number; 0: as wide as the arithmetic is
     spike: bool = False  # 0 or 1 whatever the input: a comparison made it
     consumers: set[str] = field(default_factory=set)
 

@@ -89,6 +89,11 @@ _KEEPS_LEVELS = frozenset(
     " index_add scatter_add".split()
 )
 
+# What comes out is one of what went in, and as wide.
+_CHOOSES = frozenset(
+    "max_pool2d_with_indices max_pool3d_with_indices max_pool2d max amax min amin maximum minimum relu".split()
+)
+
 POOLING = frozenset(
     "avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max_pool2d_with_indices"
     " max_pool3d_with_indices max_pool2d amax amin".split()
@@ -135,6 +140,11 @@ def quantises(name: str, kwargs: dict[str, Any]) -> bool:
 def keeps_levels(name: str) -> bool:
     """Whether the operation turns multiples of a unit into multiples of a unit."""
     return name in _KEEPS_LEVELS or name in MOVES
+
+
+def keeps_bits(name: str) -> bool:
+    """Whether what comes out is as wide, in bits, as the widest that went in."""
+    return name in _CHOOSES or name in MOVES
 
 
 def op_cost(

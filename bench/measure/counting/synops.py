@@ -38,6 +38,7 @@ class LayerTally:
         self.passes = 0  # of one sample through the map
         self.static = True
         self.timeline = Timeline()
+        self._bits: set[int] = set()  # of what its inputs descend from; 0: as wide as the arithmetic is
         self.reason = ""  # why its input is of its kind, once counted
         self._zeros = int((geometry.weight == 0).sum())
         self._by_channel: Tensor | None = None  # non-zero inputs [C, *spatial] or [features], where weights are zero
@@ -45,6 +46,8 @@ class LayerTally:
     def told(self, value: Value | None, claim: InputKind | None) -> None:
         """Take in what the tape knows of the next inputs; see `InputTally.told`."""
         self.values.told(value, claim)
+        if value is not None:
+            self._bits.add(value.bits)
 
     def add(self, x: Tensor, passes: int, batch: Batch, steps: list[Tensor] | None, repeats: int = 1) -> None:
         """Count inputs x of `passes` passes, each standing for `repeats` equal timesteps.  steps: x by timestep."""
@@ -100,6 +103,8 @@ class LayerTally:
             graded_acs_total=None if acs is None else sum(acs),
             network_input=self.values.network_input,
             static_input=self.static,
+            input_bits=max(self._bits) if found.kind == "analog" and self._bits and 0 not in self._bits else None,
+            weight_bits=geometry.bits,
             zero_weights=self._zeros,
             weight_kind=kind_of_weights(geometry.weight),
             synops_without_zero_weights_total=self._without_zero_weights(),

@@ -26,6 +26,7 @@ from bench.measure.counting.ops import (
     REARRANGES,
     SUMMED_INTO,
     WITH_INDICES,
+    keeps_bits,
     keeps_levels,
     meaning_of,
     op_cost,
@@ -225,7 +226,8 @@ class Tape(TorchDispatchMode):
         earlier = next((value.origin for value in inputs if not value.discrete and value.origin), "")
         where = self.path[-1]
         origin = earlier if kept and earlier else f"{name} in {where}" if where else name
-        return Value(False, network_input, origin=origin)
+        bits = max(value.bits for value in inputs) if keeps_bits(name) and all(v.bits for v in inputs) else 0
+        return Value(False, network_input, origin=origin, bits=bits)
 
     def _is_spike(self, tensor: Tensor) -> bool:
         value = self.value(tensor)

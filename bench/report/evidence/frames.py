@@ -44,6 +44,9 @@ def layers_frame(comparison: Comparison) -> pd.DataFrame:
                 "silent": layer.silent,
                 "static_input": layer.static_input,
                 "timesteps": layer.timesteps,
+                "input_bits": layer.input_bits,
+                "weight_bits": layer.weight_bits,
+                "zero_weights_fraction": layer.zero_weights_fraction,
             }
             for entry in comparison.entries
             for record in entry.done
@@ -52,6 +55,7 @@ def layers_frame(comparison: Comparison) -> pd.DataFrame:
         columns=[
             *("entry", "seed", "layer", "kind", "input_kind", "input_density_fraction", "dense_macs_per_sample"),
             *("dense_macs_valid_per_sample", "effective_synops_per_sample", "silent", "static_input", "timesteps"),
+            *("input_bits", "weight_bits", "zero_weights_fraction"),
         ],
     )
 

@@ -96,7 +96,9 @@ def _layers(counts: Counts, energy: EnergyBreakdown) -> Table:
 def _kind(layer: LayerCount) -> str:
     kind = layer.input_kind + (f" x {layer.second_kind}" if layer.second_kind else "")
     levels = f" ({layer.input_levels} levels of {layer.input_unit:g})" if layer.input_unit else ""
-    return kind + levels + (f", {layer.weight_kind} weights" if layer.weight_kind else "")
+    bits = f" of {layer.input_bits} bits" if layer.input_bits else ""
+    weights = f", {layer.weight_bits}-bit weights" if layer.weight_bits else ""
+    return kind + levels + bits + (f", {layer.weight_kind} weights" if layer.weight_kind else weights)
 
 
 def _pruned(layer: LayerCount) -> str:

@@ -19,6 +19,7 @@ def section(evidence: Evidence) -> list[Block]:
     """Return what the figures mean, one subsection per cost table, and the baselines and bounds beside them."""
     return [
         _preface(evidence.comparison),
+        *_quantised(evidence.comparison),
         *over_seeds(evidence.comparison),
         *(energy_tables(evidence, each) for each in evidence.prices),
         *reference(evidence),
@@ -26,6 +27,24 @@ def section(evidence: Evidence) -> list[Block]:
         *bit_matched(evidence),
         *published_bounds(evidence),
     ]
+
+
+def _quantised(comparison: Comparison) -> list[Block]:
+    """Say how layers of few bits, and weights that are zero, are charged, where there are some."""
+    layers = [layer for entry in comparison.entries for record in entry.done for layer in record.layers]
+    said: list[str] = []
+    if any(layer.input_bits or layer.weight_bits for layer in layers):
+        said.append(
+            "Layers whose inputs or weights were trained, or rounded, to few bits are charged for these: the "
+            "multiplication of a MAC in proportion to the product of both widths, accesses to inputs and weights to "
+            "theirs, under a table that says its own; accumulates and what a layer writes keep their price. An image "
+            "is as wide as the table's operands."
+        )
+    if any(layer.zero_weights for layer in layers):
+        said.append(
+            "Zero-skipping also skips weights that are zero, of spiking layers too, at no charge for finding them."
+        )
+    return [Paragraph(" ".join(said))] if said else []
 
 
 def _preface(comparison: Comparison) -> Block:

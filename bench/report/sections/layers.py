@@ -101,6 +101,18 @@ def _table(frame: pd.DataFrame) -> Block:
     return Table(header, rows, text_columns=3)
 
 
+def _bits(column: pd.Series[float], words: str) -> str:
+    """Say how wide quantised numbers are; nothing of those that are not."""
+    widths = joined(f"{bits:.0f}" for bits in column.dropna().astype(float))
+    return words.format(widths) if widths else ""
+
+
+def _weights(layer: pd.DataFrame) -> str:
+    """Say how wide quantised weights are, and which share of the weights is zero."""
+    zeros = fmean(layer["zero_weights_fraction"])
+    return _bits(layer["weight_bits"], ", {}-bit weights") + (f", {100 * zeros:.1f} % of them 0" if zeros else "")
+
+
 def _row(name: str, layer: pd.DataFrame, dense: Unit, synops: Unit) -> list[Inline]:
     once = ""
     if layer["static_input"].all():
@@ -108,8 +120,8 @@ def _row(name: str, layer: pd.DataFrame, dense: Unit, synops: Unit) -> list[Inli
     silent = int(layer["silent"].sum())
     return [
         Said(name),
-        Said(joined(layer["kind"])),
-        joined(layer["input_kind"]),
+        Said(f"{joined(layer['kind'])}{_weights(layer)}"),
+        f"{joined(layer['input_kind'])}{_bits(layer['input_bits'], ' of {} bits')}",
         number(fmean(layer["input_density_fraction"])),
         dense.of(fmean(layer["dense_macs_per_sample"])),
         dense.of(fmean(layer["dense_macs_valid_per_sample"])),

@@ -4,7 +4,8 @@ import pytest
 from support.energy import STEM_MACS, ann, network
 
 from bench.energy.estimate import estimate_energy
-from bench.energy.quantised import activation_bits, estimate_quantised, quantised_table
+from bench.energy.narrow import narrowed
+from bench.energy.quantised import activation_bits, estimate_quantised
 from bench.energy.table import load_table
 
 
@@ -32,7 +33,7 @@ def test_accesses_to_activations_shrink_and_those_to_weights_do_not():
 
 def test_more_bits_than_the_table_has_change_nothing():
     table = load_table("horowitz-int8")
-    assert quantised_table(table, 9).operation_pj["mac"] == pytest.approx(table.operation_pj["mac"])
+    assert narrowed(table, 9).operation_pj["mac"] == pytest.approx(table.operation_pj["mac"])
 
 
 def test_what_cannot_be_quantised_is_not_available():
