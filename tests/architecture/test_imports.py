@@ -14,7 +14,7 @@ ORDER = {
     "": (
         *("errors", "processor", "seeding", "sequences"),
         *("files", "plugins"),
-        *("records", "neurons", "encoders"),
+        *("records", "synapses", "neurons", "encoders"),
         *("energy", "models", "data", "measure"),
         *("suite", "kit"),
         *("train", "interop", "nir", "runs", "store"),

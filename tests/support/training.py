@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from bench.models.synapses import put_synapses
 from bench.store.checkpoints import Checkpoints
 from bench.suite.recipe import TrainSpec
 from bench.train.keeper import Saving
@@ -43,14 +44,19 @@ class Net(nn.Module):
         return self.linear(self.dropout(x.flatten(2)))
 
 
-def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED, **when):
-    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken. when: to save."""
+def train(keeper, stop_after=None, watch=lambda progress: None, rate=0.1, test=lambda: TESTED, synapse=None, **when):
+    """Train three epochs of six steps; with `stop_after` ask to stop once so many steps were taken. when: to save.
+
+    synapse: of the network, its name and its parameters.
+    """
     spec = TrainSpec(
         epochs=3, batch_size=8, optimizer={"name": "sgd", "learning_rate": rate}, schedule={"name": "cosine"}
     )
     keeper = Checkpoints(keeper) if isinstance(keeper, Path) else keeper
     torch.manual_seed(0)
     model, data = Net(), Data()
+    if synapse is not None:
+        put_synapses(model, *synapse)
     history = fit(
         Learner(model, spec, CPU),
         data,

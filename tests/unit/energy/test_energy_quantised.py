@@ -1,11 +1,12 @@
 """A conventional network with as many activation levels as spikes can tell, by hand."""
 
 import pytest
-from support.energy import STEM_MACS, ann, network
+from support.energy import SAMPLES, STEM_MACS, SYNOPS, ann, conv, network, stem
 
 from bench.energy.estimate import estimate_energy
 from bench.energy.narrow import narrowed
 from bench.energy.quantised import activation_bits, estimate_quantised
+from bench.energy.rules.base import rule_called
 from bench.energy.table import load_table
 
 
@@ -60,3 +61,75 @@ def test_counts_of_events_in_the_first_layer_are_charged_in_full_and_the_rest_is
     assert found.synapse_pj_per_sample == pytest.approx(full.synapse_pj_per_sample - 73728 * 3.7 * 29 / 32)
     within = [layer.model_copy(update={"input_kind": "graded"}) for layer in counts.layers]
     assert estimate_quantised(counts.model_copy(update={"layers": within}), table, 4) is None
+
+
+def quantised(layer, **changes):
+    return layer.model_copy(update=changes)
+
+
+def test_a_multiplication_costs_in_proportion_to_both_widths():
+    first, second = ann().layers
+    narrow = quantised(second, input_bits=3, weight_bits=4)
+    counts = ann().model_copy(update={"layers": [quantised(first, weight_bits=8), narrow]})
+    found = estimate_energy(counts, "horowitz-fp32")
+    by_hand = STEM_MACS * (0.9 + 3.7 * 8 / 32) + 73728 * (0.9 + 3.7 * 3 * 4 / 32**2)
+    assert found.synapse_dense_pj_per_sample == pytest.approx(by_hand)
+    skipping = 10000 * (0.9 + 3.7 * 8 / 32) + 31000 * (0.9 + 3.7 * 3 * 4 / 32**2)
+    assert found.synapse_zero_skipping_pj_per_sample == pytest.approx(skipping)
+
+
+def test_a_table_of_eight_bits_charges_no_more_for_wider_numbers():
+    counts = ann().model_copy(
+        update={"layers": [quantised(each, input_bits=16, weight_bits=9) for each in ann().layers]}
+    )
+    for table in ("horowitz-int8", "horowitz-int8-acc32"):
+        assert estimate_energy(counts, table) == estimate_energy(ann(), table)
+
+
+def test_accumulates_keep_their_price_and_fetches_of_weights_shrink():
+    layers = [stem(), quantised(conv(), weight_bits=4)]
+    found = estimate_energy(network(layers=layers), "horowitz-memory")
+    full = estimate_energy(network(), "horowitz-memory")
+    assert found.synapse_pj_per_sample == pytest.approx(full.synapse_pj_per_sample)
+    small = 4608 * 4 * 5 / 8192 if 4608 * 4 <= 8192 else 5 + (4608 * 4 - 8192) * 5 / (32768 - 8192)
+    saved = (SYNOPS * small + 4608 * 650) * (1 - 4 / 32)
+    assert full.memory_pj_per_sample - found.memory_pj_per_sample == pytest.approx(saved)
+
+
+def test_a_table_without_a_width_charges_as_ever():
+    counts = network(layers=[stem(), quantised(conv(), weight_bits=4)])
+    table = load_table("horowitz-fp32").model_copy(update={"bits": None})
+    assert estimate_energy(counts, table) == estimate_energy(network(), table)
+
+
+def test_zero_weights_are_skipped_with_zero_inputs_and_by_spikes():
+    pruned = conv(zero_weights=2304, synops_without_zero_weights_total=1000 * SAMPLES)
+    found = estimate_energy(network(layers=[stem(), pruned]), "horowitz-memory")
+    full = estimate_energy(network(), "horowitz-memory")
+    assert found.total_dense_pj_per_sample == pytest.approx(full.total_dense_pj_per_sample)
+    weight = 5 + (4608 * 4 - 8192) * 5 / (32768 - 8192)
+    potential = 512 * 4 * 5 / 8192
+    saved = 2000 * (0.9 + weight + 2 * potential) + 2304 * 650
+    assert full.total_zero_skipping_pj_per_sample - found.total_zero_skipping_pj_per_sample == pytest.approx(saved)
+
+
+def test_zero_weights_of_graded_spikes_meet_as_many_levels_as_others():
+    graded = {"input_kind": "graded", "input_unit": 0.5, "input_levels": 4, "graded_acs_total": 6000 * SAMPLES}
+    pruned = conv(zero_weights=9, synops_without_zero_weights_total=1000 * SAMPLES, **graded)
+    found = estimate_energy(network(layers=[stem(), pruned]), "horowitz-fp32")
+    first = estimate_energy(network(layers=[stem()]), "horowitz-fp32")
+    assert found.synapse_dense_pj_per_sample - first.synapse_dense_pj_per_sample == pytest.approx(6000 * 0.9)
+    skipping = found.synapse_zero_skipping_pj_per_sample - first.synapse_zero_skipping_pj_per_sample
+    assert skipping == pytest.approx(2000 * 0.9)
+
+
+def test_published_terms_skip_pairs_with_zero_weights_alike():
+    pruned = conv(zero_weights=9, synops_without_zero_weights_total=1500 * SAMPLES)
+    found, full = (estimate_energy(network(layers=[stem(), each]), "lemaire") for each in (pruned, conv()))
+    assert found.total_dense_pj_per_sample == pytest.approx(full.total_dense_pj_per_sample)
+    rule, memory = rule_called("lemaire"), load_table("lemaire").memory
+    work, whole = rule.layer(pruned, True, memory), rule.layer(conv(), True, memory)
+    assert work.operations["ac"] == pytest.approx(whole.operations["ac"] / 2)
+    halved = {"weight", "potential"}
+    for access, before in zip(work.accesses, whole.accesses, strict=True):
+        assert access.per_sample == pytest.approx(before.per_sample / (2 if access.purpose in halved else 1))

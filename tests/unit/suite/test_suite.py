@@ -301,3 +301,38 @@ def test_images_have_no_frames(write):
         "entries[1] (LIF).encoder: data set 'digits' holds images, and encoder 'frames' takes event recordings; "
         "use one of direct, latency, rate"
     ]
+
+
+SYNAPSE = (
+    "timesteps = 4",
+    'timesteps = 4\nmodel = { synapse = { name = "lsq", bits = 4 } }\nunmatched = ["model.synapse"]',
+)
+
+
+def test_a_synapse_makes_other_runs_of_its_entry_alone(write):
+    before, after = keys(write()), keys(write(synapse=SYNAPSE))
+    assert {pair for pair in before if before[pair] != after[pair]} == {("LIF", 0), ("LIF", 1)}
+    run = load_suite(write(synapse=SYNAPSE)).select(label="LIF")[0]
+    assert ("synapse", "lsq", {"bits": 4}) in run.plugins
+    assert resolve_parameters(run.spec)["synapse"] == {"bits": 4, "end_bits": 8, "start_fraction": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ('{ name = "lsk", bits = 4 }', "model.synapse.name: unknown synapse 'lsk'; did you mean 'lsq'"),
+        ('{ name = "lsq", bit = 4 }', "model.synapse.bit: unknown key; did you mean 'bits'"),
+        ('{ name = "lsq", bits = "4" }', "model.synapse.bits: "),
+        ("{ bits = 4 }", "model.synapse.name: missing"),
+    ],
+)
+def test_what_is_wrong_with_a_synapse_is_told(write, written, expected):
+    old, new = SYNAPSE
+    found = problems(write(synapse=(old, new.replace('{ name = "lsq", bits = 4 }', written))))
+    assert len(found) == 1 and "entries[1] (LIF)." in found[0] and expected in found[0]
+
+
+def test_a_synapse_is_a_declared_difference(write):
+    old, new = SYNAPSE
+    [found] = problems(write(synapse=(old, new.partition("\nunmatched")[0])))[:1]
+    assert "entries may differ only in neuron, timesteps and encoder" in found and "model.synapse" in found

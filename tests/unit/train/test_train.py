@@ -196,6 +196,34 @@ def test_an_interrupted_training_ends_where_an_uninterrupted_one_does(tmp_path, 
         assert torch.equal(value, parts.state_dict()[name]), name
 
 
+SYNAPSES = {
+    "lsq": {"bits": 2, "end_bits": 2, "start_fraction": 0.4},
+    "pruned": {"sparsity": 0.75, "ends": True, "end_fraction": 0.8},
+}
+
+
+@pytest.mark.parametrize("name", SYNAPSES)
+@pytest.mark.parametrize("stops", [[3], [7], [9], [4, 5, 3]])
+def test_synapses_go_on_where_an_interrupted_training_was(tmp_path, stops, name):
+    synapse = (name, SYNAPSES[name])
+    whole, expected = train(tmp_path / "whole.pt", synapse=synapse)
+    for stop_after in stops:
+        with pytest.raises(Interrupted):
+            train(tmp_path / "parts.pt", stop_after, synapse=synapse)
+    parts, history = train(tmp_path / "parts.pt", synapse=synapse)
+    assert history.rows == expected.rows
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, parts.state_dict()[key]), key
+
+
+def test_what_training_makes_of_its_weights_is_what_was_asked_for(tmp_path):
+    pruned, _ = train(tmp_path / "pruned.pt", synapse=("pruned", SYNAPSES["pruned"]))
+    assert int((pruned.linear.weight == 0).sum()) == 24  # of 32, three quarters
+    learned, _ = train(tmp_path / "learned.pt", synapse=("lsq", SYNAPSES["lsq"]))
+    assert len(learned.linear.weight.unique()) <= 4
+    assert learned.linear.parametrizations["weight"][0].step_size.grad is not None
+
+
 def test_a_finished_training_is_not_trained_further(tmp_path):
     model, _ = train(tmp_path / "checkpoint.pt")
     seen = []
