@@ -60,8 +60,9 @@ def _layers(reckoned, table, row):
         reckoned.checked.disagreements.append(f"layers of {row.label}")
     sizes = [unit_of(heading) for heading in table.header]
     for at, layers in enumerate(found.values()):
-        for column, what in ((1, "kind"), (2, "input_kind")):
-            reckoned.checked.words(table, at, column, ", ".join(dict.fromkeys(layer[what] for layer in layers)))
+        for column, what, more in ((1, "kind", _weights(layers)), (2, "input_kind", _input_bits(layers))):
+            words = ", ".join(dict.fromkeys(layer[what] for layer in layers))
+            reckoned.checked.words(table, at, column, words + more)
         synops = [layer["effective_synops_total"] / layer["samples"] for layer in layers]
         values = {
             3: mean(_density(layer) for layer in layers),
@@ -73,6 +74,18 @@ def _layers(reckoned, table, row):
             values[7] = mean(one / layer["timesteps"] for one, layer in zip(synops, layers, strict=True))
         for column, value in values.items():
             reckoned.checked.cell(table, at, column, "{}", sig(value, sizes[column]))
+
+
+def _weights(layers):
+    bits = dict.fromkeys(layer["weight_bits"] for layer in layers if layer.get("weight_bits"))
+    zeros = mean(layer.get("zero_weights", 0) / math.prod(layer["weight_shape"]) for layer in layers)
+    width = f", {', '.join(map(str, bits))}-bit weights" if bits else ""
+    return width + (f", {100 * zeros:.1f} % of them 0" if zeros else "")
+
+
+def _input_bits(layers):
+    bits = dict.fromkeys(layer["input_bits"] for layer in layers if layer.get("input_bits"))
+    return f" of {', '.join(map(str, bits))} bits" if bits else ""
 
 
 def _density(layer):

@@ -86,9 +86,13 @@ def layer_terms(layer, skipping, table):
     )
     steps, inputs, n = layer["timesteps"], math.prod(layer["input_shape"]), layer["samples"]
     channels, taps = layer["weight_shape"][0], math.prod(layer["weight_shape"][2:])
-    synops, nonzero = layer["effective_synops_total"] / n, layer["input_nonzero_total"] / n
+    pairs, nonzero = layer["effective_synops_total"] / n, layer["input_nonzero_total"] / n
+    without = layer.get("synops_without_zero_weights_total")
+    synops = without / n if skipping and without is not None else pairs  # zero weights are skipped as zero inputs are
+    kept = synops / pairs if pairs else 1.0
+    fetched = weights - (layer.get("zero_weights", 0) if skipping else 0)
     published = rule(table) == "lemaire"
-    fixed = [] if published else [("load", weights, weights)]  # each weight from DRAM, once per sample
+    fixed = [] if published else [("load", fetched, weights)]  # each weight from DRAM, once per sample
     if layer["has_bias"]:
         fixed.append(("bias", outputs * steps, channels))
     if layer["input_kind"] == "analog":
@@ -99,20 +103,21 @@ def layer_terms(layer, skipping, table):
         fixed += [("input", read, inputs), ("weight", macs, weights), ("output", outputs * steps, outputs)]
         addressed = inputs + outputs + (0 if linear else channels * taps)
         return {"mac": macs}, {"ac": addressed * steps} if published else {}, [], fixed
-    acs = synops if layer.get("graded_acs_total") is None else layer["graded_acs_total"] / n
+    acs = synops if layer.get("graded_acs_total") is None else layer["graded_acs_total"] / n * kept
     if not published:
         caused = [("weight", synops, weights), ("input", nonzero, inputs), ("potential", 2 * synops, outputs)]
         return {"ac": acs}, {}, caused, fixed
     per_group = channels // layer["groups"]
-    met = nonzero * per_group * taps
+    met = nonzero * per_group * taps * kept
     by_stride = [math.ceil(k / s) for k, s in zip(layer["weight_shape"][2:], layer["stride"], strict=True)]
-    published_acs = nonzero * per_group * math.prod(by_stride) * (acs / synops if synops else 1)
+    published_acs = nonzero * per_group * math.prod(by_stride) * kept * (acs / synops if synops else 1)
     caused = [("input", nonzero, FIFO_WORDS), ("weight", met, weights), ("potential", 2 * met, outputs)]
     return {"ac": published_acs}, {"ac": met} if linear else {"mac": 2 * nonzero, "ac": met}, caused, fixed
 
 
 def layer_pj(layer, skipping, table):
     """Picojoule per sample of a layer: synapse, memory, load (part of memory), addressing, what spikes cause."""
+    table = quantised(layer, table)
     operations, addressing, caused, fixed = layer_terms(layer, skipping, table)
     synapse, addresses = priced(operations, table), priced(addressing, table)
     spikes_come_in = layer["input_kind"] != "analog" and not layer.get("network_input")
@@ -162,6 +167,19 @@ def narrowed(bits, table):
     prices, share = table["operation_pj"], min(1.0, bits / table["bits"])
     mac = prices["ac"] + (prices["mac"] - prices["ac"]) * share
     return table | {"operation_pj": prices | {"mac": mac}, "narrow": {"input": share, "output": share}}
+
+
+def quantised(layer, table):
+    """The table for a layer whose inputs or weights are of few bits, by both widths; what it writes is not narrower."""
+    inputs, weights = layer.get("input_bits"), layer.get("weight_bits")
+    if inputs is None and weights is None:
+        return table
+    before, prices = table.get("narrow", {}), table["operation_pj"]
+    read, fetched = (1.0 if bits is None else min(1.0, bits / table["bits"]) for bits in (inputs, weights))
+    mac = prices["ac"] + (prices["mac"] - prices["ac"]) * read * fetched
+    shares = {"input": read, "weight": fetched, "load": fetched}
+    narrow = before | {purpose: before.get(purpose, 1.0) * share for purpose, share in shares.items()}
+    return table | {"operation_pj": prices | {"mac": mac}, "narrow": narrow}
 
 
 def rest(counts, table):

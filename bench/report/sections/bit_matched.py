@@ -24,7 +24,8 @@ def bit_matched(evidence: Evidence) -> list[Block]:
     dense, skipping = (text("quantised ", base, f", {mode} ↓") for mode in ("dense", "zero-skipping"))
     header: list[Inline] = ["cost table", "entry", "T", "bits", dense, "entry, × of it", skipping, "entry, × of it"]
     heading = text(base, " with matched activation bits (analytical)")
-    return [Section(heading, [_note(base), Table(header, rows, text_columns=2)])]
+    trained = any(layer.input_bits for e in evidence.comparison.entries for run in e.done for layer in run.layers)
+    return [Section(heading, [_note(base, trained), Table(header, rows, text_columns=2)])]
 
 
 def _rows(priced: Priced, entries: list[Entry]) -> list[list[Inline]]:
@@ -49,11 +50,14 @@ def _rows(priced: Priced, entries: list[Entry]) -> list[list[Inline]]:
     return rows
 
 
-def _note(base: Inline) -> Block:
+def _note(base: Inline, trained: bool) -> Block:
+    beside = "Networks that were trained with few bits are entries of their own; " if trained else ""
     return Paragraph(
         text(
             *("T spikes tell T + 1 values apart, so a fair opponent is ", base, " with ceil(log2(T + 1))-bit "),
-            "activations (Yan et al. 2024). No such network was trained or counted: these are the counts of ",
+            "activations (Yan et al. 2024). ",
+            beside or "No such network was trained or counted: ",
+            "these are the counts of ",
             *(base, ", with the multiplication of a MAC and the accesses to activations priced in proportion to "),
             "their bits, and everything else as before, the layer that sees the image included. Cost tables without a "
             "price for a MAC are left out.",
