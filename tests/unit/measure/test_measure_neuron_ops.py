@@ -38,6 +38,8 @@ PROFILES = [
             ({**HARD, "v_reset": -0.06, "decay_input": True}, {**HARD_LIF, "shift": 2.0, "select": 2.0, "add": 3.0}),
         ]
     ),
+    # One product for a level; that of the level with its step folds into the weights behind.
+    ("quantised-relu", {}, Profile({"mul": 1.0, "compare": 3.0}, 0)),
     ("lif", {"tau": 3.0}, spiking({"mul": 1.0, "select": 1.0, "add": 1.0, "sub": 1.0, "compare": 1.0}, 1)),
     ("clif", {}, spiking({**LIF, "shift": 2.0, "mul": 1.0, "add": 3.0, "sigmoid": 2.0}, 2)),
     (
