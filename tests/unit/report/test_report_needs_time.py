@@ -1,8 +1,14 @@
 """Does this task need time? What entries lose without it, by the rule of every comparison, and what is claimed."""
 
+import json
+
 import numpy as np
 import pytest
 from support.crossed_by_hand import interval
+from support.recomputed import Row
+from support.recomputed_cells import Checked, tables_of
+from support.recomputed_report import Reckoned
+from support.recomputed_time import compare_time
 from support.reports import TEST_SAMPLES, cells, make_record, make_suite, packed, section
 
 from bench.records.correct import unpack_correct
@@ -175,6 +181,25 @@ def test_a_record_keeps_what_was_tested_and_one_without_has_no_word_of_it():
     ann, lif = (next(r for r in records_of(suite) if r.label == label) for label in ("ANN", "LIF"))
     assert RunRecord.from_json(lif.to_json()) == lif and [each.frames for each in lif.tested] == ["merged", "shuffled"]
     assert '"tested"' not in ann.to_json()
+
+
+def test_the_section_is_what_another_computation_says():
+    suite = make_suite(entries=[ANN, TESTED, SPACE])
+    records = [json.loads(record.to_json()) for record in records_of(suite)]
+    page = tables_of(render_report(suite, records_of(suite)))
+    other = Reckoned.__new__(Reckoned)  # of records that lie in no file
+    other.spec = {"train": {}, "entries": [ANN, TESTED, SPACE]}
+    other.rows = [
+        Row(label, 2, 3, {record["seed"]: record for record in records if record["label"] == label})
+        for label in ("ANN", "LIF", "LIF, space")
+    ]
+    other.page, other.checked, other.margin, other.contrasts = page, Checked(), 0.5, [None] * 5
+    compare_time(other)
+    [table] = page[HEADING,]
+    assert other.checked.disagreements == [] and len(table.rows) == 4 and not table.left_over and not table.wrong
+    table.rows[1][4] = "-1.99"
+    compare_time(other)
+    assert table.wrong == {(1, 4)}
 
 
 def test_diff_shows_another_accuracy_on_other_frames():

@@ -1,6 +1,7 @@
 """What a suite says to see whether its task needs time: other frames to test on, a gradient through space alone."""
 
 import pytest
+from support import ROOT
 from support.suites import DATA, entry, problems
 from support.toml import as_toml
 
@@ -79,6 +80,16 @@ def test_tests_are_of_entries_on_other_frames_and_of_those_that_differ_in_the_gr
         TimeTest("LIF", "LIF on shuffled frames", "shuffled"),
         TimeTest("LIF", "LIF, space", "space"),
     ]
+
+
+def test_the_ablation_suite_has_a_twin_of_lif_and_of_clif():
+    ablation = load_suite(ROOT / "suites" / "clif-ablation.toml")
+    assert [(each.without, each.label) for each in time_tests(ablation)] == [
+        ("LIF, space", "LIF"),
+        ("CLIF, space", "CLIF"),
+    ]
+    neurons = [entry.neuron.name for entry in ablation.spec.entries]
+    assert neurons == ["relu", "lif", "clif", "clif-detached", "lif-clif-paths", "lif", "clif"]
 
 
 def test_a_contrast_may_name_a_row_of_other_frames(tmp_path):
