@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from bench.errors import ParameterError
 from bench.neurons.surrogate import SurrogateName, derivative_of, spike
 from bench.plugins import registry
 from bench.processor import code_tag, multiplies_bf16
@@ -58,6 +59,7 @@ class Neuron(nn.Module):
         self._derivative = derivative_of(surrogate)
         self.surrogate = surrogate
         self._fused = False
+        self.cuts_time = False
 
     def initial_state(self, x: Tensor) -> State:
         """Return the state before the first timestep, given its input x [N, ...]; () for a neuron without state."""
@@ -79,6 +81,16 @@ class Neuron(nn.Module):
         layers and shapes reuse it) and raises CompileError where that fails.
         """
         self._fused = enabled
+
+    def cut_time(self, enabled: bool) -> None:
+        """Let gradients of training passes flow through space alone: each state is detached from the one before it.
+
+        Spikes are the same, and so is evaluation. Raises ParameterError for a neuron with a state and a time loop of
+        its own, which cannot be cut from here.
+        """
+        if enabled and type(self).forward is not Neuron.forward and self.initial_state(torch.zeros(1, 1, 1, 1)):
+            raise ParameterError(time_stays(self.name))
+        self.cuts_time = enabled
 
     def forward(self, x: Tensor) -> Tensor:
         """Run the sequence x [T, N, ...] -> spikes [T, N, ...] in the dtype of x; states are float32 or float64."""
@@ -109,7 +121,8 @@ class Neuron(nn.Module):
         # The extent of a layer is symbolic, so that one graph serves all layers; tau and its like stay constants.
         maybe_mark_dynamic(x, list(range(1, x.dim())))
         sizes = tuple(tuple(parameter.shape) for parameter in self.parameters())
-        sequence = fused_sequence(type(self).__qualname__, (x.dim(), x.shape[0], timesteps, x.dtype, sizes))
+        graph = (x.dim(), x.shape[0], timesteps, x.dtype, sizes, *(["space"] if self.cuts_time else []))
+        sequence = fused_sequence(type(self).__qualname__, graph)
         try:
             with warnings.catch_warnings():
                 # torch.compile looks at .grad of its inputs and warns about its own look.
@@ -117,6 +130,14 @@ class Neuron(nn.Module):
                 return sequence(self, x, timesteps)
         except TorchDynamoException as error:
             raise CompileError(f"{type(self).__name__}: torch.compile failed: {error}") from error
+
+
+def time_stays(name: str) -> str:
+    """Return why the gradient of a neuron cannot be kept out of time."""
+    return (
+        f"train.gradient = 'space': neuron '{name}' steps through time by itself, so its state cannot be detached; "
+        "leave `forward` to bench.neurons.Neuron, or use gradient = 'time'"
+    )
 
 
 def is_neuron(module: Any) -> bool:
@@ -130,16 +151,19 @@ def is_neuron(module: Any) -> bool:
 def run_sequence(neuron: Neuron, x: Tensor, timesteps: int) -> Tensor:
     """Step `neuron` through x [T, N, ...], or through one frame x [1, N, ...] again and again: spikes [T, N, ...].
 
-    Arithmetic is in float32 at least, spikes are in the dtype of x.
+    Arithmetic is in float32 at least, spikes are in the dtype of x. In training the state of a neuron that `cuts_time`
+    is detached after each timestep: what a later one makes of it sends no gradient back.
     """
     # Cast timestep by timestep: fused, a half-precision layer then reads and writes nothing wider.
     currents = [current.float() if x.dtype in _HALF else current for current in x.unbind(0)]
     if len(currents) < timesteps:
         currents = currents * timesteps
-    state = neuron.initial_state(currents[0])
+    state, cut = neuron.initial_state(currents[0]), neuron.cuts_time and neuron.training
     spikes = []
     for current in currents:
         spike, state = neuron.step(current, state)
+        if cut:
+            state = tuple(each.detach() for each in state)
         spikes.append(spike.to(x.dtype))
     return torch.stack(spikes)
 

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import NewerError, RecordError
 from bench.files.canonical import canonical_json, checked, parsed, unchecked
-from bench.records.bounds import MOST_TIMESTEPS, Number, Part, Share, Total, WallClock
+from bench.records.bounds import MOST_TIMESTEPS, ByTimestep, Number, Part, Share, Size, Total, WallClock
 from bench.records.counts import Counts
 from bench.records.diagnostics import Diagnostics
 from bench.records.measurement import LATER, Measurement
@@ -38,6 +38,19 @@ class Deployment(Measurement):
         if missing:
             raise ValueError(f"has no {', '.join(missing)}")
         return self
+
+
+class Rearranged(Part):
+    """The trained network on the test split with other sequences: frames in another order, or each their mean.
+
+    How well it does is all that is kept: the work of such a pass is nobody's.
+    """
+
+    frames: Literal["shuffled", "merged"]
+    accuracy_fraction: Share
+    accuracy_by_timestep: ByTimestep
+    correct: str  # one bit per test sample, as that of a measurement
+    test_samples: Size
 
 
 class Digests(Part):
@@ -80,6 +93,7 @@ class RunRecord(Measurement):
     # Absent where nobody asked for them, or nothing spikes.
     diagnostics: Diagnostics | None = Field(default=None, exclude_if=_is_none)
     deployed: Deployment | None = Field(default=None, exclude_if=_is_none)
+    tested: list[Rearranged] = Field(default=[], max_length=2, exclude_if=operator.not_)
     digests: Digests | None = None
     provenance: dict[str, Any] = {}
     wall_clock: WallClock = {}  # seconds, images/s, peak memory: the only block that differs between twins

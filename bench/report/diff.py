@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.errors import RecordError
 from bench.records.lines import parse_records, read_records
 from bench.records.machines import kinds_of_machine
+from bench.records.measurement import Measurement
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import deployed_record
 from bench.report.evidence.quantities import (
@@ -25,6 +26,7 @@ from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, Said
 from bench.report.formats.markdown import Markdown
 from bench.report.formats.text import NOT_AVAILABLE, number, ratio
+from bench.suite.run_spec import on_frames
 
 MEASURED = (ACCURACY, FIRING_RATE, EFFECTIVE_SYNOPS, DENSE_MACS)
 RUNS = "finished runs"
@@ -37,7 +39,7 @@ def diff(old: Sequence[RunRecord], new: Sequence[RunRecord]) -> str:
     Measured numbers that are equal are left out and counted in the first line; training time is always shown. Sides
     without a common entry are one line, and so are sides that were made on different kinds of machine.
     """
-    old, new = _with_deployed(old), _with_deployed(new)
+    old, new = _with_measured_again(old), _with_measured_again(new)
     both = {record.label for record in old} & {record.label for record in new}
     if old and new and not both:
         return f"No entry is on both sides: before has {_labels(old)}; after has {_labels(new)}."
@@ -73,13 +75,18 @@ def _labels(records: Sequence[RunRecord]) -> str:
     return ", ".join(labels[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _with_deployed(records: Sequence[RunRecord]) -> list[RunRecord]:
+def _with_measured_again(records: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return the records, and as records too what was measured with a deployed neuron or on other frames."""
     found: list[RunRecord] = []
     for record in records:
         found.append(record)
         if record.deployed is not None:
             label = f"{record.label} as {record.deployed.neuron['name']}"
             found += filter(None, [deployed_record(record, label)])
+        nothing: dict[str, object] = Measurement().measured | {"wall_clock": {}}
+        for tested in record.tested:
+            told = {"label": on_frames(record.label, tested.frames), "accuracy_fraction": tested.accuracy_fraction}
+            found.append(record.model_copy(update=nothing | told))
     return found
 
 

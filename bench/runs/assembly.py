@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from bench.data.base import Arrays, Dataset, Split, check_arrays, hold_out
 from bench.data.feed.loader import DeviceLoader, Kept
 from bench.encoders.base import Encoder
+from bench.errors import ParameterError
 from bench.models.build import build_model
+from bench.neurons.base import Neuron, is_neuron, time_stays
 from bench.plugins import registry
 from bench.seeding import seed_for
 from bench.suite.run_spec import RunSpec
@@ -104,7 +106,11 @@ class TrainingSequences:
 
 
 def assemble(spec: RunSpec) -> Assembly:
-    """Build the parts of a run on the CPU, its network with the initial weights."""
+    """Build the parts of a run on the CPU, its network with the initial weights.
+
+    Raises ParameterError for a value that a part refuses, and where gradients are to flow through space alone and a
+    neuron steps through time by itself.
+    """
     dataset = make_dataset(spec)
     encoder: Encoder = registry.create("encoder", spec.encoder.name, **spec.encoder.params)
     model = build_model(
@@ -119,7 +125,18 @@ def assemble(spec: RunSpec) -> Assembly:
         synapse=None if spec.model.synapse is None else spec.model.synapse.model_dump(),
         **spec.model.params,
     )
+    if spec.train.gradient == "space":
+        _cut_time(model, registry.find("neuron", spec.neuron.name).load())
     return Assembly(spec, model, encoder, dataset, torch.device("cpu"))
+
+
+def _cut_time(model: nn.Module, neuron: type[nn.Module]) -> None:
+    """Have gradients flow through space alone in a network of neurons of one class; of others' nothing is known."""
+    for module in model.modules():
+        if isinstance(module, Neuron):
+            module.cut_time(True)
+        elif is_neuron(module) or isinstance(module, neuron):
+            raise ParameterError(time_stays(getattr(module, "name", type(module).__name__)))
 
 
 def make_dataset(spec: RunSpec) -> Dataset:

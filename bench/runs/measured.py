@@ -1,4 +1,4 @@
-"""What is measured on a trained network: accuracy, counts, diagnostics, a deployed neuron."""
+"""What is measured on a trained network: accuracy, counts, diagnostics, a deployed neuron, other frames."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from bench.measure.counting.outside import encoder_ops
 from bench.measure.dense import fvcore_says
 from bench.measure.diagnose import diagnose
 from bench.measure.evaluate import evaluate
+from bench.measure.rearranged import rearranged
 from bench.models import synaptic_parameters
 from bench.records.correct import pack_correct
 from bench.records.measurement import Measurement
-from bench.records.record import Deployment, Digests, EpochRow, RunRecord
+from bench.records.record import Deployment, Digests, EpochRow, Rearranged, RunRecord
 from bench.runs import provenance
 from bench.runs.assembly import Assembly, assemble
 from bench.runs.training import Trained
-from bench.suite.run_spec import PlannedRun
+from bench.suite.run_spec import Frames, PlannedRun
 
 
 def measure_run(run: PlannedRun, trained: Trained) -> RunRecord:
@@ -39,6 +40,7 @@ def measure_run(run: PlannedRun, trained: Trained) -> RunRecord:
             **provenance.digests(run.spec, history.origin["training"]),
         ),
         deployed=None if run.measure.deploy is None else _deploy(run, assembly, arrays, trained.batches()),
+        tested=[_tested(run, assembly, trained.batches(), frames) for frames in run.measure.tested],
         diagnostics=diagnose(assembly.model, trained.batches()) if run.measure.diagnostics else None,
     )
 
@@ -75,6 +77,20 @@ def _measured(
     )
 
 
+def _tested(
+    run: PlannedRun, assembly: Assembly, batches: Iterator[tuple[Tensor, Tensor]], frames: Frames
+) -> Rearranged:
+    """Evaluate the trained network on the frames of the test split, shuffled or merged."""
+    result = evaluate(assembly.model, rearranged(batches, frames, run.seed))
+    return Rearranged(
+        frames=frames,
+        accuracy_fraction=result.accuracy_fraction,
+        accuracy_by_timestep=result.accuracy_by_timestep,
+        correct=pack_correct(result.correct),
+        test_samples=len(result.correct),
+    )
+
+
 def _deploy(
     run: PlannedRun,
     assembly: Assembly,
@@ -83,7 +99,7 @@ def _deploy(
 ) -> Deployment:
     """Measure the trained weights with the neuron that the entry deploys; its network is left as it is."""
     assert run.measure.deploy is not None
-    spec = run.spec.model_copy(update={"neuron": run.measure.deploy})
+    spec = run.spec.deploying(run.measure.deploy)
     deployed = assemble(spec)
     own, weights = deployed.model.state_dict(), dict(synaptic_parameters(assembly.model))
     if spec.neuron.name == run.spec.neuron.name:  # what the neuron has learned is carried to the same one alone

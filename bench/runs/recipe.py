@@ -43,9 +43,9 @@ def refusals(spec: RunSpec, deploy: PluginSpec | None = None) -> list[str]:
             tried(partial(make_factory, neuron.name, **neuron.params))
         if dataset is not None:
             tried(partial(_augmenter, spec, dataset))
-            sound = [{"neuron": neuron} for neuron in neurons]
-            for parts in [_STAND_INS] if found else sound:  # a network is made of all of these
-                assembled = tried(partial(assemble, spec.model_copy(update=parts)))
+            sound = [spec, *([] if deploy is None else [spec.deploying(deploy)])]
+            for made in [spec.model_copy(update=_STAND_INS)] if found else sound:  # a network is made of all of these
+                assembled = tried(partial(assemble, made))
                 if assembled is not None:
                     tried(partial(_normalises_samples, assembled))
     return list(dict.fromkeys(found))

@@ -14,7 +14,7 @@ from bench.suite.explain import key_path
 from bench.suite.fields import MOST_ENTRIES, MOST_TABLES, PluginSpec
 from bench.suite.looks import FEWEST_SEEDS
 from bench.suite.recipe import LossSpec, OptimizerSpec, RecipePart, ScheduleSpec
-from bench.suite.run_spec import DatasetSpec, ModelSpec
+from bench.suite.run_spec import DatasetSpec, ModelSpec, on_frames
 
 MOST_SEED = 2**32
 
@@ -103,12 +103,15 @@ def _contrast_problems(data: Mapping[str, Any], labels: list[str]) -> Iterator[s
 
 
 def _deployed_labels(data: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the labels of the rows that entries get for a neuron that they deploy."""
+    """Yield the labels of the rows that entries get for a neuron that they deploy, or for what they are tested on."""
     entries = data.get("entries")
     for entry in entries[:MOST_ENTRIES] if isinstance(entries, list) else []:
         deploy = entry.get("deploy") if isinstance(entry, dict) else None
         if isinstance(deploy, dict):
             yield f"{entry.get('label')} as {deploy.get('name')}"
+        tested = entry.get("tested") if isinstance(entry, dict) else None
+        for frames in tested if isinstance(tested, list) else ():
+            yield on_frames(str(entry.get("label")), str(frames))
 
 
 def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:

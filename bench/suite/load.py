@@ -191,7 +191,7 @@ def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
                 seed=seed,
                 **parts,
             )
-            measure = RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy)
+            measure = RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy, tested=sorted(entry.tested))
             yield PlannedRun(spec.name, entry.label, seed, run, measure)
 
 

@@ -15,7 +15,7 @@ from bench.suite.checks import model_problems, plugin_problems, recipe_problems
 from bench.suite.explain import OVERRIDABLE, explain, key_path
 from bench.suite.fields import MOST_RUNS, PluginSpec
 from bench.suite.overrides import merge
-from bench.suite.run_spec import DatasetSpec
+from bench.suite.run_spec import DatasetSpec, on_frames
 from bench.suite.spec import EntrySpec, SuiteSpec
 
 
@@ -72,6 +72,42 @@ def no_repeated_work_deployed(case: Case) -> Iterator[str]:
             f"{case.where}.deploy: a network that does not spike computes the same at each of the {entry.timesteps} "
             "timesteps of a repeated image, and would be charged for it; deploy a spiking neuron"
         )
+
+
+def has_time_to_cut(case: Case) -> Iterator[str]:
+    """Where nothing passes from one timestep to the next, an entry of its own without that gradient is the same."""
+    entry = case.entry
+    if entry.train.get("gradient") != "space":
+        return
+    try:
+        spiking = registry.find("neuron", entry.neuron.name).flags.get("spiking", True)
+    except BenchError:  # a name that does not exist is a problem of its own
+        return
+    if entry.timesteps == 1 or not spiking:
+        what = "with one timestep" if spiking else f"in '{entry.neuron.name:.60}', which does not spike,"
+        yield f"{case.where}.train.gradient: {what} no state passes on in time, and nothing would be cut; leave it out"
+
+
+def tests_another_sequence(case: Case) -> Iterator[str]:
+    """What is tested with its frames in another order, or merged, has several of them and they differ."""
+    entry, where = case.entry, f"{case.where}.tested"
+    if not entry.tested:
+        return
+    if len(set(entry.tested)) < len(entry.tested):
+        yield f"{where}: a word stands twice in {entry.tested!r:.60}"
+    try:
+        static = registry.find("encoder", entry.encoder.name).flags.get("static", False)
+    except BenchError:  # a name that does not exist is a problem of its own
+        return
+    if static:
+        yield f"{where}: encoder '{entry.encoder.name}' repeats one image, and nothing would change; leave it out"
+    elif entry.timesteps == 1:
+        yield f"{where}: one frame has no order and is its own mean; leave it out"
+    labels = [other.label for other in case.spec.entries]
+    labels += [other.deployed_label for other in case.spec.entries if other.deploy is not None]
+    for frames in dict.fromkeys(entry.tested):
+        if on_frames(entry.label, frames) in labels:
+            yield f"{where}: its row would be labelled '{on_frames(entry.label, frames)}', as another entry is"
 
 
 def encoder_fits(case: Case) -> Iterator[str]:
@@ -154,6 +190,8 @@ _PLUGINS: Mapping[str, Callable[[Any, str], Iterator[str]]] = {
 RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     no_repeated_work,
     no_repeated_work_deployed,
+    has_time_to_cut,
+    tests_another_sequence,
     encoder_fits,
     deploys_another_neuron,
     deployed_label_is_free,

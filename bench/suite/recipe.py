@@ -149,6 +149,8 @@ class TrainSpec(Strict):
     deterministic: bool | None = Field(default=None, exclude_if=lambda value: value is None)
     # Arithmetic that every x86-64 processor does alike, on a CPU: slower. Enters the key where it is asked for.
     portable: bool = Field(default=False, exclude_if=lambda value: not value)
+    # "space": no gradient through a neuron's state from one timestep to the next; "time" alone never enters the key.
+    gradient: Literal["time", "space"] = Field(default="time", exclude_if=lambda value: value == "time")
 
     @property
     def plugins(self) -> tuple[PluginUse, ...]:

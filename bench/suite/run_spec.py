@@ -30,6 +30,14 @@ class ModelSpec(PluginSpec):
     synapse: PluginSpec | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
+Frames = Literal["shuffled", "merged"]  # of a test sample: in an order drawn for it, or each of them their mean
+
+
+def on_frames(label: str, frames: str) -> str:
+    """Return the label of an entry's row where it is tested on shuffled or merged frames."""
+    return f"{label} on {frames} frames"
+
+
 class MeasureSpec(Strict):
     """What is measured on the trained network; a key of its own, so that changing it retrains nothing."""
 
@@ -39,9 +47,10 @@ class MeasureSpec(Strict):
 
 
 class RunMeasure(MeasureSpec):
-    """What is measured on one run: what the suite says for all, and the neuron that its entry deploys."""
+    """What is measured on one run: what the suite says for all, and what its entry deploys and is tested on."""
 
     deploy: PluginSpec | None = None
+    tested: list[Frames] = []
 
 
 class RunSpec(Strict):
@@ -60,6 +69,10 @@ class RunSpec(Strict):
     def key(self) -> str:
         """First 12 hex digits of the sha256 of the canonical JSON: the run's name in the store."""
         return digest(self.to_json())
+
+    def deploying(self, neuron: PluginSpec) -> RunSpec:
+        """Return the spec of this network with another neuron, with which nothing is trained."""
+        return self.model_copy(update={"neuron": neuron, "train": self.train.model_copy(update={"gradient": "time"})})
 
     def measure_key(self, measure: MeasureSpec) -> str:
         """The key of this run measured as `measure` says.

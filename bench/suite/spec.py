@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bench.suite.fields import MOST_ENTRIES, MOST_SEEDS, MOST_TABLES, Label, Name, PluginSpec, Positive, Strict, Title
 from bench.suite.recipe import TrainSpec
-from bench.suite.run_spec import DatasetSpec, MeasureSpec, ModelSpec
+from bench.suite.run_spec import DatasetSpec, Frames, MeasureSpec, ModelSpec
 from bench.suite.tuning import TunedSpec, TuneSpec
 
 Pair = Annotated[list[Label], Field(min_length=2, max_length=2)]
@@ -27,7 +27,8 @@ class EntrySpec(Strict):
     """A row of the comparison: neuron, timesteps and encoder; anything else must be declared in `unmatched`.
 
     `dataset`, `model` and `train` hold overrides of the suite's own tables, merged key by key. `deploy` is a neuron
-    that the trained weights are measured with too: a row of its own, and nothing is trained for it.
+    that the trained weights are measured with too: a row of its own, and nothing is trained for it. `tested` are other
+    sequences that the trained network is tested on too: its frames shuffled, or each their mean.
     """
 
     label: Label
@@ -35,6 +36,7 @@ class EntrySpec(Strict):
     timesteps: Annotated[int, Field(ge=1, le=10_000)]
     encoder: PluginSpec = PluginSpec(name="direct")
     deploy: PluginSpec | None = None
+    tested: Annotated[list[Frames], Field(max_length=2)] = []
     dataset: dict[str, Any] = {}
     model: dict[str, Any] = {}
     train: dict[str, Any] = {}

@@ -25,11 +25,12 @@ from support.recomputed_cells import Checked, fixed, sig, tables_of, times, unit
 from support.recomputed_counts import compare_counts
 from support.recomputed_energy import COLUMNS, dense_macs, first_steps, graded
 from support.recomputed_power import compare_power
+from support.recomputed_time import HEADING, compare_time, time_tests
 
 WHATS = ("total", "synapse")
 SECTIONS = (
     *("Comparison", "Accuracy compared", "Accuracy after t timesteps", "Energy", "Operations per layer", "Neurons"),
-    *("Spike-driven", "Operations outside synapses and neurons", "Sample by sample", "Cost of the simulation"),
+    *("Spike-driven", "Operations outside synapses and neurons", "Sample by sample", "Cost of the simulation", HEADING),
 )
 
 
@@ -47,6 +48,9 @@ class Reckoned:
         by_label = {row.label: row for row in self.rows}
         named = [(row.label, self.base.label) for row in self.rows if row is not self.base]
         named += [tuple(pair) for pair in self.spec.get("contrasts", [])]
+        for one, other, _ in time_tests(self.spec, self.rows):
+            by_label[one.label] = one
+            named += [] if (other.label, one.label) in named else [(one.label, other.label)]
         self.contrasts = [(by_label[one], by_label[other]) for one, other in dict.fromkeys(named)]
         self.differences = {
             (one.label, other.label): compared(one, other, len(self.contrasts)) for one, other in self.contrasts
@@ -61,6 +65,7 @@ class Reckoned:
         """Compare all sections and return what was found."""
         self.main_table()
         self.accuracy_compared()
+        compare_time(self)
         self.after_timesteps()
         self.over_seeds()
         for name, prices in self.prices.items():
@@ -96,12 +101,12 @@ class Reckoned:
             self.checked.words(table, at, table.column("parameters"), ", ".join(parameters))
             n = f"(n = {len(row.runs)}" + (f" of {row.planned})" if len(row.runs) < row.planned else ")")
             found = accuracy(row).values()
-            self._mean_and_sd(table, at, table.column("accuracy"), found, f" {n}")
+            self.mean_and_sd(table, at, table.column("accuracy"), found, f" {n}")
             best = [
                 max((e["test_accuracy_fraction"] for e in run["history"]), default=None) for run in row.runs.values()
             ]
             best = [None if one is None else 100 * one for one in best]
-            self._mean_and_sd(table, at, table.column("best epoch"), best)
+            self.mean_and_sd(table, at, table.column("best epoch"), best)
             self._difference(table, at, table.column("Δ to"), row)
             cell(table, at, table.column("firing rate"), "{}", fixed(row.mean(firing_rate), 4))
             dense = row.mean(lambda run: math.fsum(map(dense_macs, run["layers"])))
@@ -115,7 +120,8 @@ class Reckoned:
                 ratios = [times(prices.ratio(row, self.base, (what, mode))) for mode in MODES]
                 cell(table, at, column, *(("{} ({x} / {x})", value, *ratios) if value.value else ("{}", value)))
 
-    def _mean_and_sd(self, table, at, column, values, after=""):
+    def mean_and_sd(self, table, at, column, values, after=""):
+        """Compare a mean with its standard deviation."""
         values = list(values)
         spread = sd(values)
         template = "{}" + (" ± {}" if spread is not None else "") + after
@@ -175,7 +181,7 @@ class Reckoned:
         for at, row in self.named(found, self.rows):
             for t in range(row.timesteps):
                 right = [100 * run["accuracy_by_timestep"][t] for run in row.runs.values()]
-                self._mean_and_sd(found, at, t + 1, right)
+                self.mean_and_sd(found, at, t + 1, right)
         name, prices = next(iter(self.prices.items()))
         whole = prices.mean(self.base, ("total", "dense"))
         for table in energies:

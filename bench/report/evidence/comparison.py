@@ -16,9 +16,10 @@ from bench.records.correct import unpack_correct
 from bench.records.health import STATES, Health, health_of
 from bench.records.record import RunRecord
 from bench.report.evidence.crossed import Difference, difference
+from bench.report.evidence.needs_time import time_tests
 from bench.report.evidence.statistics import Summary, summarise, summarise_complete
 from bench.suite.load import Suite
-from bench.suite.run_spec import PlannedRun
+from bench.suite.run_spec import PlannedRun, on_frames
 from bench.suite.spec import EntrySpec
 
 
@@ -97,6 +98,16 @@ class Entry:
             if slot.done is not None and slot.done.correct is not None and slot.done.test_samples is not None
         }
 
+    def correct_on(self, frames: str) -> dict[int, NDArray[np.bool_]]:
+        """The same where its networks are tested on shuffled or merged frames."""
+        return {
+            slot.run.seed: unpack_correct(tested.correct, tested.test_samples)
+            for slot in self.slots
+            if slot.done is not None
+            for tested in slot.done.tested
+            if tested.frames == frames
+        }
+
     @property
     def spikes(self) -> bool:
         """Whether some neuron of its finished runs spikes."""
@@ -148,16 +159,29 @@ class Comparison:
     def contrasts(self) -> dict[tuple[str, str], Difference]:
         """Accuracy of one entry minus another's, for every comparison that the suite decides: by both labels.
 
-        That is each other entry with the baseline, and what the suite names; corrected for their number, whether their
-        runs have finished or not.
+        That is each other entry with the baseline, what the suite names, and an entry tested without its time with
+        itself; corrected for their number, whether their runs have finished or not.
         """
-        by_label = {entry.label: entry for entry in self.entries}
-        named = [(one, other) for one, other in self.suite.spec.contrasts if one in by_label and other in by_label]
-        wanted = list(dict.fromkeys([*((entry.label, self.baseline.label) for entry in self.others), *named]))
-        return {
-            (one, other): difference(by_label[one].correct, by_label[other].correct, len(wanted), self.share)
-            for one, other in wanted
+        bits = self.correct
+        wanted = dict.fromkeys((entry.label, self.baseline.label) for entry in self.others)
+        named = [(one, other) for one, other in self.suite.spec.contrasts if one in bits and other in bits]
+        for one, other in [*named, *((each.without, each.label) for each in time_tests(self.suite))]:
+            if (other, one) not in wanted:
+                wanted[one, other] = None
+        return {(one, other): difference(bits[one], bits[other], len(wanted), self.share) for one, other in wanted}
+
+    @cached_property
+    def correct(self) -> dict[str, dict[int, NDArray[np.bool_]]]:
+        """Which test samples were got right, [N] by label and seed: of each entry, and of each on other frames."""
+        frames = {
+            on_frames(entry.label, each): entry.correct_on(each) for entry in self.trained for each in entry.spec.tested
         }
+        return {entry.label: entry.correct for entry in self.entries} | frames
+
+    def contrast(self, one: str, other: str) -> Difference:
+        """Return one of the contrasts, whichever of the two stands first there."""
+        found = self.contrasts.get((one, other))
+        return found or self.contrasts[other, one].reversed
 
     @property
     def differences(self) -> dict[str, Difference]:
@@ -201,7 +225,7 @@ def _deployed(entry: Entry) -> list[Entry]:
     if entry.spec.deploy is None:
         return []
     label, neuron = entry.spec.deployed_label, entry.spec.deploy
-    spec = entry.spec.model_copy(update={"label": label, "neuron": neuron, "deploy": None})
+    spec = entry.spec.model_copy(update={"label": label, "neuron": neuron, "deploy": None, "tested": []})
     slots = tuple(
         Slot(replace(slot.run, label=label), deployed_record(slot.record, label), slot.reason, slot.record)
         for slot in entry.slots
@@ -224,6 +248,7 @@ def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
         "history": [],
         "diagnostics": None,
         "deployed": None,
+        "tested": [],
         "wall_clock": {},
     }
     return record.model_copy(update=record.deployed.measured | deployed | absent)

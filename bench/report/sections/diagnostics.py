@@ -23,6 +23,11 @@ GRADIENT_NOTE = (
     "The root mean square weighs the samples that the network gets wrong more than those it is sure of."
 )
 
+CUT_NOTE = (
+    " Of a network that was trained with its gradient through space alone it is the one that training left out: here "
+    "states pass it on."
+)
+
 MEMBRANE_NOTE = (
     "u - θ: membrane potential minus threshold, as the neuron compares it, over all units, samples and timesteps. Dead "
     "neurons never fire on these samples, saturated ones fire at every timestep of every sample. The surrogate is "
@@ -39,8 +44,9 @@ def section(evidence: Evidence) -> list[Block]:
     if not entries:
         return []
     samples = joined(f"{found.samples:,}" for entry in entries for found in found_layers(entry))
+    cut = any(record.spec["train"].get("gradient") == "space" for entry in entries for record in entry.done)
     return [
-        Paragraph(f"On the first {samples} test samples. {GRADIENT_NOTE} {MEMBRANE_NOTE}"),
+        Paragraph(f"On the first {samples} test samples. {GRADIENT_NOTE}{CUT_NOTE * cut} {MEMBRANE_NOTE}"),
         *map(Paragraph, gradient_sentences(evidence.comparison)),
         *map(_of_entry, entries),
         *figure(evidence, "gradient_flow", FLOW_CAPTION),

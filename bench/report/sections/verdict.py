@@ -10,6 +10,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Bullets, Paragraph
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
 from bench.report.formats.text import fixed, joined
+from bench.report.sections import needs_time
 from bench.report.sections.cells import any_done, interval, label
 from bench.report.sections.cost_table import hybrid
 from bench.report.sections.energy_sentences import energy_sentences
@@ -22,15 +23,19 @@ def section(evidence: Evidence) -> list[Block]:
     comparison = evidence.comparison
     if not any_done(comparison):
         return [Paragraph("No run of this suite has finished: there is nothing to compare yet.")]
+    time = needs_time.sentence(comparison)
+    about_time = [] if time is None else [Paragraph(time)]
     if not comparison.others:
-        return [Paragraph("The suite has no entry beside its baseline: there is nothing to compare.")]
+        nothing = "The suite has no entry beside its baseline: there is nothing to compare."
+        return [Paragraph(nothing), *about_time]
     if not comparison.baseline.done:
         base = Strong(label(comparison.baseline))
-        nothing = text("No run of the baseline ", base, " has finished: nothing can be compared with it.")
+        without = text("No run of the baseline ", base, " has finished: nothing can be compared with it.")
         contrasts = _contrasts(comparison)
-        return [Paragraph(nothing), *([Bullets(contrasts)] if contrasts else [])]
+        return [Paragraph(without), *([Bullets(contrasts)] if contrasts else []), *about_time]
     about = (_about(evidence, entry) for entry in comparison.others)
-    return [Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)]), _rests_on(evidence)]
+    bullets = Bullets([*_about_baseline(comparison), *about, *_contrasts(comparison)])
+    return [bullets, *about_time, _rests_on(evidence)]
 
 
 def _rests_on(evidence: Evidence) -> Block:
@@ -44,11 +49,11 @@ def _rests_on(evidence: Evidence) -> Block:
 
 def _contrasts(comparison: Comparison) -> list[Text]:
     """Say what is established between entries that the suite compares beside the baseline."""
-    margin, base = comparison.suite.spec.margin_points, comparison.baseline.label
+    margin, named = comparison.suite.spec.margin_points, comparison.suite.spec.contrasts
     return [
         text(Strong(Said(one)), " ", _accuracy_clause(Said(other), found, margin), ".")
         for (one, other), found in comparison.contrasts.items()
-        if other != base
+        if [one, other] in named
     ]
 
 

@@ -30,9 +30,11 @@ ONE_PARAMETER = {
 KERNELS = {
     "alif": STATES_ALONE,
     "clif": STATES_ALONE,
+    "clif-detached": STATES_ALONE,
     "if": STATES_ALONE,
     "klif": ONE_PARAMETER,
     "lif": STATES_ALONE,
+    "lif-clif-paths": STATES_ALONE,
     "plif": ONE_PARAMETER,
     "glif": {
         "fp32": (["9 fp32 -> 3 fp32"], ["12 fp32 -> 11 fp32"]),

@@ -47,6 +47,12 @@ PROFILES = [
         {"tau": 3.0},
         spiking({"mul": 3.0, "select": 1.0, "add": 3.0, "sub": 1.0, "compare": 1.0, "sigmoid": 2.0}, 2),
     ),
+    ("clif-detached", {}, spiking({**LIF, "shift": 2.0, "mul": 1.0, "add": 3.0, "sigmoid": 2.0}, 2)),
+    (
+        "lif-clif-paths",  # m and what is taken off and put back are computed too
+        {},
+        spiking({**LIF, "shift": 2.0, "mul": 1.0, "select": 2.0, "add": 2.0, "sub": 3.0, "sigmoid": 2.0}, 2),
+    ),
     ("klif", {}, spiking({**LIF, "shift": 2.0, "compare": 2.0}, 1)),
     ("klif", {"scale_reset": True}, spiking({**LIF, "shift": 3.0, "compare": 2.0}, 1)),
     ("klif", {**HARD, "decay_input": True}, spiking({**HARD_LIF, "shift": 3.0, "compare": 2.0}, 1)),

@@ -128,6 +128,31 @@ def clif(x, p, o):
     return spikes, kept
 
 
+def clif_detached(x, p, o):
+    """The same, its m a constant wherever it is used: nothing is differentiated by what made it."""
+    v, m, spikes, kept = 0 * x[0], 0.0, [], []
+    for current in x:
+        u = v * (1 - 1 / o["tau"]) + current
+        spikes.append(heaviside(u - o["threshold"], o))
+        m = m / (1 + math.exp(-u.value / o["tau"])) + spikes[-1].value
+        v = u - spikes[-1] * (1 / (1 + math.exp(-m)) + o["threshold"])
+        kept.append(v)
+    return spikes, kept
+
+
+def lif_clif_paths(x, p, o):
+    """LIF's values, and of CLIF's equations the derivatives."""
+    v, m, spikes, kept = 0 * x[0], 0 * x[0], [], []
+    for current in x:
+        u = v * (1 - 1 / o["tau"]) + current
+        spikes.append(heaviside(u - o["threshold"], o))
+        m = m * logistic(u / o["tau"]) + spikes[-1]
+        slopes = (u - spikes[-1] * (logistic(m) + o["threshold"])).by
+        v = Number(u.value - o["threshold"] * spikes[-1].value, slopes)
+        kept.append(v)
+    return spikes, kept
+
+
 def alif(x, p, o):
     """Bellec et al. 2018, the threshold as the sum over all spikes that were, each faded by its age."""
     v, spikes, kept = 0 * x[0], [], []
@@ -173,6 +198,8 @@ REFERENCES = {
     "plif": plif,
     "klif": klif,
     "clif": clif,
+    "clif-detached": clif_detached,
+    "lif-clif-paths": lif_clif_paths,
     "alif": alif,
     "glif": glif,
     "psn": psn,
@@ -199,6 +226,8 @@ CASES = [
     *(("klif", {"tau": 1.6, **form}) for form in FORMS),
     *(("klif", {"tau": 1.6, "scale_reset": True, **form}) for form in FORMS),
     *(("clif", {"tau": 3.0, "surrogate": surrogate}) for surrogate in SLOPES),
+    *(("clif-detached", {"tau": 3.0, "surrogate": surrogate}) for surrogate in SLOPES),
+    *(("lif-clif-paths", {"tau": 3.0, "surrogate": surrogate}) for surrogate in SLOPES),
     *(("alif", {"tau_adaptation": 3.0, "surrogate": surrogate}) for surrogate in SLOPES),
     ("alif", {"beta": 0.5, "decay_input": True, "threshold": 0.4}),
     ("alif", {"detach_reset": True}),
@@ -295,6 +324,18 @@ def test_neuron_equals_its_papers_equations(name, options):
     for key, gradient in theirs.by_parameter.items():
         assert gradient.abs().min() > 0
         torch.testing.assert_close(ours.by_parameter[key], gradient, rtol=1e-10, atol=1e-12)
+
+
+def test_the_ablations_of_clif_have_the_spikes_of_one_neuron_and_other_gradients():
+    generator = torch.Generator().manual_seed(3)
+    x = 2 * torch.rand((T, N, C), generator=generator, dtype=torch.float64) - 0.4
+    cotangent = torch.randn((T, N, C), generator=generator, dtype=torch.float64)
+    names = ("lif", "clif", "clif-detached", "lif-clif-paths")
+    of = {name: found(made(name, {"tau": 3.0}), x, cotangent) for name in names}
+    for same, ablated in (("clif", "clif-detached"), ("lif", "lif-clif-paths")):
+        assert torch.equal(of[same].spikes, of[ablated].spikes) and torch.equal(of[same].kept, of[ablated].kept)
+        assert (of[same].by_input - of[ablated].by_input).abs().max() > 0.05
+    assert not torch.equal(of["clif"].spikes, of["lif"].spikes)
 
 
 def test_every_built_in_neuron_has_a_reference():
