@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from bench.records.correct import unpack_correct
 from bench.records.health import STATES, Health, health_of
 from bench.records.record import RunRecord
+from bench.records.source import Fold
 from bench.report.evidence.crossed import Difference, difference
+from bench.report.evidence.resampled import resampled_difference, shared_folds
 from bench.report.evidence.statistics import Summary, summarise, summarise_complete
 from bench.suite.load import Suite
 from bench.suite.run_spec import PlannedRun
@@ -98,6 +100,11 @@ class Entry:
         }
 
     @property
+    def folds(self) -> dict[int, Fold]:
+        """The fold that tested each finished run, by seed, where the seed chooses it."""
+        return {slot.run.seed: slot.done.fold for slot in self.slots if slot.done is not None and slot.done.fold}
+
+    @property
     def spikes(self) -> bool:
         """Whether some neuron of its finished runs spikes."""
         return any(count.spiking for record in self.done for count in record.neurons)
@@ -123,6 +130,18 @@ class Comparison:
     def share(self) -> float:
         """The share of the chance of a false claim that this look may spend; 1 where no seeds are added."""
         return self.suite.looks.share(len(self.suite.spec.seeds))
+
+    @property
+    def resampled(self) -> bool:
+        """Whether each seed has a test split of its own."""
+        return self.suite.spec.dataset.test_split == "folds"
+
+    @property
+    def overlap(self) -> float:
+        """Test samples per training sample of the finished runs where seeds share training samples; else 0."""
+        found = [record for entry in self.trained for record in entry.done if record.fold and record.test_samples]
+        train = sum(record.fold.train_samples for record in found if record.fold)
+        return sum(record.test_samples or 0 for record in found) / train if train else 0.0
 
     @property
     def trained(self) -> list[Entry]:
@@ -154,10 +173,7 @@ class Comparison:
         by_label = {entry.label: entry for entry in self.entries}
         named = [(one, other) for one, other in self.suite.spec.contrasts if one in by_label and other in by_label]
         wanted = list(dict.fromkeys([*((entry.label, self.baseline.label) for entry in self.others), *named]))
-        return {
-            (one, other): difference(by_label[one].correct, by_label[other].correct, len(wanted), self.share)
-            for one, other in wanted
-        }
+        return {(one, other): self._difference(by_label[one], by_label[other], len(wanted)) for one, other in wanted}
 
     @property
     def differences(self) -> dict[str, Difference]:
@@ -173,9 +189,14 @@ class Comparison:
         """
         count = max(math.comb(len(self.entries), 2), len(self.contrasts))
         found = list(itertools.combinations([entry for entry in self.entries if entry.correct], 2))
-        return {
-            (one.label, other.label): difference(one.correct, other.correct, count, self.share) for one, other in found
-        }
+        return {(one.label, other.label): self._difference(one, other, count) for one, other in found}
+
+    def _difference(self, one: Entry, other: Entry, comparisons: int) -> Difference:
+        """Compare two entries, by the analysis that their test samples allow."""
+        if not self.resampled:
+            return difference(one.correct, other.correct, comparisons, self.share)
+        folds = shared_folds(one.folds, other.folds)
+        return resampled_difference(one.correct, other.correct, folds, comparisons, self.share)
 
     def between(self, one: Entry, other: Entry) -> Difference:
         """Return the accuracy of one entry minus another's, corrected for the number of all pairs."""
