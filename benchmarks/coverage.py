@@ -13,7 +13,6 @@ import argparse
 import itertools
 from collections.abc import Iterator, Sequence
 
-import folds
 import numpy as np
 from numpy.typing import NDArray
 
@@ -79,7 +78,9 @@ def main() -> None:
     parser.add_argument("--folds", action="store_true")
     given = parser.parse_args()
     if given.folds:
-        folds.print_table(given.repeats)
+        from folds import print_table  # which imports torch and scikit-learn
+
+        print_table(given.repeats)
         return
     if given.unlucky:
         for seeds in SEEDS:
