@@ -4,6 +4,7 @@ Of S seeds and N test samples, a network is right about a sample with the chance
 sample is (sd 3, shared), how hard it is for this architecture (sd `taste`), and how well this seed went (sd `luck`).
 Two networks of one accuracy: the interval should hold 0. A suite of ten: no difference should be established.
 `--unlucky`: seeds that are not normal, one in five of which loses 2 points; the interval should hold the mean of -0.4.
+`--folds`: seeds with test samples of their own, by real training on digits, see `folds.py`; `--repeats 300` is minutes.
 """
 
 from __future__ import annotations
@@ -74,7 +75,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2000)
     parser.add_argument("--suites", type=int, default=400)
     parser.add_argument("--unlucky", action="store_true")
+    parser.add_argument("--folds", action="store_true")
     given = parser.parse_args()
+    if given.folds:
+        from folds import print_table  # which imports torch and scikit-learn
+
+        print_table(given.repeats)
+        return
     if given.unlucky:
         for seeds in SEEDS:
             print(f"n = {seeds}: {unlucky_coverage(seeds, given.repeats):.3f}", flush=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import DataError
-from bench.records.source import DataSource, InputKind
+from bench.records.source import DataSource, Fold, InputKind
 from bench.seeding import seed_for
 
 
@@ -45,6 +45,7 @@ class Arrays:
     std: Tensor
     input_kind: InputKind = "analog"
     source: DataSource | None = None  # of recordings alone
+    fold: Fold | None = None  # where the seed chooses the test samples
 
     @property
     def in_channels(self) -> int:

@@ -13,7 +13,7 @@ from bench.records.bounds import MOST_TIMESTEPS, ByTimestep, Number, Part, Share
 from bench.records.counts import Counts
 from bench.records.diagnostics import Diagnostics
 from bench.records.measurement import LATER, Measurement
-from bench.records.source import DataSource
+from bench.records.source import DataSource, Fold
 
 # 2: a checksum over everything but `wall_clock`, and one of its own in that block. 1 had none.
 SCHEMA_VERSION = 2
@@ -89,6 +89,8 @@ class RunRecord(Measurement):
     error: str | None = None
     best_accuracy_fraction: Share | None = None  # best test epoch
     data: DataSource | None = Field(default=None, exclude_if=_is_none)  # of recordings alone
+    # Where the seed chooses the test samples: bits of two runs are of the same samples only where these agree.
+    fold: Fold | None = Field(default=None, exclude_if=_is_none)
     history: list[EpochRow] = []
     # Absent where nobody asked for them, or nothing spikes.
     diagnostics: Diagnostics | None = Field(default=None, exclude_if=_is_none)

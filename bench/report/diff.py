@@ -12,7 +12,7 @@ from bench.records.lines import parse_records, read_records
 from bench.records.machines import kinds_of_machine
 from bench.records.measurement import Measurement
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import deployed_record
+from bench.report.evidence.deployed import deployed_record
 from bench.report.evidence.quantities import (
     ACCURACY,
     DENSE_MACS,

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bench.data.base import Arrays, Dataset, Split, check_arrays, hold_out
 from bench.data.feed.loader import DeviceLoader, Kept
+from bench.data.folds import fold_of
 from bench.encoders.base import Encoder
 from bench.errors import ParameterError
 from bench.models.build import build_model
@@ -47,10 +48,14 @@ class Assembly:
         return replace(self, model=self.model.to(device).to(memory_format=self.layout), device=device)
 
     def load(self, data: Path, *, offline: bool) -> Arrays:
-        """Load the data from the folder `data`, the validation part held out of training. Raises DataError."""
-        arrays = self.dataset.load(data, offline=offline)
-        check_arrays(arrays, f"data set '{self.spec.dataset.name}'")
-        return hold_out(arrays, self.spec.dataset.validation_fraction, self.spec.seed)
+        """Load the data from the folder `data`, split as the run asks, the validation part held out of training.
+
+        Raises DataError.
+        """
+        arrays, spec = self.dataset.load(data, offline=offline), self.spec.dataset
+        check_arrays(arrays, f"data set '{spec.name}'")
+        split = fold_of if spec.test_split == "folds" else hold_out
+        return split(arrays, spec.validation_fraction, self.spec.seed)
 
     def training_loader(self, arrays: Arrays) -> DeviceLoader:
         """Return the loader of the training split: shuffled batches, augmented as the run asks."""

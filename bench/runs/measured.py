@@ -32,6 +32,7 @@ def measure_run(run: PlannedRun, trained: Trained) -> RunRecord:
         **_measured(run, assembly, arrays, trained.batches()).measured,
         status="done",
         data=arrays.source,
+        fold=arrays.fold,
         best_accuracy_fraction=max(row.test_accuracy_fraction for row in rows),
         history=rows,
         digests=Digests(

@@ -131,6 +131,26 @@ def encoder_fits(case: Case) -> Iterator[str]:
         yield f"{case.where}.timesteps: encoder '{encoder.name}' makes one frame; use 1, not {entry.timesteps}"
 
 
+def folds_are_of_images(case: Case) -> Iterator[str]:
+    """Test samples are chosen by the seed of images alone: recordings come with their split."""
+    name = str(case.entry.dataset.get("name", case.spec.dataset.name))
+    if case.spec.dataset.test_split == "fixed" or (case.index and "name" not in case.entry.dataset):
+        return
+    try:
+        events = registry.find("dataset", name).flags.get("events", False)
+    except BenchError:  # a name that does not exist is a problem of its own
+        return
+    if events:
+        where = f"{case.where}.dataset" if "name" in case.entry.dataset else "dataset"
+        yield f"{where}.test_split: data set '{name:.60}' holds recordings, whose split is fixed; leave it out"
+
+
+def test_samples_are_the_same(case: Case) -> Iterator[str]:
+    """Entries are compared on the same test samples."""
+    if "test_split" in case.entry.dataset:
+        yield f"{case.where}.dataset.test_split: is the same for every entry; say it in the suite's own [dataset]"
+
+
 def deploys_another_neuron(case: Case) -> Iterator[str]:
     """To deploy the neuron that was trained would measure the same again."""
     if case.entry.deploy == case.entry.neuron:
@@ -193,6 +213,8 @@ RULES: tuple[Callable[[Case], Iterator[str]], ...] = (
     has_time_to_cut,
     tests_another_sequence,
     encoder_fits,
+    folds_are_of_images,
+    test_samples_are_the_same,
     deploys_another_neuron,
     deployed_label_is_free,
     differences_are_declared,

@@ -15,9 +15,15 @@ from bench.suite.recipe import TrainSpec
 
 
 class DatasetSpec(PluginSpec):
-    """A data set; `validation_fraction` of the training split is held out, stratified by class."""
+    """A data set; `validation_fraction` of the training split is held out, stratified by class.
+
+    `test_split`: "fixed" is the data set's own. With "folds" five seeds at a time share a partition of all samples into
+    five folds, stratified by class, and each tests one of them.
+    """
 
     validation_fraction: Fraction = 0.0
+    # Only what is not the default enters the key.
+    test_split: Literal["fixed", "folds"] = Field(default="fixed", exclude_if=lambda split: split == "fixed")
 
 
 class ModelSpec(PluginSpec):

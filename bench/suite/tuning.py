@@ -98,6 +98,8 @@ def _said(data: Raw, index: int, setting: str) -> Any:
 
 def tuning_problems(data: Raw, tune: TuneSpec) -> Iterator[str]:
     """Yield why the entries of a suite cannot be tuned as it asks."""
+    if data["dataset"].get("test_split", "fixed") != "fixed":
+        yield "tune: under test_split = 'folds' every sample tests some seed, and none is left to choose settings by"
     for index, entry in enumerate(data["entries"]):
         if len(entry["label"] + TUNED) > MOST_LETTERS:
             yield f"entries: '{entry['label']}' leaves no room for '{TUNED}'; shorten the label"

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 
+import numpy as np
 import pytest
 from support import ROOT
 from support.recomputed import counts, table_called
@@ -13,7 +14,11 @@ from support.recomputed_records import contradictions
 from support.recomputed_report import SECTIONS, Reckoned
 
 from bench.energy.estimate import estimate_energy, load_table
+from bench.records.correct import pack_correct
 from bench.records.lines import read_records
+from bench.records.source import Fold
+from bench.report.page import render_report
+from bench.suite.load import load_suite
 
 # How many cells a report has at the least of those that are recomputed: an empty comparison agrees with anything.
 CELLS = {
@@ -73,7 +78,7 @@ def test_records_agree_with_themselves(suite):
 
 
 def test_the_recomputation_imports_nothing_of_the_package():
-    for path in [*(ROOT / "tests/support").glob("recomputed*.py"), ROOT / "tests/support/crossed_by_hand.py"]:
+    for path in [path for name in ("recomputed*", "*_by_hand") for path in (ROOT / "tests/support").glob(f"{name}.py")]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
@@ -103,6 +108,34 @@ def test_one_unit_more_in_the_last_digit_of_any_cell_is_noticed(suite, which):
     }
     assert wrong == changes
     assert len(changes) > CELLS[suite] / 2
+
+
+def records_by_fold():
+    """Records of `digits-folds` as they might be: with the counts of runs of `digits`, and random bits, by run."""
+    suite, rng = load_suite(ROOT / "suites/digits-folds.toml"), np.random.default_rng(0)
+    kept = {(record.label, record.seed): record for record in read_records(ROOT / "reports/digits/records.jsonl")}
+    for run in suite.runs:
+        size, level = 360 - (run.seed % 5 > 1), 0.99 - 0.03 * (run.label == "PLIF")
+        right = np.arange(size) < level * size + rng.normal(0, 2)
+        one = {"repetition": run.seed // 5, "fold": run.seed % 5, "folds": 5, "test": f"samples{run.seed}"}
+        changes = {"key": run.key, "measure_key": run.measure_key, "seed": run.seed, "spec": run.spec.to_json()}
+        changes |= {"fold": Fold(train_samples=1797 - size, **one), "accuracy_fraction": float(right.mean())}
+        changes |= {"correct": pack_correct(rng.permutation(right)), "test_samples": size, "correct_by_timestep": None}
+        yield kept[run.label, run.seed % 3].model_copy(update=changes)
+
+
+def test_every_number_of_a_report_by_fold_is_that_of_its_records():
+    suite, records = load_suite(ROOT / "suites/digits-folds.toml"), list(records_by_fold())
+    page, text = render_report(suite, records), "\n".join(record.to_json() for record in records)
+    reckoned = Reckoned("digits-folds", page, text)
+    checked = reckoned.compare()
+    assert checked.disagreements == [] and checked.cells >= CELLS["digits"]
+    assert reckoned.left_over() == {}
+    assert "settled" in page and "seeds of about" in page and " each |" in page
+    strayed = [json.loads(line) for line in text.splitlines()]
+    strayed[-1]["fold"]["test"] = "samples of others"
+    again = Reckoned("digits-folds", page, "\n".join(map(json.dumps, strayed)))
+    assert again.compare().disagreements
 
 
 def more_spikes(record):

@@ -1,7 +1,7 @@
 """The crossed analysis of two networks once more, from its definitions and with no code of the product's."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -27,6 +27,20 @@ class Squares:
     def total(self):
         """What the variance of the mean is in proportion to."""
         return max(self.of_seeds + self.of_samples - self.rest, self.of_seeds, self.of_samples)
+
+    @property
+    def error(self):
+        """Standard deviation of the mean."""
+        return np.sqrt(self.total / (self.seeds * self.weight))
+
+    def were(self, seeds, times=1):
+        """What to expect of so many seeds and times as many samples, were the variances the true ones."""
+        weight, rest = self.weight * times, self.rest
+        seed = max(0.0, self.of_seeds - rest) / self.weight
+        sample = max(0.0, self.of_samples - rest) / self.seeds
+        return replace(
+            self, seeds=seeds, weight=weight, of_seeds=rest + weight * seed, of_samples=rest + seeds * sample
+        )
 
     def half(self, alpha, likely=1.0):
         """Half the width of an interval of one minus alpha, were the mean square of seeds `likely` times as much."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from support import ROOT, crossed_by_hand
+from support import ROOT, crossed_by_hand, resampled_by_hand
 from support.recomputed_energy import checked, energy
 
 MODES = ("dense", "zero-skipping")
@@ -107,19 +107,20 @@ def ratio(one, other):
     return None if one is None or not other else one / other
 
 
-def student(values, error=0.05):
-    """Student's interval of a mean, from three values on."""
+def student(values, error=0.05, overlap=0.0):
+    """Student's interval of a mean, from three values on; overlap: as in `overlap_of`."""
     values = list(values)
     if len(values) < 3 or None in values:
         return None
-    half = stats.t.ppf(1 - error / 2, len(values) - 1) * statistics.stdev(values) / math.sqrt(len(values))
+    half = stats.t.ppf(1 - error / 2, len(values) - 1) * statistics.stdev(values)
+    half *= math.sqrt(1 / len(values) + overlap)
     return mean(values) - half, mean(values) + half
 
 
-def of_ratios(one, other, error=0.05):
+def of_ratios(one, other, error=0.05, overlap=0.0):
     """The interval of the geometric mean of the ratios of the seeds that both have."""
     logs = [math.log(value / other[seed]) for seed, value in one.items() if value and other.get(seed)]
-    found = student(logs, error)
+    found = student(logs, error, overlap)
     return None if found is None else (math.exp(found[0]), math.exp(found[1]))
 
 
@@ -140,17 +141,39 @@ def accuracy(row):
     return {seed: 100 * row.bits(seed).mean() for seed in row.runs}
 
 
+def tested(run):
+    """Which samples tested a run whose seed chooses them; None where the split is fixed."""
+    return (run.get("fold") or {}).get("test")
+
+
+def overlap_of(rows):
+    """Test samples per training sample of the runs that were trained; 0 where the split is fixed."""
+    runs = [run for row in rows if not row.deployed for run in row.runs.values() if tested(run)]
+    trained = sum(run["fold"]["train_samples"] for run in runs)
+    return sum(run["test_samples"] for run in runs) / trained if trained else 0.0
+
+
+def of_folds(one, other, seeds):
+    """What the analysis of folds takes: bits of both rows by seed, the partition of each, its training samples."""
+    bits = [[row.bits(seed) for seed in seeds] for row in (one, other)]
+    folds = [[row.runs[seed]["fold"] for row in (one, other)] for seed in seeds]
+    partitions = [pair[0]["repetition"] for pair in folds]
+    return *bits, partitions, [min(fold["train_samples"] for fold in pair) for pair in folds]
+
+
 def compared(one, other, comparisons, with_p=True):
-    """n, mean, sd over seeds in points, ends and p of the crossed analysis of two rows: None where there is none."""
-    seeds = [seed for seed in one.runs if seed in other.runs]
+    """n, mean, sd over seeds in points, ends and p of the analysis of two rows: None where there is none."""
+    seeds = [seed for seed in one.runs if seed in other.runs and tested(one.runs[seed]) == tested(other.runs[seed])]
     if not seeds:
         return 0, None, None, None, None
-    first, second = (np.stack([row.bits(seed) for seed in seeds]) for row in (one, other))
-    by_seed = 100 * (first - second).mean(axis=1)
+    by_seed = [100 * (one.bits(seed) - other.bits(seed)).mean() for seed in seeds]
     if len(seeds) < 2:
         return 1, by_seed[0], None, None, None
-    reckoned = crossed_by_hand.analysed if with_p else crossed_by_hand.interval
-    centre, low, high, *p = reckoned(first, second, comparisons)
+    if tested(one.runs[seeds[0]]):
+        method, values = resampled_by_hand, of_folds(one, other, seeds)
+    else:
+        method, values = crossed_by_hand, [np.stack([row.bits(seed) for seed in seeds]) for row in (one, other)]
+    centre, low, high, *p = (method.analysed if with_p else method.interval)(*values, comparisons)
     return len(seeds), centre, sd(by_seed), (low, high), *(p or [None])
 
 
@@ -167,7 +190,7 @@ class Prices:
     """Every run of every row under one table."""
 
     def __init__(self, rows, table, count_of_intervals):
-        self.table, self.error = table, 0.05 / count_of_intervals
+        self.table, self.error, self.overlap = table, 0.05 / count_of_intervals, overlap_of(rows)
         self.runs = {row.label: {seed: energy(counts(run), table) for seed, run in row.runs.items()} for row in rows}
 
     def by_seed(self, row, what):
@@ -185,7 +208,7 @@ class Prices:
     def ends(self, row, base, mode):
         """The simultaneous interval of the ratio of totals."""
         one, other = (self.by_seed(each, ("total", mode)) for each in (row, base))
-        return of_ratios(one, other, self.error)
+        return of_ratios(one, other, self.error, self.overlap)
 
     def break_even(self, row, base, mode):
         """The firing rate at which the row's total is the base's, were all that spikes cause in proportion to it."""

@@ -4,7 +4,7 @@ import math
 
 from scipy import stats
 
-from support.recomputed import mean
+from support.recomputed import mean, tested
 from support.recomputed_cells import fixed, sig, unit_of
 from support.recomputed_energy import COLUMNS, dense_macs
 
@@ -200,7 +200,8 @@ def _other_operations(reckoned, table):
 def _mcnemar(reckoned, table):
     """The exact two-sided binomial test of the samples that only one of two networks gets right."""
     base = reckoned.base
-    pairs = [(row, s) for row in reckoned.rows if row is not base for s in row.runs if s in base.runs]
+    both = [(row, s) for row in reckoned.rows if row is not base for s in row.runs if s in base.runs]
+    pairs = [(row, s) for row, s in both if tested(row.runs[s]) == tested(base.runs[s])]
     if [line[:2] for line in table.rows] != [[row.label, str(seed)] for row, seed in pairs]:
         reckoned.checked.disagreements.append("rows of McNemar's test")
     for at, (row, seed) in enumerate(pairs):

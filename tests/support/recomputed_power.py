@@ -1,14 +1,14 @@
 """What more evidence would establish, were the variances that were found the true ones: from its documentation."""
 
 import functools
-from dataclasses import replace
 
 import numpy as np
 from scipy import optimize, stats
 
 from support.crossed_by_hand import mean_squares
-from support.recomputed import verdict
+from support.recomputed import of_folds, tested, verdict
 from support.recomputed_cells import fixed
+from support.resampled_by_hand import squares_of
 
 POWER, MOST_SEEDS, SEEDS_WITH_MORE_SAMPLES, MOST_TIMES = 0.8, 100, (10, 20, 50, 100), 2**20
 LIKELY = (np.arange(200) + 0.5) / 200  # equally likely
@@ -28,21 +28,20 @@ def _compare(reckoned, table):
         reckoned.checked.disagreements.append("rows of what would settle a comparison")
     for at, (one, other) in enumerate(found):
         n, _, _, ends, _ = reckoned.differences[one.label, other.label]
-        bits = [np.stack([row.bits(seed) for seed in one.runs if seed in other.runs]) for row in (one, other)]
-        mean, squares = mean_squares(*bits, len(reckoned.contrasts))
+        seeds = [s for s in one.runs if s in other.runs and tested(one.runs[s]) == tested(other.runs[s])]
+        each = " each" if tested(one.runs[seeds[0]]) else ""
+        if each:
+            mean, squares = squares_of(*of_folds(one, other, seeds), len(reckoned.contrasts))
+        else:
+            bits = [np.stack([row.bits(seed) for seed in seeds]) for row in (one, other)]
+            mean, squares = mean_squares(*bits, len(reckoned.contrasts))
+        samples = round(np.mean([len(one.bits(seed)) for seed in seeds]))
         reckoned.checked.cell(table, at, 1, "{}", fixed(detectable(squares, alpha)))
-        reckoned.checked.cell(table, at, 2, "{}", fixed(detectable(were(squares, MOST_SEEDS), alpha)))
+        reckoned.checked.cell(table, at, 2, "{}", fixed(detectable(squares.were(MOST_SEEDS), alpha)))
         settled = verdict(n, ends, reckoned.margin) != "not established"
-        words = "settled" if settled else would_settle(mean, squares, alpha, reckoned.margin / 100, bits[0].shape[1])
+        words = "settled" if settled else would_settle(mean, squares, alpha, reckoned.margin / 100, samples)
+        words += each if "seeds of about" in words else ""
         reckoned.checked.words(table, at, 3, words)
-
-
-def were(squares, seeds, times=1):
-    """The mean squares to expect of so many seeds and times as many samples, were the variances the true ones."""
-    weight, rest = squares.weight * times, squares.rest
-    seed = max(0.0, squares.of_seeds - rest) / squares.weight
-    sample = max(0.0, squares.of_samples - rest) / squares.seeds
-    return replace(squares, seeds=seeds, weight=weight, of_seeds=rest + weight * seed, of_samples=rest + seeds * sample)
 
 
 @functools.cache
@@ -53,8 +52,7 @@ def likely(degrees):
 
 def chances(squares, alpha):
     """The standard deviation of the mean difference, and half widths that are equally likely."""
-    error = np.sqrt(squares.total / (squares.seeds * squares.weight))
-    return error, squares.half(alpha, likely(squares.seeds - 1))
+    return squares.error, squares.half(alpha, likely(squares.seeds - 1))
 
 
 def of_direction(true, error, halves):
@@ -80,7 +78,7 @@ def would_settle(mean, squares, alpha, margin, samples):
     """The fewest seeds that would settle a comparison, else how many test samples with the fewest seeds tried."""
 
     def settled(seeds, times=1):
-        found = chances(were(squares, seeds, times), alpha)
+        found = chances(squares.were(seeds, times), alpha)
         return max(of_direction(mean, *found), of_equality(mean, margin, *found)) >= POWER
 
     for seeds in range(max(3, squares.seeds + 1), MOST_SEEDS + 1):

@@ -13,6 +13,7 @@ from support.recomputed import (
     intervals_at_once,
     mean,
     of_ratios,
+    overlap_of,
     ratio,
     read,
     sd,
@@ -193,15 +194,16 @@ class Reckoned:
 
     def over_seeds(self):
         """Firing rate and synops with Student's intervals."""
+        overlap = overlap_of(self.rows)
         (table,) = self.page["Energy",]
         for at, row in self.named(table, self.done):
             self.checked.words(table, at, 1, str(len(row.runs)))
             for column, value in ((2, firing_rate), (3, synops)):
-                size, ends = unit_of(table.header[column]), student(row.values(value).values())
+                size, ends = unit_of(table.header[column]), student(row.values(value).values(), overlap=overlap)
                 numbers = [sig(one, size) for one in (row.mean(value), *(ends or ()))]
                 self.checked.cell(table, at, column, "{} ({} to {})" if ends else "{}", *numbers)
             if row is not self.base:
-                ends = of_ratios(row.values(synops), self.base.values(synops))
+                ends = of_ratios(row.values(synops), self.base.values(synops), overlap=overlap)
                 numbers = (ratio(row.mean(synops), self.base.mean(synops)), *(ends or ()))
                 self.checked.cell(table, at, 4, "{x} ({x} to {x})" if ends else "{x}", *map(times, numbers))
 

@@ -8,6 +8,7 @@ import numpy as np
 from bench.records.counts import LayerCount, NeuronCount, OtherOps
 from bench.records.diagnostics import Diagnostics, LayerDiagnostics, Membrane
 from bench.records.record import Digests, EpochRow, RunRecord
+from bench.records.source import Fold
 from bench.suite.load import Suite
 
 SAMPLES = 10  # counted
@@ -185,6 +186,12 @@ def packed(right):
     bits = np.zeros(TEST_SAMPLES, dtype=bool)
     bits[list(right)] = True
     return base64.b64encode(np.packbits(bits).tobytes()).decode()
+
+
+def fold_of_seed(seed, train_samples=1200, **changes):
+    """The fold that tests a seed; another seed's is of other samples."""
+    which = {"repetition": seed // 5, "fold": seed % 5, "folds": 5, "test": f"samples{seed}"}
+    return Fold(train_samples=train_samples, **which | changes)
 
 
 def make_records(suite):

@@ -15,18 +15,16 @@ from numpy.typing import NDArray
 from bench.records.correct import unpack_correct
 from bench.records.health import STATES, Health, health_of
 from bench.records.record import RunRecord
+from bench.records.source import Fold
 from bench.report.evidence.crossed import Difference, difference
+from bench.report.evidence.deployed import deployed_record
+from bench.report.evidence.looked_at import looked_at
 from bench.report.evidence.needs_time import time_tests
+from bench.report.evidence.resampled import resampled_difference, shared_folds
 from bench.report.evidence.statistics import Summary, summarise, summarise_complete
 from bench.suite.load import Suite
 from bench.suite.run_spec import PlannedRun, on_frames
 from bench.suite.spec import EntrySpec
-
-
-def timestep_summary(entry: Entry, index: int) -> Summary:
-    """Summarise an entry's accuracy in percent after `index + 1` timesteps over its finished runs."""
-    return summarise([100 * r.accuracy_by_timestep[index] for r in entry.done if index < len(r.accuracy_by_timestep)])
-
 
 NOT_RUN = "not run"
 
@@ -109,6 +107,11 @@ class Entry:
         }
 
     @property
+    def folds(self) -> dict[int, Fold]:
+        """The fold that tested each finished run, by seed, where the seed chooses it."""
+        return {slot.run.seed: slot.done.fold for slot in self.slots if slot.done is not None and slot.done.fold}
+
+    @property
     def spikes(self) -> bool:
         """Whether some neuron of its finished runs spikes."""
         return any(count.spiking for record in self.done for count in record.neurons)
@@ -117,6 +120,11 @@ class Entry:
     def mean_accuracy(self) -> float:
         """Mean share of the test samples that its finished runs got right; 0 where none has."""
         return float(np.mean([right.mean() for right in self.correct.values()])) if self.correct else 0.0
+
+    def at_timestep(self, index: int) -> Summary:
+        """Summarise accuracy in percent after `index + 1` timesteps over the finished runs."""
+        each = (record.accuracy_by_timestep for record in self.done)
+        return summarise([100 * accuracies[index] for accuracies in each if index < len(accuracies)])
 
     def summary(self, value: Callable[[RunRecord], float | None]) -> Summary:
         """Summarise a number over the finished runs; none at all where a run does not have it."""
@@ -134,6 +142,18 @@ class Comparison:
     def share(self) -> float:
         """The share of the chance of a false claim that this look may spend; 1 where no seeds are added."""
         return self.suite.looks.share(len(self.suite.spec.seeds))
+
+    @property
+    def resampled(self) -> bool:
+        """Whether each seed has a test split of its own."""
+        return self.suite.spec.dataset.test_split == "folds"
+
+    @property
+    def overlap(self) -> float:
+        """Test samples per training sample of the finished runs where seeds share training samples; else 0."""
+        found = [record for entry in self.trained for record in entry.done if record.fold and record.test_samples]
+        train = sum(record.fold.train_samples for record in found if record.fold)
+        return sum(record.test_samples or 0 for record in found) / train if train else 0.0
 
     @property
     def trained(self) -> list[Entry]:
@@ -162,21 +182,27 @@ class Comparison:
         That is each other entry with the baseline, what the suite names, and an entry tested without its time with
         itself; corrected for their number, whether their runs have finished or not.
         """
-        bits = self.correct
+        known = self.correct
         wanted = dict.fromkeys((entry.label, self.baseline.label) for entry in self.others)
-        named = [(one, other) for one, other in self.suite.spec.contrasts if one in bits and other in bits]
+        named = [(one, other) for one, other in self.suite.spec.contrasts if one in known and other in known]
         for one, other in [*named, *((each.without, each.label) for each in time_tests(self.suite))]:
             if (other, one) not in wanted:
                 wanted[one, other] = None
-        return {(one, other): difference(bits[one], bits[other], len(wanted), self.share) for one, other in wanted}
+        return {(one, other): self._difference(one, other, len(wanted)) for one, other in wanted}
 
     @cached_property
     def correct(self) -> dict[str, dict[int, NDArray[np.bool_]]]:
         """Which test samples were got right, [N] by label and seed: of each entry, and of each on other frames."""
-        frames = {
-            on_frames(entry.label, each): entry.correct_on(each) for entry in self.trained for each in entry.spec.tested
+        return {entry.label: entry.correct for entry in self.entries} | {
+            label: entry.correct_on(frames) for label, (entry, frames) in self._on_frames.items()
         }
-        return {entry.label: entry.correct for entry in self.entries} | frames
+
+    @cached_property
+    def _on_frames(self) -> dict[str, tuple[Entry, str]]:
+        """The entries whose networks are tested on other frames too, and which, by the label of that."""
+        return {
+            on_frames(entry.label, frames): (entry, frames) for entry in self.trained for frames in entry.spec.tested
+        }
 
     def contrast(self, one: str, other: str) -> Difference:
         """Return one of the contrasts, whichever of the two stands first there."""
@@ -197,9 +223,17 @@ class Comparison:
         """
         count = max(math.comb(len(self.entries), 2), len(self.contrasts))
         found = list(itertools.combinations([entry for entry in self.entries if entry.correct], 2))
-        return {
-            (one.label, other.label): difference(one.correct, other.correct, count, self.share) for one, other in found
-        }
+        return {(one.label, other.label): self._difference(one.label, other.label, count) for one, other in found}
+
+    def _difference(self, one: str, other: str, comparisons: int) -> Difference:
+        """Compare two of `correct` by label, by the analysis that their test samples allow."""
+        first, second = self.correct[one], self.correct[other]
+        if not self.resampled:
+            return difference(first, second, comparisons, self.share)
+        tested = {entry.label: entry.folds for entry in self.entries}
+        tested |= {label: entry.folds for label, (entry, _) in self._on_frames.items()}
+        folds = shared_folds(tested[one], tested[other])
+        return resampled_difference(first, second, folds, comparisons, self.share)
 
     def between(self, one: Entry, other: Entry) -> Difference:
         """Return the accuracy of one entry minus another's, corrected for the number of all pairs."""
@@ -231,40 +265,6 @@ def _deployed(entry: Entry) -> list[Entry]:
         for slot in entry.slots
     )
     return [Entry(spec, slots, trained_as=entry.label)]
-
-
-def deployed_record(record: RunRecord | None, label: str) -> RunRecord | None:
-    """Return what a record says of the neuron that was deployed, as a record; a failed one is handed on as it is."""
-    if record is None or record.deployed is None:
-        return record
-    deployed: dict[str, object] = {
-        "label": label,
-        "spec": record.spec | {"neuron": record.deployed.neuron},
-        "resolved": record.resolved | {"neuron": record.deployed.resolved},
-    }
-    # What belongs to the training is not this row's.
-    absent: dict[str, object] = {
-        "best_accuracy_fraction": None,
-        "history": [],
-        "diagnostics": None,
-        "deployed": None,
-        "tested": [],
-        "wall_clock": {},
-    }
-    return record.model_copy(update=record.deployed.measured | deployed | absent)
-
-
-def looked_at(suite: Suite, records: Sequence[RunRecord]) -> Suite:
-    """Return the suite with the seeds of the last look for which every run has a usable record, at least its own."""
-    failed = {record.key for record in records if record.status == "failed"}
-    measured = {(record.key, record.measure_key) for record in records}
-    reached = suite
-    for seeds in suite.looks.seeds:
-        larger = suite.with_seeds(seeds)
-        if not all(run.key in failed or (run.key, run.measure_key) in measured for run in larger.runs):
-            break
-        reached = larger
-    return reached
 
 
 def select(suite: Suite, records: Sequence[RunRecord]) -> tuple[Slot, ...]:

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,43 @@ def pseudo_samples(alpha: float) -> float:
     of binomial proportions", Am. Stat. 52, for one proportion).
     """
     return float(stats.norm.isf(alpha / 2)) ** 2 / 4
+
+
+class Chance(Protocol):
+    """How far a mean difference may lie from the true one, as shares: of this analysis, or that of `resampled`."""
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds there are."""
+        ...
+
+    @property
+    def samples(self) -> float:
+        """How many test samples a seed has."""
+        ...
+
+    @property
+    def real_samples(self) -> int:
+        """The same without those added."""
+        ...
+
+    @property
+    def variance(self) -> float:
+        """Variance of the mean difference."""
+        ...
+
+    @property
+    def from_seeds(self) -> float:
+        """Share of it that is known from as many values as there are seeds."""
+        ...
+
+    def half_width(self, alpha: float) -> float:
+        """Half the width of the interval that misses the true mean with a chance of at most `alpha`."""
+        ...
+
+    def expected(self, seeds: int | None = None, samples: float | None = None) -> Chance:
+        """Return what is to be expected of so many seeds and samples, were these variances the true ones."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -87,7 +125,7 @@ class Difference:
     seeds: tuple[int, ...]
     by_seed: tuple[float, ...]  # points
     mean: float | None
-    components: Components | None
+    components: Chance | None
     comparisons: int = 1
     share: float = 1.0
 
@@ -112,7 +150,7 @@ class Difference:
         mean = None if self.mean is None else -self.mean
         return replace(self, by_seed=tuple(-value for value in self.by_seed), mean=mean)
 
-    def half_width(self, components: Components | None = None) -> float | None:
+    def half_width(self, components: Chance | None = None) -> float | None:
         """Half the width of the simultaneous interval, in points; of other components where they are given."""
         components = components or self.components
         return None if components is None else 100 * components.half_width(self.alpha)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from bench.report.evidence.crossed import Components, Difference
+from bench.report.evidence.crossed import Chance, Difference
 from bench.suite.looks import FEWEST_SEEDS, Looks
 
 POWER = 0.8
@@ -67,7 +67,7 @@ class Chances:
     half_widths: NDArray[np.float64]  # equally likely, points
 
     @classmethod
-    def of(cls, parts: Components, alpha: float) -> Chances:
+    def of(cls, parts: Chance, alpha: float) -> Chances:
         """Return the chances with these components at an interval's level."""
         degrees, share = parts.seeds - 1, parts.from_seeds
         likely = stats.chi2.ppf((np.arange(_LIKELY) + 0.5) / _LIKELY, degrees) / degrees

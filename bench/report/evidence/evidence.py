@@ -59,7 +59,7 @@ class Evidence:
         conventional = sum(not each.spikes for each in comparison.entries if each.done)
         pairs = len(comparison.others) + (len(comparison.entries) - conventional if conventional > 1 else 0)
         cells = pairs * len(self.prices) * len((DENSE, ZERO_SKIPPING))
-        return priced.ratio_interval(entry, mode, (1 - CONFIDENCE) * comparison.share / cells)
+        return priced.ratio_interval(entry, mode, (1 - CONFIDENCE) * comparison.share / cells, comparison.overlap)
 
     def energy_side(self, priced: Priced, entry: Entry, mode: str) -> str | None:
         """Return `less`, `more` or `as much` where that is established over the seeds, else None."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 
 from bench.records.record import RunRecord
 from bench.report.evidence.comparison import Comparison, Entry
-from bench.report.evidence.crossed import CONFIDENCE, Components, components
+from bench.report.evidence.crossed import CONFIDENCE, Chance, components
+from bench.report.evidence.resampled import resampled
 from bench.report.evidence.statistics import Summary
 from bench.suite.fields import MOST_SEEDS
 from bench.suite.looks import FEWEST_SEEDS
@@ -30,7 +32,7 @@ class Expected:
     entry: Entry
     spec: ExpectSpec
     ours: Summary
-    components: Components | None  # of right answers counted as 1 and wrong ones as -1
+    components: Chance | None  # of right answers counted as 1 and wrong ones as -1
     error: float
 
     @property
@@ -72,14 +74,29 @@ class Expected:
 def expected_values(comparison: Comparison) -> list[Expected]:
     """Return what the suite expects of its entries, in their order."""
     asked = [(entry, entry.spec.expect) for entry in comparison.trained if entry.spec.expect is not None]
-    return [_expected(entry, spec, (1 - CONFIDENCE) * comparison.share / len(asked)) for entry, spec in asked]
+    error = (1 - CONFIDENCE) * comparison.share / max(1, len(asked))
+    return [_expected(entry, spec, error, comparison.resampled) for entry, spec in asked]
 
 
-def _expected(entry: Entry, spec: ExpectSpec, error: float) -> Expected:
+def _expected(entry: Entry, spec: ExpectSpec, error: float, by_fold: bool) -> Expected:
     ours = entry.summary(lambda record: _percent(record, spec))
     answers = _answers(entry, spec)
-    usable = answers is not None and len(answers) == ours.n
-    return Expected(entry, spec, ours, components(answers, error) if answers is not None and usable else None, error)
+    chance = (_of_folds(entry, answers, error) if by_fold else _crossed(answers, error)) if answers else None
+    return Expected(entry, spec, ours, chance if len(answers) == ours.n else None, error)
+
+
+def _crossed(answers: Mapping[int, NDArray[np.int64]], error: float) -> Chance | None:
+    """Return the crossed analysis of the answers [N] of each seed; None unless all are of as many samples."""
+    values = list(answers.values())
+    if any(each.shape != values[0].shape for each in values):
+        return None
+    return components(np.stack(values), error)
+
+
+def _of_folds(entry: Entry, answers: Mapping[int, NDArray[np.int64]], error: float) -> Chance | None:
+    """Return the analysis of seeds with test samples of their own; None where a record does not say which."""
+    folds = [fold for seed in answers if (fold := entry.folds.get(seed))]
+    return resampled(list(answers.values()), folds, error) if len(folds) == len(answers) else None
 
 
 def _percent(record: RunRecord, spec: ExpectSpec) -> float | None:
@@ -87,21 +104,19 @@ def _percent(record: RunRecord, spec: ExpectSpec) -> float | None:
     return None if fraction is None else 100 * fraction
 
 
-def _answers(entry: Entry, spec: ExpectSpec) -> NDArray[np.int64] | None:
-    """Return whether each run [S] was right about each test sample [N], as 1 and -1; None without bits of the same N.
+def _answers(entry: Entry, spec: ExpectSpec) -> dict[int, NDArray[np.int64]]:
+    """Return whether each run was right about each test sample [N], as 1 and -1, by seed; nothing without bits.
 
     Of the best epoch no bits are kept, only how many are right. Here every run is right about the first so many: then
     samples are as unequally hard as these numbers allow, and no other bits with the same numbers have a wider interval.
     (That an epoch was chosen widens nothing: the greatest of normal values varies no more than the most variable one.)
     """
-    bits = list(entry.correct.values())
-    if not bits or not bits[0].size or any(each.shape != bits[0].shape for each in bits):
-        return None
+    bits = {seed: right for seed, right in entry.correct.items() if right.size}
     if spec.of == "best":
-        shares = [record.best_accuracy_fraction or 0.0 for record in entry.done]
-        bits = [np.arange(bits[0].size) < round(share * bits[0].size) for share in shares]
-    return 2 * np.stack(bits).astype(np.int64) - 1
+        shares = {record.seed: record.best_accuracy_fraction or 0.0 for record in entry.done}
+        bits = {seed: np.arange(right.size) < round(shares[seed] * right.size) for seed, right in bits.items()}
+    return {seed: 2 * right.astype(np.int64) - 1 for seed, right in bits.items()}
 
 
-def _half_width(found: Components, error: float) -> float:
+def _half_width(found: Chance, error: float) -> float:
     return 50 * found.half_width(error)  # from 1 to -1 is twice as far as from right to wrong

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.records.record import EpochRow
-from bench.report.evidence.comparison import Comparison, Entry, timestep_summary
+from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.diagnostics_data import gradient_flow_data, membrane_data, named
 from bench.report.evidence.frames import neurons_frame
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
@@ -115,7 +115,7 @@ def _firing_rate(comparison: Comparison) -> dict[str, Any]:
 
 def _by_timestep(entry: Entry) -> dict[str, Any]:
     steps = min(len(record.accuracy_by_timestep) for record in entry.done)
-    summaries = [timestep_summary(entry, index) for index in range(steps)]
+    summaries = [entry.at_timestep(index) for index in range(steps)]
     return {
         "n": len(entry.done),
         "timesteps": list(range(1, steps + 1)),

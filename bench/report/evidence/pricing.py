@@ -67,15 +67,17 @@ class Priced:
             return None
         return ratio(self.mean(entry, what, mode), self.mean(self.baseline, what, mode))
 
-    def ratio_interval(self, entry: Entry, mode: str, error: float = ERROR) -> tuple[float, float] | None:
+    def ratio_interval(
+        self, entry: Entry, mode: str, error: float = ERROR, overlap: float = 0.0
+    ) -> tuple[float, float] | None:
         """Return the interval of the ratio of total energies over seeds, which misses with a chance of `error`.
 
-        See `statistics.ratio_interval`. None unless both are sound and three seeds have both.
+        See `statistics.ratio_interval`, `overlap` too. None unless both are sound and three seeds have both.
         """
         if not self.comparable(entry):
             return None
         base, own = (self._by_seed(each, mode) for each in (self.baseline, entry))
-        return ratio_interval(own, base, error)
+        return ratio_interval(own, base, error, overlap)
 
     def _by_seed(self, entry: Entry, mode: str) -> dict[int, float | None]:
         records = [record for record in entry.done if record.counts is not None]

@@ -14,7 +14,7 @@ from scipy import stats
 from bench.errors import BenchError
 from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.quantities import ACCURACY
-from bench.report.evidence.statistics import ERROR
+from bench.report.evidence.statistics import ERROR, summarise_complete
 
 FEWEST_SUITES, FEWEST_ENTRIES = 2, 2
 
@@ -139,7 +139,14 @@ def holm(values: Sequence[float]) -> list[float]:
 
 
 def _accuracies(comparison: Comparison) -> Mapping[str, float]:
-    means = {entry.label: entry.summary(ACCURACY.value).mean for entry in comparison.entries if entry.sound}
+    """Return the mean accuracy of each entry; where seeds test other samples, over the seeds that all entries have."""
+    entries = [entry for entry in comparison.entries if entry.sound and entry.done]
+    seeds = [{record.seed for record in entry.done} for entry in entries]
+    of = set.intersection(*seeds) if comparison.resampled and seeds else set().union(*seeds)
+    means = {
+        entry.label: summarise_complete([ACCURACY.value(record) for record in entry.done if record.seed in of]).mean
+        for entry in entries
+    }
     return {label: round(mean, 9) for label, mean in means.items() if mean is not None}  # equal is equal
 
 

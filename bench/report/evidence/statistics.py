@@ -46,25 +46,31 @@ def summarise_complete(values: Sequence[float | None]) -> Summary:
     return summarise([] if None in values else [value for value in values if value is not None])
 
 
-def interval(summary: Summary, error: float = ERROR) -> tuple[float, float] | None:
-    """Return Student's interval of a mean, which misses with a chance of `error`; None with fewer than three values."""
+def interval(summary: Summary, error: float = ERROR, overlap: float = 0.0) -> tuple[float, float] | None:
+    """Return Student's interval of a mean, which misses with a chance of `error`; None with fewer than three values.
+
+    overlap: test samples per training sample, where the networks of the seeds were trained on many of the same samples:
+    the variance of the mean is then (1/n + overlap) times that of a value (Nadeau & Bengio 2003, see `resampled`).
+    """
     if summary.mean is None or summary.sd is None or summary.n < FEWEST_SEEDS:
         return None
     half = float(stats.t.isf(error / 2, summary.n - 1)) * summary.sd / math.sqrt(summary.n)
+    half *= math.sqrt(1 + summary.n * overlap)
     return summary.mean - half, summary.mean + half
 
 
 def ratio_interval(
-    one: Mapping[int, float | None], other: Mapping[int, float | None], error: float = ERROR
+    one: Mapping[int, float | None], other: Mapping[int, float | None], error: float = ERROR, overlap: float = 0.0
 ) -> tuple[float, float] | None:
     """Return the interval of the ratio of two quantities, from the values of both by seed.
 
     Student's, of the mean logarithm of the ratios of the seeds that have both, so around their geometric mean; None
-    with fewer than three of them. Ratios that are the same for every seed have an interval of no width.
+    with fewer than three of them. Ratios that are the same for every seed have an interval of no width.  overlap: as in
+    `interval`.
     """
     pairs = [(value, base) for seed, value in one.items() if value and (base := other.get(seed))]
     logs = summarise([math.log(value / base) for value, base in pairs])
-    found = interval(logs, error)
+    found = interval(logs, error, overlap)
     return None if found is None else (math.exp(found[0]), math.exp(found[1]))
 
 

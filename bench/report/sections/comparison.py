@@ -6,6 +6,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph
 from bench.report.formats.inline import text
 from bench.report.sections.cells import figure, label
+from bench.report.sections.folds import OF_MEANS
 from bench.report.sections.main_table import full_table
 from bench.report.sections.soundness import legend_of_states
 
@@ -19,5 +20,6 @@ def section(evidence: Evidence) -> list[Block]:
         label(evidence.comparison.baseline),
         " are dense to dense, then zero-skipping to zero-skipping.",
     )
+    of_folds = [Paragraph(OF_MEANS)] if evidence.comparison.resampled else []
     drawn = figure(evidence, "accuracy_energy", "Test accuracy against estimated energy per sample")
-    return [full_table(evidence), Paragraph(legend), *legend_of_states(evidence.comparison), *drawn]
+    return [full_table(evidence), Paragraph(legend), *of_folds, *legend_of_states(evidence.comparison), *drawn]

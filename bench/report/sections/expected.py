@@ -10,6 +10,7 @@ from bench.report.formats.document import Block, Bullets, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, Strong, Text, text
 from bench.report.formats.text import NOT_AVAILABLE, fixed
 from bench.report.sections.cells import label, mean_and_sd
+from bench.report.sections.folds import OF_ONE_NETWORK
 from bench.suite.looks import FEWEST_SEEDS
 
 EPOCH = {"last": "last epoch", "best": "best test epoch"}
@@ -32,20 +33,25 @@ def section(evidence: Evidence) -> list[Block]:
     if not found:
         return []
     return [
-        Paragraph(_rule(found)),
+        Paragraph(_rule(found, evidence.comparison.resampled)),
         Table(HEADER, [_row(each) for each in found], 2),
-        Bullets([_sentence(each) for each in found]),
+        Bullets([_sentence(each, evidence.comparison.resampled) for each in found]),
         *_deviations(evidence.comparison),
     ]
 
 
-def _rule(found: list[Expected]) -> str:
+CROSSED = (
+    "Seeds and test samples are both sources of chance: the interval is of a crossed analysis of what every seed got "
+    "right (two-way random effects, each widened by its own Student quantile)"
+)
+
+
+def _rule(found: list[Expected], by_fold: bool) -> str:
     words = (
         "Said in advance: reproduced needs the whole interval of our mean within the published accuracy ± its "
         "tolerance, not reproduced the whole interval outside of it, and both at least "
-        f"{FEWEST_SEEDS} seeds; else nothing is decided at this n. Seeds and test samples are both sources of chance: "
-        "the interval is of a crossed analysis of what every seed got right (two-way random effects, each widened by "
-        f"its own Student quantile), and {_level(found)}. "
+        f"{FEWEST_SEEDS} seeds; else nothing is decided at this n. "
+        f"{OF_ONE_NETWORK if by_fold else CROSSED}, and {_level(found)}. "
     )
     if any(each.spec.of == "best" for each in found):
         words += (
@@ -89,14 +95,16 @@ def _ends(ends: tuple[float, float]) -> str:
     return f"{fixed(ends[0])} to {fixed(ends[1])}"
 
 
-def _sentence(found: Expected) -> Text:
+def _sentence(found: Expected, by_fold: bool) -> Text:
     state = found.entry.state
     seen: Inline = f" Its runs: {state}." if state else ""
     name = Strong(label(found.entry))
-    return text(name, f" is {_verdict(found)}: {_why(found)}.", seen, " Published: ", Said(found.spec.source), ".")
+    return text(
+        name, f" is {_verdict(found)}: {_why(found, by_fold)}.", seen, " Published: ", Said(found.spec.source), "."
+    )
 
 
-def _why(found: Expected) -> str:
+def _why(found: Expected, by_fold: bool) -> str:
     band = f"{_ends(found.band)} %"
     if not found.ours.n:
         return "a finished run has no such accuracy" if found.entry.done else "no run has finished"
@@ -111,9 +119,8 @@ def _why(found: Expected) -> str:
         return f"{ours} {'below' if found.interval[1] < found.band[0] else 'above'} {band}"
     words = f"the interval of our mean, {_ends(found.interval)} %, lies partly within {band} and partly outside"
     if found.floor is not None and found.floor > found.spec.tolerance:
-        words += (
-            f"; no number of seeds would show it reproduced, as test samples alone leave ± {fixed(found.floor)} points"
-        )
+        what = "training samples that seeds share leave" if by_fold else "test samples alone leave"
+        words += f"; no number of seeds would show it reproduced, as {what} ± {fixed(found.floor)} points"
     return words
 
 

@@ -82,7 +82,8 @@ def _matching(record: RunRecord) -> tuple[str, str] | None:
     if record.digests is None:
         return None
     recordings = f", recordings {record.data.files}" if record.data else ""
-    return record.digests.initial_weights, record.digests.sample_order + recordings
+    tested = f", tested {record.fold.test}" if record.fold else ""
+    return record.digests.initial_weights, record.digests.sample_order + recordings + tested
 
 
 def _digest_groups(comparison: Comparison, seed: int) -> list[tuple[str, str, list[str]]]:

@@ -8,6 +8,7 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph
 from bench.report.formats.inline import Said, Strong, Verbatim, text
 from bench.report.formats.text import joined
+from bench.report.sections.folds import of_samples
 
 
 def opening(evidence: Evidence) -> list[Block]:
@@ -20,7 +21,7 @@ def opening(evidence: Evidence) -> list[Block]:
         f"{joined(map(str, spec.seeds))}; {done} of {len(slots)} runs finished. Baseline: ",
         *(Said(spec.baseline), "."),
     )
-    return [Paragraph(said), *_recordings(evidence.comparison)]
+    return [Paragraph(said), *of_samples(evidence.comparison), *_recordings(evidence.comparison)]
 
 
 def _recordings(comparison: Comparison) -> list[Block]:

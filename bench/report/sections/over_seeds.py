@@ -12,6 +12,7 @@ from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, text
 from bench.report.formats.text import count_unit, number, ratio, times
 from bench.report.sections.cells import label, with_unit
+from bench.report.sections.folds import OF_INTERVALS
 
 NOTE = (
     "What every estimate rests on, over the seeds: means with Student's 95 % interval of each by itself, from three "
@@ -32,25 +33,26 @@ def over_seeds(comparison: Comparison) -> list[Block]:
         [
             label(entry),
             str(len(entry.done)),
-            _mean(entry, rate.value, number),
-            _mean(entry, synops.value, unit.of),
-            "" if entry is base else _ratio(entry, base, synops.value),
+            _mean(entry, rate.value, number, comparison.overlap),
+            _mean(entry, synops.value, unit.of, comparison.overlap),
+            "" if entry is base else _ratio(entry, base, synops.value, comparison.overlap),
         ]
         for entry in entries
     ]
     against = text("synops, × ", label(base))
-    return [Paragraph(NOTE), Table(["entry", "n", rate.directed, with_unit(synops.directed, unit), against], rows)]
+    note = NOTE + OF_INTERVALS if comparison.resampled else NOTE
+    return [Paragraph(note), Table(["entry", "n", rate.directed, with_unit(synops.directed, unit), against], rows)]
 
 
-def _mean(entry: Entry, value: Value, written: Callable[[float | None], str]) -> str:
+def _mean(entry: Entry, value: Value, written: Callable[[float | None], str], overlap: float) -> str:
     summary = entry.summary(value)
-    return written(summary.mean) + _between(interval(summary), written)
+    return written(summary.mean) + _between(interval(summary, overlap=overlap), written)
 
 
-def _ratio(entry: Entry, base: Entry, value: Value) -> str:
+def _ratio(entry: Entry, base: Entry, value: Value, overlap: float) -> str:
     own, others = ({record.seed: value(record) for record in each.done} for each in (entry, base))
     found = ratio(entry.summary(value).mean, base.summary(value).mean)
-    return times(found) + _between(ratio_interval(own, others), times)
+    return times(found) + _between(ratio_interval(own, others, overlap=overlap), times)
 
 
 def _between(found: Sequence[float] | None, written: Callable[[float | None], str]) -> str:

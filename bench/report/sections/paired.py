@@ -10,6 +10,7 @@ from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, text
 from bench.report.formats.text import NOT_AVAILABLE, fixed, joined, p_value
 from bench.report.sections.cells import interval, label
+from bench.report.sections.folds import of_differences, of_more_seeds
 from bench.suite.looks import FEWEST_SEEDS, Looks
 
 
@@ -32,13 +33,18 @@ def section(evidence: Evidence) -> list[Block]:
 def _rule(comparison: Comparison) -> str:
     margin, looks = comparison.suite.spec.margin_points, comparison.suite.looks
     return (
-        f"{_of_looks(comparison, looks)}Last-epoch test accuracy. Seeds and test samples are both sources of chance: "
-        "the intervals are of a crossed analysis of the difference at every seed and test sample (two-way random "
-        f"effects, each widened by its own Student quantile), and {_level(comparison)}; p is corrected alike, so that "
-        f"it is below {1 - CONFIDENCE:.2g} exactly where the interval excludes 0. The suite's rule: better or worse "
-        f"needs an interval that excludes 0, as accurate one inside ± {margin:g} points (two one-sided tests), and "
-        f"both at least {FEWEST_SEEDS} seeds. Else nothing is established."
+        f"{_of_looks(comparison, looks)}Last-epoch test accuracy. "
+        f"{of_differences(comparison) if comparison.resampled else CROSSED}, and {_level(comparison)}; p is corrected "
+        f"alike, so that it is below {1 - CONFIDENCE:.2g} exactly where the interval excludes 0. The suite's rule: "
+        f"better or worse needs an interval that excludes 0, as accurate one inside ± {margin:g} points (two one-sided "
+        f"tests), and both at least {FEWEST_SEEDS} seeds. Else nothing is established."
     )
+
+
+CROSSED = (
+    "Seeds and test samples are both sources of chance: the intervals are of a crossed analysis of the difference at "
+    "every seed and test sample (two-way random effects, each widened by its own Student quantile)"
+)
 
 
 def _level(comparison: Comparison) -> str:
@@ -84,7 +90,11 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
     for pair, found in comparison.contrasts.items():
         if found.components is None:
             continue
-        words = "settled" if judge(found, margin).established else _words(needed(found, margin, looks), most)
+        words = (
+            "settled"
+            if judge(found, margin).established
+            else _words(needed(found, margin, looks), most, comparison.resampled)
+        )
         row = [fixed(detectable(found)), fixed(detectable(found, most, looks)), words]
         rows.append([_name(pair), *row])
     if not rows:
@@ -94,16 +104,20 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
         f"ones (of few seeds they are little known); the same with {most} seeds; and what would be as likely to "
         "settle the comparison, were the difference found here the true one too."
     )
+    if comparison.resampled:
+        note += of_more_seeds(most)
     header: list[Inline] = ["comparison", "detectable, points", f"with {most} seeds", "would settle it (80 %)"]
     return [Paragraph(note), Table(header, rows)]
 
 
-def _words(found: Needed | None, most: int) -> str:
+def _words(found: Needed | None, most: int, each: bool) -> str:
+    """Say what would settle a comparison; each: seeds have test samples of their own."""
     if found is None:
         return f"not {most} seeds, of however many test samples"
     if found.samples is None:
         return f"{found.seeds} seeds"
-    return f"not {most} seeds of these test samples; {found.seeds} seeds of about {found.samples:,}"
+    more = f"{found.seeds} seeds of about {found.samples:,}{' each' if each else ''}"
+    return f"not {most} seeds of these test samples; {more}"
 
 
 def _all_pairs(comparison: Comparison) -> list[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.records.correct import unpack_correct
+from bench.records.record import RunRecord
 from bench.report.evidence.comparison import Comparison, Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.statistics import McNemar, mcnemar
@@ -27,14 +28,18 @@ def section(evidence: Evidence) -> list[Block]:
     return [Paragraph(NOTE), Table(header, rows)] if rows else []
 
 
+def _tested(record: RunRecord) -> str | None:
+    return record.fold.test if record.fold else None
+
+
 def _by_seed(comparison: Comparison, entry: Entry) -> dict[int, McNemar]:
-    """Return McNemar's test for each seed whose two runs recorded the same number of test samples."""
+    """Return McNemar's test for each seed whose two runs were tested on the same samples, as far as records say."""
     found = {}
     for base, other in zip(comparison.baseline.slots, entry.slots, strict=True):
         one, two = base.done, other.done
         if one is None or two is None or one.correct is None or two.correct is None:
             continue
-        if one.test_samples is None or one.test_samples != two.test_samples:
+        if one.test_samples is None or one.test_samples != two.test_samples or _tested(one) != _tested(two):
             continue
         found[other.run.seed] = mcnemar(
             unpack_correct(one.correct, one.test_samples), unpack_correct(two.correct, one.test_samples)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.report.evidence.comparison import Comparison, timestep_summary
+from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE
 from bench.report.formats.document import Block, Paragraph, Table
@@ -28,7 +28,7 @@ def _table(comparison: Comparison) -> list[Block]:
         return []
     rows: list[list[Inline]] = []
     for entry in comparison.entries:
-        cells = [mean_and_sd(timestep_summary(entry, t)) for t in range(min(longest, entry.spec.timesteps))]
+        cells = [mean_and_sd(entry.at_timestep(t)) for t in range(min(longest, entry.spec.timesteps))]
         rows.append([label(entry), *cells, *[""] * (longest - len(cells))])
     return [Table(["entry, accuracy % ↑", *(f"t = {t + 1}" for t in range(longest))], rows)]
 

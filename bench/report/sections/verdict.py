@@ -127,4 +127,5 @@ def _left_out(comparison: Comparison, entry: Entry) -> list[Inline]:
     if not missing or comparison.differences[entry.label].mean is None:
         return []
     which = f"Seed{'s' if len(missing) > 1 else ''} {joined(map(str, missing))}"
-    return [f"{which}: not compared, as the test samples are not those of the other seeds."]
+    whose = "the baseline's" if comparison.resampled else "those of the other seeds"
+    return [f"{which}: not compared, as the test samples are not {whose}."]

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from support.reports import cells, make_record, make_suite, section
+from support.reports import cells, fold_of_seed, make_record, make_suite, section
 
 from bench.records.correct import pack_correct
 from bench.report.evidence.evidence import Evidence
@@ -29,11 +29,20 @@ WORDS = {
 
 
 def random_evidence(number):
-    """A suite of four entries with random accuracies, synops and spikes, some runs of which have failed."""
+    """A suite of four entries with random accuracies, synops and spikes, some runs of which have failed.
+
+    From number 40 on each seed has test samples of its own.
+    """
     rng = np.random.default_rng(number)
     contrasts = [[], [["CLIF", "LIF"]], [["LIF", "ANN, small"], ["CLIF", "LIF"]]][rng.integers(3)]
+    by_fold = number >= 40
+    seeds, dataset = range(rng.integers(1, 12 if by_fold else 5)), {"name": "digits"}
     suite = make_suite(
-        entries=ENTRIES, seeds=range(rng.integers(1, 5)), energy=("horowitz-fp32", "horowitz-int8"), contrasts=contrasts
+        entries=ENTRIES,
+        seeds=seeds,
+        energy=("horowitz-fp32", "horowitz-int8"),
+        contrasts=contrasts,
+        dataset=dataset | ({"test_split": "folds"} if by_fold else {}),
     )
     level = rng.uniform(0.3, 1.0)
     accuracy = {label: min(1.0, level + rng.normal(0, 0.05)) for label in LABELS}
@@ -42,6 +51,8 @@ def random_evidence(number):
     hard, records = rng.random(SAMPLES), []
     for run in suite.runs:
         record = make_record(run)
+        if by_fold:  # the entries of a seed have its samples in common
+            hard = np.random.default_rng([number, run.seed]).random(SAMPLES)
         right = (hard if alike else rng.random(SAMPLES)) < accuracy[run.label] + rng.normal(0, 0.01)
         happen = min(1.0, scale[run.label] * np.exp(rng.normal(0, spread)) / 3)
         layers = [
@@ -51,6 +62,7 @@ def random_evidence(number):
         share = float(right.mean())
         changes = {"layers": layers, "correct": pack_correct(right), "test_samples": SAMPLES}
         changes |= {"accuracy_fraction": share, "best_accuracy_fraction": share}
+        changes |= {"fold": fold_of_seed(run.seed)} if by_fold else {}
         if rng.random() < failing:
             changes |= {"status": "failed", "error": "out of memory"}
         records.append(record.model_copy(update=changes))
@@ -64,7 +76,7 @@ def table_after(text, words):
     return {row[0]: dict(zip(header, row, strict=True)) for row in rows}
 
 
-@pytest.mark.parametrize("number", range(40))
+@pytest.mark.parametrize("number", range(70))
 def test_sentence_table_and_figure_agree(number):
     evidence = random_evidence(number)
     page = render_page(evidence)
@@ -108,7 +120,7 @@ def test_sentence_table_and_figure_agree(number):
                 assert not p.startswith("<") and float(p) >= 0.05
 
 
-@pytest.mark.parametrize("number", range(40))
+@pytest.mark.parametrize("number", range(70))
 def test_what_is_said_of_energy_is_what_the_tables_show(number):
     evidence = random_evidence(number)
     page = render_page(evidence)

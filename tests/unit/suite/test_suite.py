@@ -336,3 +336,28 @@ def test_a_synapse_is_a_declared_difference(write):
     old, new = SYNAPSE
     [found] = problems(write(synapse=(old, new.partition("\nunmatched")[0])))[:1]
     assert "entries may differ only in neuron, timesteps and encoder" in found and "model.synapse" in found
+
+
+def test_folds_are_of_images_and_the_same_for_every_entry(write):
+    folds = TEXT.replace('{ name = "digits" }', '{ name = "digits", test_split = "folds" }')
+    assert {run.spec.dataset.test_split for run in load_suite(write(folds)).runs} == {"folds"}
+    assert load_suite(write(TEXT)).runs[0].spec.dataset.test_split == "fixed"
+    assert problems(write(folds.replace('"folds"', '"fold"')))[0].startswith("dataset.test_split: ")
+    recordings = EVENTS.replace("partial = true", 'partial = true, test_split = "folds"')
+    assert problems(write(frames(recordings))) == [
+        "dataset.test_split: data set 'n-mnist' holds recordings, whose split is fixed; leave it out"
+    ]
+    other = folds.replace("timesteps = 4", 'timesteps = 4\ndataset = { test_split = "fixed" }\nunmatched = ["dataset"]')
+    assert problems(write(other)) == [
+        "entries[1] (LIF).dataset.test_split: is the same for every entry; say it in the suite's own [dataset]"
+    ]
+
+
+def test_another_data_set_of_an_entry_has_folds_too_or_is_refused(write):
+    folds = TEXT.replace('{ name = "digits" }', '{ name = "digits", test_split = "folds" }')
+    override = 'timesteps = 4\ndataset = { name = "%s" }\nunmatched = ["dataset"]'
+    fashion = load_suite(write(folds.replace("timesteps = 4", override % "fashion-mnist"))).select("LIF", 0)[0]
+    assert (fashion.spec.dataset.name, fashion.spec.dataset.test_split) == ("fashion-mnist", "folds")
+    found = problems(write(folds.replace("timesteps = 4", override % "n-mnist")))
+    words = "dataset.test_split: data set 'n-mnist' holds recordings, whose split is fixed; leave it out"
+    assert f"entries[1] (LIF).{words}" in found

@@ -89,6 +89,13 @@ def test_entries_that_cannot_be_tuned_are_named():
     assert any("leaves no room for ', tuned'" in problem for problem in tuning_problems(long, TUNE))
 
 
+def test_where_every_sample_tests_some_seed_nothing_can_be_tuned():
+    folds = with_changes(dataset={"name": "digits", "test_split": "folds"})
+    assert list(tuning_problems(folds, TUNE)) == [
+        "tune: under test_split = 'folds' every sample tests some seed, and none is left to choose settings by"
+    ]
+
+
 def test_trials_have_all_their_values():
     with pytest.raises(ValueError, match="each trial has 1 values and the accuracy"):
         TunedSpec(of="ANN", settings=[RATE], held_out=0.1, seed=0, trials=[[0.1]])
