@@ -209,4 +209,4 @@ def test_diff_shows_another_accuracy_on_other_frames():
     found = diff(before, after)
     assert "1 of 20 measured numbers differ." in found
     [changed] = [row for row in cells(found.partition("\n\n")[2])[1:] if not row[1].startswith("training")]
-    assert changed[0] == "LIF on merged frames" and changed[2:4] == ["89.8", "88.8"]
+    assert changed[0] == "LIF on merged frames" and changed[2:4] == ["89.8000", "88.8000"]

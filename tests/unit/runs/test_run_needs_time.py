@@ -16,24 +16,25 @@ from bench.runs.run import run_one
 from bench.runs.training import Place
 from bench.store.checkpoints import Checkpoints
 from bench.suite.fields import PluginSpec
-from bench.suite.run_spec import PlannedRun, RunMeasure
+from bench.suite.run_spec import ModelSpec, PlannedRun, RunMeasure
 
 LATENCY = PluginSpec(name="latency")
 
 
-def coded(measure=None, gradient="time", **changes):
+def coded(measure=None, gradient="time", train=None, **changes):
     """A run of latency-coded digits that takes a second."""
     run = small_run(measure or RunMeasure())
-    train = run.spec.train.model_copy(update={"gradient": gradient})
+    train = run.spec.train.model_copy(update={"gradient": gradient} | (train or {}))
     spec = run.spec.model_copy(update={"encoder": LATENCY, "train": train} | changes)
     return PlannedRun(run.suite, run.label, run.seed, spec, run.measure)
 
 
 def test_other_frames_are_tested_on_the_same_network_and_training_differs_by_its_gradient(tmp_path):
-    records = {}
+    records, learns = {}, {"model": ModelSpec(name="convnet", width=8, stages=2)}  # more than to guess one class
+    learns |= {"train": {"epochs": 2, "batch_size": 64}}
     for name, run in {
-        "tested": coded(RunMeasure(tested=["merged", "shuffled"])),
-        "space": coded(gradient="space"),
+        "tested": coded(RunMeasure(tested=["merged", "shuffled"]), **learns),
+        "space": coded(gradient="space", **learns),
     }.items():
         (tmp_path / name).mkdir()
         records[name] = run_one(run, Place(Checkpoints(tmp_path / name / "checkpoint.pt"), tmp_path))
