@@ -58,13 +58,18 @@ class RestCosts:
 
 def layer_costs(layer: LayerCount, table: CostTable) -> LayerCosts:
     """Price one synaptic layer, dense and zero-skipping; one of quantised inputs or weights by their bits."""
-    if layer.input_bits or layer.weight_bits:
-        table = narrowed(table, layer.input_bits, layer.weight_bits) or table
     works = (rule_of(table).layer(layer, zero_skipping, table.memory or UNPRICED) for zero_skipping in (False, True))
-    costs = (_cost(work, table) for work in works)
+    costs = (_cost(work, narrowed_for(layer, table), table) for work in works)
     if layer.network_input:  # what it is given does not grow with the network's firing rate
         costs = (replace(cost, per_spike=0.0) for cost in costs)
     return LayerCosts(*costs)
+
+
+def narrowed_for(layer: LayerCount, table: CostTable) -> CostTable:
+    """Return the table at the widths of a layer's inputs and weights, where these are quantised and it says its own."""
+    if not (layer.input_bits or layer.weight_bits):
+        return table
+    return narrowed(table, layer.input_bits, layer.weight_bits) or table
 
 
 def charged_work(neuron: NeuronCount, table: CostTable) -> Work:
@@ -85,8 +90,8 @@ def rule_of(table: CostTable) -> Rule:
     return rule_called((table.memory or UNPRICED).accesses)
 
 
-def _cost(work: Work, table: CostTable) -> Cost:
-    addressing = price(work.addressing, table)
+def _cost(work: Work, table: CostTable, of_addresses: CostTable) -> Cost:
+    addressing = price(work.addressing, of_addresses)
     driven = addressing if work.per_spike else 0.0  # where spikes come in, it is they that are addressed
     return Cost(
         work.operations,

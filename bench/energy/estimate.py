@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.energy.breakdown import EnergyBreakdown, LayerEnergy, NeuronEnergy
-from bench.energy.costs import LayerCosts, layer_costs, neuron_pj, prices_addressing, times
+from bench.energy.costs import LayerCosts, layer_costs, narrowed_for, neuron_pj, prices_addressing, times
 from bench.energy.hybrid import divided, spikes, together
 from bench.energy.network import NetworkCosts
 from bench.energy.table import CostTable, load_table, table_names
+from bench.energy.work import synops
 from bench.records.counts import Counts, LayerCount
 
 __all__ = [
@@ -105,7 +106,7 @@ def _layer_energy(layer: LayerCount, costs: LayerCosts, table: CostTable, zero_s
         chosen.synapse,
         costs.dense.synapse,
         costs.skipping.synapse,
-        times(layer.effective_synops_per_sample, table.operation_pj.get("mac")),
+        times(synops(layer, zero_skipping), narrowed_for(layer, table).operation_pj.get("mac")),
         cached,
         chosen.memory if table.memory else None,
         chosen.addressing if prices_addressing(table) else None,

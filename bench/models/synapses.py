@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -32,3 +33,16 @@ def synapses_of(model: nn.Module) -> Iterator[tuple[Synapse, Tensor]]:
             for synapse in module:
                 if isinstance(synapse, Synapse):
                     yield synapse, module.original
+
+
+def without_synapses(model: nn.Module) -> nn.Module:
+    """Return a copy of a network with the weights that are used in place of the stored ones."""
+    plain = copy.deepcopy(model)
+    for layer in list(plain.modules()):
+        if parametrize.is_parametrized(layer, "weight"):
+            # torch's own way back takes `weight` from a class that the copy shares with the network itself.
+            used: Any = layer.weight
+            layer.__class__ = type(layer).__bases__[0]
+            del layer.parametrizations
+            layer.weight = nn.Parameter(used.detach().clone())
+    return plain

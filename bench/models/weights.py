@@ -64,6 +64,9 @@ def weights_digest(model: nn.Module) -> str:
 
 def _stored(parameters: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Yield parameters by the names, and in the order, that they have without a synapse; its own are left out."""
+    if not any(name.endswith(_ORIGINAL) for name in parameters):
+        yield from parameters.items()
+        return
     named = {name.replace(_ORIGINAL, "weight"): value for name, value in parameters.items()}
     plain = [name for name in named if "parametrizations." not in name]
     modules = list(dict.fromkeys(name.rpartition(".")[0] for name in plain))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.neurons.base import Neuron, State
-from bench.synapses.learned_step import check_bits, first_step, to_learned_levels, unsigned_levels
+from bench.synapses.learned_step import LearnedStep, check_bits, first_step, to_learned_levels, unsigned_levels
 
 _MEAN_OF_RECTIFIED_NORMAL = 1 / math.sqrt(2 * math.pi)
 
@@ -18,7 +18,7 @@ class QuantisedReLU(Neuron):
 
     bits: of an activation; T spikes tell as many values as ceil(log2(T + 1)) bits at most. The step begins where it
     suits what batch norm makes at first, a standard normal, so that no data is needed.
-    Source: Esser et al. 2020, "Learned step size quantization", ICLR.
+    Source: Esser et al. 2020, "Learned step size quantization", ICLR; the logarithm is learned, see `learned_step`.
     """
 
     name = "quantised-relu"
@@ -30,7 +30,7 @@ class QuantisedReLU(Neuron):
         check_bits(1, bits=bits)
         self.output_bits = bits  # counting reads it: what is put out is a level of so many bits times a step
         self.levels = unsigned_levels(bits)
-        self.step_size = nn.Parameter(torch.tensor(float(first_step(_MEAN_OF_RECTIFIED_NORMAL, self.levels[1]))))
+        self.step_size = LearnedStep(first_step(_MEAN_OF_RECTIFIED_NORMAL, self.levels[1]))
 
     def initial_state(self, x: Tensor) -> State:
         """Return no state."""
@@ -38,10 +38,10 @@ class QuantisedReLU(Neuron):
 
     def step(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """Rectify and round x [N, ...]."""
-        return to_learned_levels(x, self.step_size, self.levels, max(1, x[0].numel())), ()
+        return to_learned_levels(x, self.step_size(), self.levels, max(1, x[0].numel())), ()
 
     def forward(self, x: Tensor) -> Tensor:
         """Rectify and round the whole sequence x [T, N, ...] at once, in float32 at least; the result is as x is."""
         with torch.autocast(device_type=x.device.type, enabled=False):
             wide = x.to(torch.promote_types(x.dtype, torch.float32))
-            return to_learned_levels(wide, self.step_size, self.levels, max(1, x[0, 0].numel())).to(x.dtype)
+            return to_learned_levels(wide, self.step_size(), self.levels, max(1, x[0, 0].numel())).to(x.dtype)

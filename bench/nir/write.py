@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.models.layers import AvgPool2d, Conv2d, Flatten, Linear, MaxPool2d
+from bench.models.synapses import without_synapses
 from bench.neurons.base import is_neuron
 from bench.neurons.lif import LIF
 from bench.nir import neurons
@@ -32,11 +33,12 @@ def nir_file(model: nn.Module, shape: Shape, metadata: Mapping[str, Any]) -> byt
     model: maps x [T, N, *shape] to [T, N, classes]; it is left in eval mode.  shape: of one sample at one timestep.
     metadata: of the graph; `dt`, in seconds, is added to it.
 
-    The file is that of the folded network (`bench.nir.fold`). Its graph's Output has the result of every timestep.
+    Weights are those that are used, quantised or pruned where they go through a synapse. The file is that of the folded
+    network (`bench.nir.fold`). Its graph's Output has the result of every timestep.
     Raises BenchError where `nir` is not installed and, naming every layer, where NIR cannot say what the network does.
     """
     nir = nir_library()
-    network = fold(model.eval(), shape)
+    network = fold(without_synapses(model.eval()), shape)
     file = io.BytesIO()
     nir.write(file, to_nir(network, shape, metadata))
     again = from_nir(nir.read(file))

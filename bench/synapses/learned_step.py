@@ -4,6 +4,9 @@
     dy/dx = 1 inside the range, else 0
     dy/ds = round(x / s) - x / s inside, low or high outside; scaled by 1 / sqrt(numbers x high)
 
+What is learned is the logarithm of the step, as of a threshold in Jain et al. 2020 ("Trained quantization thresholds",
+MLSys): optimisers whose updates are all of one size, as Adam's, would else take a small step beyond 0 in one of them.
+
 Forward and backward are written out, so that counting sees the arithmetic and nothing of how it is trained.
 """
 
@@ -13,7 +16,7 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 MOST_BITS = 16
 
@@ -46,6 +49,30 @@ def check_bits(fewest: int, **bits: int) -> None:
 def first_step(mean_size: Tensor | float, high: int) -> Tensor | float:
     """Return the step that learning begins with: 2 E|x| / sqrt(high)."""
     return mean_size * (2 / math.sqrt(high))
+
+
+class LearnedStep(nn.Module):
+    """The step that a layer's numbers share: where it began, times the exponential of what is learned.
+
+    Weight decay pulls it to where it began.
+    """
+
+    first: Tensor
+
+    def __init__(self, first: Tensor | float) -> None:
+        super().__init__()
+        self.register_buffer("first", torch.as_tensor(first).detach().clone())
+        self.log_ratio = nn.Parameter(torch.zeros_like(self.first))
+
+    def forward(self) -> Tensor:
+        """Return the step, a scalar."""
+        return self.first * self.log_ratio.exp()
+
+    @torch.no_grad()
+    def begin_at(self, first: Tensor | float) -> None:
+        """Begin anew, in place."""
+        self.first.copy_(torch.as_tensor(first))
+        self.log_ratio.zero_()
 
 
 def to_learned_levels(x: Tensor, step: Tensor, levels: tuple[int, int], numbers: int) -> Tensor:

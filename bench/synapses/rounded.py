@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,8 @@ _CANDIDATES = 40  # ranges that are tried, from a fortieth of the largest weight
 class Rounded(Synapse):
     """Weights of so many bits, rounded for every test and used as they are in training.
 
-    Each output has a step of its own: of forty ranges up to its largest weight the one with the least squared error.
+    Each output (of a transposed convolution, each input) has a step of its own: of forty ranges up to its largest
+    weight the one with the least squared error.
     bits: of a weight, signed and symmetric.  end_bits: of those of the first and the last layer.
     Source: Nagel et al. 2021, "A white paper on neural network quantization", arXiv:2106.08295, 2.2 and 3.2.
     """
@@ -32,9 +35,14 @@ class Rounded(Synapse):
         if self.training:
             return weight
         version = (weight.data_ptr(), weight._version)
-        if self._kept is None or self._kept[0] != version or self._kept[1].device != weight.device:
+        if self._kept is None or self._kept[0] != version:
             self._kept = (version, rounded_by_output(weight.detach(), self.bits or 0))
         return self._kept[1]
+
+    def train(self, mode: bool = True) -> Self:
+        """Forget what was rounded: an update that is replayed on a GPU changes weights without a word."""
+        self._kept = None
+        return super().train(mode)
 
 
 def rounded_by_output(weight: Tensor, bits: int) -> Tensor:

@@ -117,9 +117,9 @@ def layer_terms(layer, skipping, table):
 
 def layer_pj(layer, skipping, table):
     """Picojoule per sample of a layer: synapse, memory, load (part of memory), addressing, what spikes cause."""
-    table = quantised(layer, table)
+    of_addresses, table = table, quantised(layer, table)
     operations, addressing, caused, fixed = layer_terms(layer, skipping, table)
-    synapse, addresses = priced(operations, table), priced(addressing, table)
+    synapse, addresses = priced(operations, table), priced(addressing, of_addresses)
     spikes_come_in = layer["input_kind"] != "analog" and not layer.get("network_input")
     return {
         "synapse": synapse,

@@ -133,3 +133,24 @@ def test_published_terms_skip_pairs_with_zero_weights_alike():
     halved = {"weight", "potential"}
     for access, before in zip(work.accesses, whole.accesses, strict=True):
         assert access.per_sample == pytest.approx(before.per_sample / (2 if access.purpose in halved else 1))
+
+
+def test_what_addresses_cost_does_not_depend_on_the_width_of_weights():
+    found, full = (
+        estimate_energy(network(layers=[stem(), each]), "lemaire")
+        for each in (quantised(conv(), weight_bits=4), conv())
+    )
+    assert found.addressing_pj_per_sample == full.addressing_pj_per_sample > 0
+    assert found.memory_pj_per_sample < full.memory_pj_per_sample
+
+
+def test_a_network_that_is_quantised_is_not_quantised_once_more():
+    first, second = ann().layers
+    counts = ann().model_copy(update={"layers": [first, quantised(second, input_bits=3, weight_bits=3)]})
+    assert estimate_quantised(counts, load_table("horowitz-fp32"), 4) is None
+
+
+def test_a_mac_in_place_of_a_synop_is_priced_at_the_widths_of_the_layer():
+    counts = network(layers=[stem(), quantised(conv(), weight_bits=4)])
+    found = estimate_energy(counts, "horowitz-fp32").layers[1]
+    assert found.effective_mac_pj_per_sample == pytest.approx(SYNOPS * (0.9 + 3.7 * 4 / 32))

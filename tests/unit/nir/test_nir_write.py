@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
+from torch.nn.utils.parametrize import ParametrizationList
 
 import bench
 from bench.models.layers import AdaptiveAvgPool2d, AvgPool2d, BatchNorm2d, Conv2d, Dropout, Flatten, Linear
 from bench.models.resnet import BasicBlock
 from bench.models.site import Site
+from bench.models.synapses import put_synapses, without_synapses
 from bench.neurons import LIF
 from bench.nir.fold import fold
 from bench.nir.write import DT, nir_file, to_nir
@@ -110,6 +112,18 @@ def test_a_written_neuron_fires_with_ours_at_every_float32_at_the_threshold_and_
     graph = to_nir(fold(nn.Sequential(neuron), (8,)), (8,), {})
     assert torch.equal(bench.from_nir(graph)(x), expected)
     assert {graph.nodes["_0"].tau.dtype, graph.nodes["_0"].r.dtype} <= {np.dtype("f4"), np.dtype("f8")}
+
+
+def test_weights_that_go_through_a_synapse_are_written_as_they_are_used():
+    model = mlp()
+    stored = [layer.weight.detach().clone() for layer in model.modules() if isinstance(layer, nn.Linear)]
+    put_synapses(model, "rounded", {"bits": 3, "end_bits": 3})
+    x = torch.randn(4, 3, 1, 4, 4, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        assert torch.equal(read_back(model, (1, 4, 4))(x), fold(without_synapses(model.eval()), (1, 4, 4))(x))
+        assert torch.equal(without_synapses(model)(x), model(x))
+    kept = [module.original for module in model.modules() if isinstance(module, ParametrizationList)]
+    assert all(map(torch.equal, kept, stored)) and len(kept) == len(stored)  # the network itself is as it was
 
 
 def test_the_threshold_is_the_float32_below_ours():

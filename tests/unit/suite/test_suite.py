@@ -361,3 +361,14 @@ def test_another_data_set_of_an_entry_has_folds_too_or_is_refused(write):
     found = problems(write(folds.replace("timesteps = 4", override % "n-mnist")))
     words = "dataset.test_split: data set 'n-mnist' holds recordings, whose split is fixed; leave it out"
     assert f"entries[1] (LIF).{words}" in found
+
+
+def test_another_synapse_of_an_entry_has_no_parameters_of_the_suites(write):
+    ends = ("stages = 2 }", 'stages = 2, synapse = { name = "lsq", bits = 3 } }')
+    old, new = SYNAPSE
+    other = new.replace('{ name = "lsq", bits = 4 }', '{ name = "pruned", sparsity = 0.5 }')
+    suite = load_suite(write(model=ends, synapse=(old, other)))
+    assert suite.select(label="LIF")[0].spec.model.synapse.params == {"sparsity": 0.5}
+    assert suite.select(label="ANN")[0].spec.model.synapse.params == {"bits": 3}
+    same = load_suite(write(model=ends, synapse=(old, new.replace('name = "lsq", bits = 4', "end_bits = 6"))))
+    assert same.select(label="LIF")[0].spec.model.synapse.params == {"bits": 3, "end_bits": 6}

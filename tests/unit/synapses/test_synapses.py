@@ -12,7 +12,7 @@ from bench.models import build_model, synaptic_parameters, weights_digest
 from bench.models.synapses import put_synapses, synapses_of
 from bench.neurons.quantised_relu import QuantisedReLU
 from bench.plugins import registry
-from bench.synapses.learned_step import signed_levels, to_learned_levels
+from bench.synapses.learned_step import LearnedStep, signed_levels, to_learned_levels
 from bench.synapses.lsq import Lsq
 from bench.synapses.pruned import Pruned
 from bench.synapses.rounded import Rounded, rounded_by_output
@@ -53,9 +53,9 @@ def test_lsq_uses_no_more_levels_than_it_has_bits_and_begins_at_the_published_st
     synapse = Lsq(bits=bits, _weight=weight, _end=False)
     low, high = signed_levels(bits)
     step = 2 * weight.abs().mean().item() / math.sqrt(high)
-    assert synapse.step_size.item() == pytest.approx(step)
-    levels = synapse(weight) / synapse.step_size
-    assert torch.equal(levels.round(), (weight / synapse.step_size).clamp(low, high).round())
+    assert synapse.step().item() == pytest.approx(step)
+    levels = synapse(weight) / synapse.step()
+    assert torch.equal(levels.round(), (weight / synapse.step()).clamp(low, high).round())
     assert len(levels.round().unique()) <= 2**bits and (synapse.bits, low + high) == (bits, -1)
 
 
@@ -65,23 +65,21 @@ def test_lsq_begins_to_round_when_it_is_told_that_it_is_time():
     synapse.advance(0.49, weight)
     assert torch.equal(synapse(weight), weight)
     synapse.advance(0.5, 10 * weight)
-    assert synapse.step_size.item() == pytest.approx(2 * 2.5)
+    assert synapse.step().item() == pytest.approx(2 * 2.5)
     assert torch.equal(synapse(10 * weight), torch.tensor([[5.0, -0.0], [0.0, 5.0]]))
-    with torch.no_grad():
-        synapse.step_size.fill_(4.0)
+    synapse.step.begin_at(4.0)
     synapse.advance(0.9, weight)
-    assert synapse.step_size.item() == 4.0  # it begins once
+    assert synapse.step().item() == 4.0  # it begins once
 
 
 def test_a_training_that_goes_on_does_not_begin_to_round_again():
     weight = torch.tensor([[0.3, -0.1], [0.2, 0.4]])
     first, second = (Lsq(bits=2, start_fraction=0.5, _weight=weight, _end=False) for _ in range(2))
     first.advance(0.6, weight)
-    with torch.no_grad():
-        first.step_size.fill_(0.125)
+    first.step.begin_at(0.125)
     second.load_state_dict(first.state_dict())
     second.advance(0.7, 100 * weight)
-    assert second.step_size.item() == 0.125 and torch.equal(first(weight), second(weight))
+    assert second.step().item() == 0.125 and torch.equal(first(weight), second(weight))
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 8])
@@ -94,6 +92,26 @@ def test_rounding_takes_the_best_of_forty_ranges_for_each_output(bits):
             step = largest * k / 40 / high
             errors.append(sum((max(-high, min(high, round(w / step))) * step - w) ** 2 for w in row))
         assert sum((a - b) ** 2 for a, b in zip(row, got, strict=True)) == pytest.approx(min(errors), rel=1e-4)
+
+
+def test_a_step_is_learned_in_its_logarithm_so_that_no_update_takes_it_below_zero():
+    step = LearnedStep(0.01)
+    optimizer = torch.optim.Adam(step.parameters(), lr=0.1)
+    before = step()
+    before.backward()
+    assert step.log_ratio.grad.item() == pytest.approx(0.01)  # ds / dlog s = s
+    for _ in range(100):
+        optimizer.step()
+    assert 0 < step().item() == pytest.approx(0.01 * math.exp(-0.1 * 100), rel=1e-3)
+
+
+def test_rounding_sees_what_a_replayed_update_made_of_the_weights():
+    weight = torch.tensor([[0.33, -1.0]])
+    synapse = Rounded(bits=2, _end=False).eval()
+    assert synapse(weight).tolist() == [[0.0, -1.0]]
+    synapse.train()
+    weight.data.mul_(-2)  # without a new version, as a CUDA graph does it
+    assert synapse.eval()(weight).tolist() == [[0.0, 2.0]]
 
 
 def test_rounding_leaves_training_alone_and_follows_the_weights():
@@ -251,9 +269,8 @@ def test_a_quantised_unit_costs_a_product_and_three_compares():
 
 def test_a_quantised_unit_has_the_levels_that_it_says_and_the_step_of_a_normal():
     relu = QuantisedReLU(bits=3)
-    assert relu.step_size.item() == pytest.approx(2 / math.sqrt(2 * math.pi) / math.sqrt(7))
-    with torch.no_grad():
-        relu.step_size.fill_(0.5)
+    assert relu.step_size().item() == pytest.approx(2 / math.sqrt(2 * math.pi) / math.sqrt(7))
+    relu.step_size.begin_at(0.5)
     x = torch.tensor([-1.0, 0.2, 0.3, 1.3, 3.3, 9.0]).view(1, 1, -1)
     assert relu(x).flatten().tolist() == [0.0, 0.0, 0.5, 1.5, 3.5, 3.5]
     assert relu(x.bfloat16()).dtype == torch.bfloat16

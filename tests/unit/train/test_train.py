@@ -221,7 +221,7 @@ def test_what_training_makes_of_its_weights_is_what_was_asked_for(tmp_path):
     assert int((pruned.linear.weight == 0).sum()) == 24  # of 32, three quarters
     learned, _ = train(tmp_path / "learned.pt", synapse=("lsq", SYNAPSES["lsq"]))
     assert len(learned.linear.weight.unique()) <= 4
-    assert learned.linear.parametrizations["weight"][0].step_size.grad is not None
+    assert learned.linear.parametrizations["weight"][0].step.log_ratio.item() != 0
 
 
 def test_a_finished_training_is_not_trained_further(tmp_path):
