@@ -16,8 +16,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from bench.measure.counting.geometry import SYNAPTIC
 from bench.neurons.base import Neuron
+from support.conforming import by_sanafe
+from support.conforming import by_spikingjelly as estimators
 
-VERSIONS = {"neurobench": "2.3.0", "spikingjelly": "2.0.0"}
+VERSIONS = {"neurobench": "2.3.0", "spikingjelly": estimators.VERSION, "sanafe": by_sanafe.VERSION}
+EXTRAS = {"sanafe": "crosscheck-gpl"}
 
 
 @contextlib.contextmanager
@@ -28,7 +31,8 @@ def peer(module):
     except metadata.PackageNotFoundError:
         found = "none"
     if found != VERSIONS[module]:
-        pytest.skip(f"{module} {VERSIONS[module]} is needed (extra 'crosscheck'); installed: {found}")
+        extra = EXTRAS.get(module, "crosscheck")
+        pytest.skip(f"{module} {VERSIONS[module]} is needed (extra '{extra}'); installed: {found}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what a peer warns about at import is its own affair
         yield
