@@ -7,7 +7,7 @@ from support.reports import diagnosed, make_records, make_suite
 
 from bench.report.evidence.evidence import Evidence
 from bench.report.figures.draw import DRAWINGS, draw_figures
-from bench.report.figures.drawing import COLOURS, STYLE, drawable, looks_of
+from bench.report.figures.drawing import COLOURS, STYLE, drawable, finish, looks_of
 
 
 def by_label(data, name):
@@ -35,6 +35,21 @@ def test_figure_data_by_hand(suite, records):
     assert (rate["LIF"]["firing_rate_mean"], rate["LIF"]["firing_rate_sd"]) == ([0.2], [0.1])
     assert "ANN" not in rate
     assert by_label(data, "accuracy_by_timestep")["LIF"]["accuracy_percent_mean"] == [79.8, 89.8]
+
+
+def test_a_legend_of_long_labels_lies_within_its_figure():
+    labels = ["ANN", *(f"LIF, {bits}-bit weights, fine-tuned" for bits in range(2, 14))]
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+        axes = figure.add_subplot()
+        for label in labels:
+            axes.errorbar([0, 1], [0, 1], yerr=0.1, marker="o", label=label)
+        finish(figure, {"entries": [{"n": 3}], "without_data": []}, "a note")
+        figure.draw_without_rendering()
+    [legend] = figure.legends
+    shown = legend.get_window_extent()
+    assert shown.x0 >= 0 and shown.x1 <= figure.bbox.x1
+    assert len(legend.get_texts()) == len(labels)
 
 
 def test_entries_without_data_are_named_and_figures_without_data_absent(suite, records):
