@@ -61,6 +61,8 @@ class EnergyBreakdown:
     memory_pj_per_sample: float | None
     addressing_pj_per_sample: float | None
     per_spike_pj_per_sample: float | None  # the part of a total that is taken to grow with the firing rate
+    per_spike_dense_pj_per_sample: float | None
+    per_spike_zero_skipping_pj_per_sample: float | None  # another one where weights are zero
     total_pj_per_sample: float | None
     total_dense_pj_per_sample: float | None
     total_zero_skipping_pj_per_sample: float | None
@@ -80,12 +82,14 @@ class EnergyBreakdown:
         return (*self.unpriced, *self.not_counted)
 
     def figure(self, what: str, mode: str) -> float | None:
-        """Return `total` or `synapse` (what) with analog layers `dense` or `zero_skipping` (mode)."""
+        """Return `total`, `synapse` or `per_spike` (what), `dense` or `zero_skipping` (mode)."""
         return {
             ("total", "dense"): self.total_dense_pj_per_sample,
             ("total", "zero_skipping"): self.total_zero_skipping_pj_per_sample,
             ("synapse", "dense"): self.synapse_dense_pj_per_sample,
             ("synapse", "zero_skipping"): self.synapse_zero_skipping_pj_per_sample,
+            ("per_spike", "dense"): self.per_spike_dense_pj_per_sample,
+            ("per_spike", "zero_skipping"): self.per_spike_zero_skipping_pj_per_sample,
         }[what, mode]
 
     @property

@@ -82,7 +82,8 @@ _ADDED = tuple(
     f"{name}_pj_per_sample"
     for name in (
         *("synapse", "synapse_dense", "synapse_zero_skipping"),
-        *("norm", "pooling", "residual", "encoder", "readout", "per_spike"),
+        *("norm", "pooling", "residual", "encoder", "readout"),
+        *("per_spike", "per_spike_dense", "per_spike_zero_skipping"),
         *("total", "total_dense", "total_zero_skipping", "total_cached", "total_sigmoid_free", "total_sigmoid_tenfold"),
     )
 )

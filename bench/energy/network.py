@@ -104,15 +104,14 @@ class NetworkCosts:
             return None
         return add_up([*(cost.addressing for cost in self.chosen), self.rest.routing])
 
-    @property
-    def per_spike(self) -> float | None:
-        """The part that is taken to grow with the firing rate; analog layers have none.
+    def per_spike(self, layers: Sequence[Cost]) -> float | None:
+        """Return the part of some layers and the rest that is taken to grow with the firing rate; none of analog ones.
 
         None under an operating point: it is the power of one load, and how it grows cannot be told from it.
         """
         if self.table.operating_point:
             return None
-        return add_up([*(cost.per_spike for cost in self.dense), self.rest.per_spike])
+        return add_up([*(cost.per_spike for cost in layers), self.rest.per_spike])
 
     @property
     def unpriced(self) -> tuple[str, ...]:

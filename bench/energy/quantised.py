@@ -33,9 +33,8 @@ def estimate_quantised(counts: Counts, table: CostTable, timesteps: int) -> Ener
     within = [layer for layer in counts.layers if not layer.network_input]
     if any(layer.input_kind != "analog" for layer in within) or any(n.spiking for n in counts.neurons):
         return None
-    bits = activation_bits(timesteps)
     if any(layer.input_bits is not None for layer in counts.layers):
         return None  # it has been quantised, and is charged for that
     table = table.rest_table or table  # of a hybrid, that of networks without spikes
-    narrow = narrowed(table, bits, outputs_too=True)
+    narrow = narrowed(table, activation_bits(timesteps), outputs_too=True)
     return None if narrow is None else estimate_energy(counts, narrow, network_input_table=table)

@@ -191,7 +191,8 @@ def figures_of(breakdown):
         ("synapse", "dense"): breakdown.synapse_dense_pj_per_sample,
         ("synapse", "zero-skipping"): breakdown.synapse_zero_skipping_pj_per_sample,
         "cached": breakdown.total_cached_pj_per_sample,
-        "driven": breakdown.per_spike_pj_per_sample,
+        ("driven", "dense"): breakdown.figure("per_spike", "dense"),
+        ("driven", "zero-skipping"): breakdown.figure("per_spike", "zero_skipping"),
         "sigmoid at 0": breakdown.total_sigmoid_free_pj_per_sample,
         "sigmoid at 10": breakdown.total_sigmoid_tenfold_pj_per_sample,
     }

@@ -212,7 +212,7 @@ class Prices:
 
     def break_even(self, row, base, mode):
         """The firing rate at which the row's total is the base's, were all that spikes cause in proportion to it."""
-        driven, rate = self.mean(row, "driven"), row.mean(firing_rate)
+        driven, rate = self.mean(row, ("driven", mode)), row.mean(firing_rate)
         whole, other = self.mean(row, ("total", mode)), self.mean(base, ("total", mode))
         if None in (driven, rate, whole, other) or not driven:
             return None

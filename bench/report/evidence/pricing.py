@@ -99,7 +99,7 @@ class Priced:
         if not self.comparable(entry):
             return None
         total, base = self.mean(entry, "total", mode), self.mean(self.baseline, "total", mode)
-        driven = self.of(entry, lambda breakdown: breakdown.per_spike_pj_per_sample).mean
+        driven = self.mean(entry, "per_spike", mode)
         rate = firing_rate(entry)
         if total is None or base is None or not driven or rate is None:
             return None

@@ -1,7 +1,7 @@
 """A conventional network with as many activation levels as spikes can tell, by hand."""
 
 import pytest
-from support.energy import SAMPLES, STEM_MACS, SYNOPS, ann, conv, network, stem
+from support.energy import SAMPLES, STEM_MACS, SYNOPS, ann, conv, network, neuron, stem
 
 from bench.energy.estimate import estimate_energy
 from bench.energy.narrow import narrowed
@@ -154,3 +154,16 @@ def test_a_mac_in_place_of_a_synop_is_priced_at_the_widths_of_the_layer():
     counts = network(layers=[stem(), quantised(conv(), weight_bits=4)])
     found = estimate_energy(counts, "horowitz-fp32").layers[1]
     assert found.effective_mac_pj_per_sample == pytest.approx(SYNOPS * (0.9 + 3.7 * 4 / 32))
+
+
+@pytest.mark.parametrize("table", ["horowitz-fp32", "horowitz-memory", "lemaire"])
+def test_what_grows_with_spikes_leaves_out_zero_weights_where_the_total_does(table):
+    fired = {"zero_weights": 2304, "synops_without_zero_weights_total": 1000 * SAMPLES}
+    silent = {"effective_synops_total": 0, "input_nonzero_total": 0, "synops_without_zero_weights_total": 0}
+    found = estimate_energy(network(layers=[stem(), conv(**fired)]), table)
+    quiet = [conv(**fired | silent)], [neuron(spikes_total=0)]
+    still = estimate_energy(network(layers=[stem(), *quiet[0]], neurons=quiet[1]), table)
+    for mode in ("dense", "zero_skipping"):
+        grown = found.figure("total", mode) - still.figure("total", mode)
+        assert found.figure("per_spike", mode) == pytest.approx(grown)
+    assert found.figure("per_spike", "zero_skipping") < found.figure("per_spike", "dense")
