@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from support import ROOT
 from support.runs import SUITE, small_run
 
 from bench.execute.engines.local import Local
@@ -12,6 +13,7 @@ from bench.execute.forks import Forks
 from bench.execute.messages import Event
 from bench.execute.plan import Settings, Todo
 from bench.execute.processes import kernel_folder, start_worker, worker_environment
+from bench.plugins.trust import trusting_also
 from bench.store.store import State
 from bench.suite.run_spec import RunMeasure
 
@@ -19,6 +21,20 @@ RUN = small_run(RunMeasure())
 FOREVER = RUN.spec.train.model_copy(update={"epochs": 100_000})  # it is asked to end before it could end by itself
 LONG = replace(RUN, spec=RUN.spec.model_copy(update={"train": FOREVER}))
 INTERRUPTED = 75
+LEAVING = """
+import atexit
+from pathlib import Path
+from bench.neurons.lif import LIF
+
+class Leaving(LIF):
+    pass
+
+def leave():
+    ended = "after its record" if list(Path(__file__).parent.glob("runs/*/*/record.json")) else "too early"
+    Path(__file__).with_suffix(".ended").write_text(ended)
+
+atexit.register(leave)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -109,6 +125,17 @@ def test_a_forked_worker_can_be_killed_and_the_next_one_starts(begin, store):
     process.kill()
     assert end(process)[1] == -signal.SIGKILL
     assert end(begin(RUN))[0][-1].kind == "done"
+
+
+def test_what_a_library_leaves_for_the_end_of_a_worker_is_done_then(begin, store, tmp_path, monkeypatch):
+    (tmp_path / "leaving.py").write_text(LEAVING)
+    monkeypatch.syspath_prepend(tmp_path)
+    with trusting_also(["leaving"]), (tmp_path / "log").open("w") as log:
+        run = small_run(RunMeasure(), name="leaving:Leaving")
+        environment = worker_environment("cpu") | {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+        events, code = end(begin(run, forks=Forks(environment, log)))
+    assert (events[-1].kind, code) == ("done", 0)
+    assert (tmp_path / "leaving.ended").read_text() == "after its record"
 
 
 def test_a_worker_that_nobody_listens_to_saves_and_ends(begin, store):
