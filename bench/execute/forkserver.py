@@ -31,7 +31,7 @@ WARM_VALUES = 10_000_000  # of a data set that is loaded once, for the libraries
 def main() -> int:
     """Serve until nobody listens; in a worker that was forked, do its job."""
     signal.pthread_sigmask(signal.SIG_BLOCK, HELD_BACK)
-    end = _End()
+    end = End()
     atexit.register(end)  # the first to be registered, so that it comes after all else that waits for the end
     server = Server(socket.socket(fileno=int(sys.argv[1])))
     import_all()
@@ -42,8 +42,8 @@ def main() -> int:
 
 
 @dataclass
-class _End:
-    """Ends a forked worker whose exit code is known, as the last of what is done at its end.
+class End:
+    """Ends a forked process whose exit code is known, as the last of what is done at its end.
 
     The interpreter's own end writes to every page that the fork shares: five times as long as a short run takes.
     """

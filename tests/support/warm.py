@@ -1,10 +1,9 @@
 """The process that has the command imported and forks each one that the tests ask for: `python warm.py SOCKET`.
 
 A command of a test would import torch for seconds to run for less than one. What was forked here has its own folder,
-environment and streams; it differs from `python -m bench` in what is imported already, and in that the interpreter is not
-taken down at the end, which would copy what it shares with this process for seconds.
-Who needs the rest as it is (signals, limits of memory, libraries that read the environment when they are imported) starts
-a process afresh: `support.command.start`.
+environment and streams; it differs from `python -m bench` in what is imported already, and ends as a forked worker does.
+Who needs the rest as it is (signals, limits of memory, libraries that read the environment when they are imported)
+starts a process afresh: `support.command.start`.
 """
 
 import atexit
@@ -14,11 +13,14 @@ import os
 import signal
 import socket
 import sys
-import traceback
+
+from bench.execute.forkserver import End
 
 
 def main():
-    """Serve until nobody listens."""
+    """Serve until nobody listens; in a command that was forked, run it to its end."""
+    end = End()
+    atexit.register(end)
     requests = socket.socket(fileno=int(sys.argv[1]))
     import bench.models.build
     import bench.report.write
@@ -33,25 +35,13 @@ def main():
         if not pid:
             requests.close()
             become(request)
-            os._exit(ended(command))
+            try:
+                command()
+            except SystemExit as asked:
+                end.code = asked.code or 0
+            return
         requests.send(b"%d" % os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-    os._exit(0)
-
-
-def ended(command):
-    """Run a command, do what it left to be done at the end, and return its exit code."""
-    try:
-        command()
-        code = 0
-    except SystemExit as asked:
-        code = asked.code or 0
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
+    end.code = 0
 
 
 def become(request):
@@ -63,8 +53,8 @@ def become(request):
         file = os.open(path, os.O_RDWR)
         os.dup2(file, descriptor)
         os.close(file)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
     sys.path[0] = request["cwd"]  # as `python -m` has it
     sys.argv = ["spikebench", *request["words"]]
     signal.signal(signal.SIGINT, signal.default_int_handler)
