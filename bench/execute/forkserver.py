@@ -51,6 +51,7 @@ class End:
     code: int | None = None
 
     def __call__(self) -> None:
+        """End this process, where its exit code is known."""
         if self.code is not None:
             sys.stdout.flush()
             sys.stderr.flush()

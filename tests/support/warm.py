@@ -1,9 +1,9 @@
 """The process that has the command imported and forks each one that the tests ask for: `python warm.py SOCKET`.
 
 A command of a test would import torch for seconds to run for less than one. What was forked here has its own folder,
-environment and streams; it differs from `python -m bench` in what is imported already, and ends as a forked worker does.
-Who needs the rest as it is (signals, limits of memory, libraries that read the environment when they are imported)
-starts a process afresh: `support.command.start`.
+environment and streams; it differs from `python -m bench` in what is imported already, and ends as a forked worker
+does. Who needs the rest as it is (signals, limits of memory, libraries that read the environment when they are
+imported) starts a process afresh: `support.command.start`.
 """
 
 import atexit
