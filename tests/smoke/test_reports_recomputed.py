@@ -24,6 +24,7 @@ from bench.suite.load import load_suite
 CELLS = {
     "cifar10-small": 612,
     "digits": 786,
+    "digits-folds": 870,
     "digits-opponents": 2544,
     "fashion": 850,
     "n-mnist-small": 1258,
