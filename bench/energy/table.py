@@ -177,10 +177,19 @@ def installed_tables() -> dict[str, Installed]:
 def load_table(name_or_path: str | Path) -> CostTable:
     """Return a table by name, built in or installed, or from a user's own file whose path ends in `.toml`.
 
+    `CHIP+TABLE` is the table of a chip that leaves the rest to another one than its file says.
+
     Raises UnknownNameError for a name that does not exist, TableError, naming file and key, for a file that is wrong.
     """
-    path = _file_of(str(name_or_path))
+    text = str(name_or_path)
+    chip, plus, rest = text.rpartition("+")
+    named = bool(plus) and not text.endswith(".toml")
+    path = _file_of(chip if named else text)
     table = _read(path)
+    if named and table.rest is None:
+        raise TableError(f"{text}: '{chip}' prices all that it prices by itself and leaves no rest; say '{chip}'")
+    if named:
+        table = table.model_copy(update={"rest": rest})
     return table if table.rest is None else table.model_copy(update={"rest_table": _rest_of(table.rest, path)})
 
 

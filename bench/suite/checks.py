@@ -120,11 +120,11 @@ def _list_problems(data: Mapping[str, Any], path: Path) -> Iterator[str]:
         plain = [value for value in values if isinstance(value, int | str)] if isinstance(values, list) else []
         if len(set(plain)) < len(plain):
             yield f"{key}: a {what} stands twice in {values!r:.60}"
-    tables = data.get("energy")
+    tables, labels = data.get("energy"), dict[str, str]()
     for index, name in enumerate(tables[:MOST_TABLES] if isinstance(tables, list) else []):
         try:
-            if isinstance(name, str):
-                load_table(name)
+            if isinstance(name, str) and (other := labels.setdefault(load_table(name).label, name)) != name:
+                yield f"energy[{index}]: '{name:.60}' is '{other:.60}', which stands there already"
         except BenchError as error:
             yield f"energy[{index}]: {error}"
     smaller = data.get("smaller")

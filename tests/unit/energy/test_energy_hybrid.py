@@ -1,5 +1,7 @@
 """Hybrid totals, by hand: a chip prices what spikes, another table all else and networks without spikes."""
 
+import re
+
 import pytest
 from support.energy import SYNOPS, T, ann, conv, network, neuron, relu, stem
 
@@ -7,7 +9,7 @@ from bench.energy.estimate import estimate_energy
 from bench.energy.hybrid import synaptic_prices
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import load_table, table_names
-from bench.errors import TableError
+from bench.errors import TableError, UnknownNameError
 from bench.records.counts import OtherOps
 
 CHIPS = [name for name in table_names() if load_table(name).rest]
@@ -131,6 +133,39 @@ def test_a_rest_that_cannot_be_used_is_named(tmp_path, rest, message):
     path.write_text(CHIP.replace("horowitz-memory", rest))
     with pytest.raises(TableError, match=message):
         load_table(path)
+
+
+def test_a_chip_may_leave_the_rest_to_another_table_than_its_file_says():
+    found = estimate_energy(whole(), "odin+horowitz-int8-memory")
+    assert found.table.label == "odin+horowitz-int8-memory"
+    alone = estimate_energy(network(layers=[stem(has_bias=True)], other_ops=[], neurons=[]), "horowitz-int8-memory")
+    assert found.synapse_pj_per_sample == pytest.approx(SYNOPS * 12.7 + STEM, rel=1e-12)
+    assert (
+        found.memory_pj_per_sample == pytest.approx(alone.memory_pj_per_sample, rel=1e-12)
+        and alone.memory_pj_per_sample
+    )
+    assert load_table("odin+horowitz-int8-acc32") == load_table("odin")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "odin+horowitz-int8-memroy",
+            "rest: unknown table 'horowitz-int8-memroy'; did you mean 'horowitz-int8-memory'",
+        ),
+        ("odinn+horowitz-fp32", "unknown table 'odinn'; did you mean 'odin'"),
+        ("odin+", "rest: unknown table ''"),
+        ("odin+loihi", "rest: 'loihi' leaves its own rest to another"),
+        (
+            "horowitz-fp32+odin",
+            "'horowitz-fp32' prices all that it prices by itself and leaves no rest; say 'horowitz-fp32'",
+        ),
+    ],
+)
+def test_a_chip_with_a_rest_that_cannot_be_used_is_named(name, message):
+    with pytest.raises((TableError, UnknownNameError), match=re.escape(message)):
+        load_table(name)
 
 
 def test_a_rest_may_lie_beside_the_table(tmp_path):

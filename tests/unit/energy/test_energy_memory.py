@@ -67,6 +67,22 @@ def test_horowitz_memory_by_hand():
     assert found.total_cached_pj_per_sample == pytest.approx(found.total_pj_per_sample - saved)
 
 
+def test_horowitz_int8_memory_by_hand():
+    found = estimate_energy(network(), "horowitz-int8-memory")
+    macs = STEM_MACS * T
+    byte, wide = 1.25 / 8192, 5 / 8192  # pJ per access and byte below 8 kB, of words of 8 and of 32 bits
+    stem_pj = macs * (288 + 128) * byte + 1024 * T * 1024 * byte
+    conv_pj = SYNOPS * 4608 * byte + 50 * 1024 * byte + 2 * SYNOPS * 512 * 4 * wide + 512 * T * 32 * 4 * wide
+    neuron_pj = (2 * 1024 * T + 1024) * 1024 * 4 * wide + 50 * 1024 * byte
+    load = 162.5 * (288 + 4608)
+    assert found.memory_pj_per_sample == pytest.approx(stem_pj + conv_pj + neuron_pj + load, rel=1e-12)
+    compute = estimate_energy(network(), "horowitz-int8-acc32")
+    assert found.total_pj_per_sample == pytest.approx(compute.total_pj_per_sample + found.memory_pj_per_sample)
+    memory = load_table("horowitz-int8-memory").memory
+    assert [memory.access_pj("potential", words) for words in (2048, 8192, 262144, 10**6)] == [5.0, 10.0, 50.0, 50.0]
+    assert [memory.access_pj("weight", words) for words in (8192, 32768, 2**20)] == [1.25, 2.5, 12.5]
+
+
 def test_yan_by_hand():
     found = estimate_energy(network(), "yan-2024-22nm")
     macs, updates = STEM_MACS * T, 1024 * T
@@ -78,7 +94,9 @@ def test_yan_by_hand():
     assert found.total_pj_per_sample == pytest.approx(rest + memory)
 
 
-@pytest.mark.parametrize("table", ["horowitz-memory", "lemaire", "lemaire-regression", "yan-2024-22nm"])
+@pytest.mark.parametrize(
+    "table", ["horowitz-memory", "horowitz-int8-memory", "lemaire", "lemaire-regression", "yan-2024-22nm"]
+)
 def test_memory_is_priced_by_size_and_not_by_the_number_of_accesses(table):
     def memory(synops, spikes):
         layer = conv(effective_synops_total=synops, input_nonzero_total=spikes, has_bias=False)
@@ -91,7 +109,7 @@ def test_memory_is_priced_by_size_and_not_by_the_number_of_accesses(table):
         assert memory(times * SYNOPS * SAMPLES, times * 50 * SAMPLES) - nothing == pytest.approx(times * once)
 
 
-@pytest.mark.parametrize("table", ["horowitz-memory", "lemaire", "lemaire-regression"])
+@pytest.mark.parametrize("table", ["horowitz-memory", "horowitz-int8-memory", "lemaire", "lemaire-regression"])
 def test_the_same_accesses_to_a_larger_memory_cost_more(table):
     small = estimate_energy(network(layers=[conv(has_bias=False)], other_ops=[]), table)
     large = conv(has_bias=False, weight_shape=(32, 64, 3, 3))
@@ -100,7 +118,9 @@ def test_the_same_accesses_to_a_larger_memory_cost_more(table):
     assert found.memory_pj_per_sample > small.memory_pj_per_sample
 
 
-@pytest.mark.parametrize("table", ["horowitz-memory", "lemaire", "lemaire-regression", "yan-2024-22nm"])
+@pytest.mark.parametrize(
+    "table", ["horowitz-memory", "horowitz-int8-memory", "lemaire", "lemaire-regression", "yan-2024-22nm"]
+)
 def test_a_static_image_anns_energy_does_not_depend_on_any_t(table):
     once = estimate_energy(ann(), table)
     assert estimate_energy(ann().model_copy(update={"timesteps": 6}), table) == once

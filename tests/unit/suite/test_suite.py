@@ -122,6 +122,11 @@ def test_resolved_parameters_hold_the_constructors_defaults(write):
         ("seeds = [0, 1]", "seeds = []", "seeds: List should have at least 1 item after validation, not 0, not []"),
         ("seeds = [0, 1]", "seeds = [0, 0]", "seeds: a seed stands twice in [0, 0]"),
         (
+            '"horowitz-fp32"',
+            '"odin+horowitz-int8-acc32", "odin"',
+            "energy[1]: 'odin' is 'odin+horowitz-int8-acc32', which stands there already",
+        ),
+        (
             "learning_rate = 0.1",
             "learning_rate = nan",
             "train.optimizer.learning_rate: should be a finite number, not nan",
