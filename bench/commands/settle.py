@@ -54,6 +54,9 @@ def _check(suite: Suite, most: int | None) -> None:
             f"{suite.path}: no most_seeds; add a line like `most_seeds = 20` below its seeds: intervals are corrected "
             "for how often results are looked at, so how often has to be said before"
         )
+    [first, *others] = suite.spec.entries
+    if not (others or first.deploy or first.tested):
+        raise BenchError(f"{suite.path}: one entry has no comparison to settle; leave --until-settled out")
     if most is not None and not len(suite.spec.seeds) <= most <= suite.looks.most:
         raise BenchError(
             f"--most-seeds {most}: {suite.path} begins with {len(suite.spec.seeds)} seeds, and its intervals are "
@@ -62,6 +65,7 @@ def _check(suite: Suite, most: int | None) -> None:
 
 
 def _settle(suite: Suite, store: Store, most: int, execute: Callable[[Sequence[Suite]], None], dry_run: bool) -> None:
+    from bench.execute.plan import plan
     from bench.report.evidence.comparison import compare
 
     for seeds in suite.looks.seeds:
@@ -70,7 +74,10 @@ def _settle(suite: Suite, store: Store, most: int, execute: Callable[[Sequence[S
             return
         larger = suite.with_seeds(seeds)
         execute([larger])
-        if dry_run:
+        if dry_run and plan([larger], store)[1]:
+            later = [str(look) for look in suite.looks.seeds if seeds < look <= most]
+            then = f"; then, while one is open, at {', '.join(later)}" if later else ""
+            out.print(f"{suite.path}: comparisons are looked at when these are done, at {seeds} seeds{then}")
             return
         with interrupts_deferred():
             comparison = compare(suite, store.collect(suite))

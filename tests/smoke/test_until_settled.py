@@ -71,7 +71,25 @@ def test_a_plan_is_shown_without_training(folder):
     place = folder(most_seeds=6)
     found = spikebench("run", "small.toml", "--until-settled", "--dry-run", cwd=place)
     assert found.returncode == 0 and "6 runs: 6 to do" in found.stdout
+    looks = "small.toml: comparisons are looked at when these are done, at 3 seeds; then, while one is open, at 4, 6"
+    assert found.stdout.splitlines()[-1] == looks
     assert not list((place / "runs").glob("*/*/record.json"))
+
+
+def test_the_plan_goes_on_where_the_runs_of_a_look_are_done(folder):
+    place = folder(most_seeds=6, margin_points=1e-6)
+    assert spikebench("run", "small.toml", cwd=place).returncode == 0
+    lines = spikebench("run", "small.toml", "--until-settled", "--dry-run", cwd=place).stdout.splitlines()
+    if "open: " not in "".join(lines):
+        pytest.skip("the two networks differ enough for three seeds on this machine")
+    assert [line for line in lines if " to do" in line] == ["6 runs: 6 done, 0 to do", "8 runs: 6 done, 2 to do"]
+    assert lines[-1].endswith("looked at when these are done, at 4 seeds; then, while one is open, at 6")
+
+
+def test_one_entry_has_nothing_to_settle(tmp_path):
+    (tmp_path / "small.toml").write_text(small_suite("small", ANN, seeds=[0, 1, 2], most_seeds=6, contrasts=[]))
+    found = spikebench("run", "small.toml", "--until-settled", cwd=tmp_path)
+    assert found.returncode == 2 and "one entry has no comparison to settle" in found.stderr
 
 
 def test_seeds_that_were_added_are_run_again_like_the_others(folder):
