@@ -1,6 +1,5 @@
 """The command as a user types it, in a process of its own or in this one."""
 
-import atexit
 import contextlib
 import functools
 import io
@@ -16,19 +15,9 @@ from typing import NamedTuple
 from unittest import mock
 
 from bench.commands.app import main
-from bench.processor import LIMITS
 from support import ROOT
 
 TIMEOUT_S = 300
-READ_AT_IMPORT = (
-    "LANG",
-    "LC_",
-    "MKL_",
-    "OMP_",
-    "PYTHON",
-    "TORCH",
-    *LIMITS,
-)  # how variables begin that have to be there
 
 
 class Done(NamedTuple):
@@ -54,7 +43,8 @@ def start(*arguments, cwd=ROOT, memory_bytes=None, stdout=subprocess.PIPE, **var
 
 
 def _environment():
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("SPIKEBENCH_")}
+    none_of_these = ("SPIKEBENCH_", "PYTEST_")  # the second: what differs from test to test
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(none_of_these)}
     return inherited | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "COLUMNS": "160"}
 
 
@@ -63,17 +53,21 @@ def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def spikebench(*words, cwd=ROOT, **settings):
-    """Run a command to its end, whatever that is, so long as it is no traceback; settings: as `start` has them.
+def spikebench(*words, cwd=ROOT, memory_bytes=None, **variables):
+    """Run a command to its end, whatever that is, so long as it is no traceback.
 
-    Without settings it is forked by a process that has imported the command already, which saves seconds of each test.
+    It is forked by a process that has imported the command in the same environment, which saves seconds of each test.
     """
-    done = _fresh(*words, cwd=cwd, **settings) if settings else _forked(*map(str, words), cwd=cwd)
+    if memory_bytes is None:
+        done = _forked(*map(str, words), cwd=cwd, environment=_environment() | variables)
+    else:
+        done = afresh(*words, cwd=cwd, memory_bytes=memory_bytes, **variables)
     assert "Traceback" not in done.stderr, done.stderr
     return done
 
 
-def _fresh(*words, **settings):
+def afresh(*words, **settings):
+    """Run a command to its end in a process of its own, with all that its start takes."""
     process = start(*words, **settings)
     try:
         stdout, stderr = process.communicate(timeout=TIMEOUT_S)
@@ -82,33 +76,33 @@ def _fresh(*words, **settings):
     return Done(process.returncode, stdout, stderr)
 
 
-def _forked(*words, cwd):
-    environment = _environment()
-    warm = _warm(tuple(sorted(pair for pair in environment.items() if pair[0].startswith(READ_AT_IMPORT))))
+def _forked(*words, cwd, environment):
+    warm, said = _warm(tuple(sorted(environment.items())))
     with tempfile.TemporaryDirectory() as folder:
         streams = [Path(folder, name) for name in ("stdout", "stderr")]
         for stream in streams:
             stream.touch()
-        request = {"words": words, "cwd": str(cwd), "environment": environment, "streams": list(map(str, streams))}
+        request = [[os.fsencode(word).hex() for word in each] for each in (words, [cwd], streams)]
         warm.send(json.dumps(request).encode())
-        returncode = int(warm.recv(64))
-        return Done(returncode, *(stream.read_text(encoding="utf-8") for stream in streams))
+        returncode = warm.recv(64)
+        assert returncode, f"the process that forks commands has ended: {said.seek(0)} {said.read()}"
+        return Done(int(returncode), *(stream.read_text() for stream in streams))
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)
 def _warm(environment):
-    """Return the socket of a process that forks commands; it ends with this one. One for each such environment."""
+    """Return the socket of a process that forks commands, and what it says; it ends when this one has forgotten it."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    process = subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("warm.py"), str(theirs.fileno())],
-        env=os.environ | dict(environment),
-        pass_fds=[theirs.fileno()],
-    )
+    command = [sys.executable, Path(__file__).with_name("warm.py"), str(theirs.fileno())]
+    said = tempfile.TemporaryFile("w+")
+    streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}  # no terminal, which libraries would see
+    _STARTED.append(subprocess.Popen(command, env=dict(environment), pass_fds=[theirs.fileno()], **streams))
     theirs.close()
-    atexit.register(process.wait)
-    atexit.register(ours.close)  # before it waits
     ours.settimeout(TIMEOUT_S)
-    return ours
+    return ours, said
+
+
+_STARTED = []  # and never waited for: each ends when nobody listens
 
 
 def in_process(*arguments, encoding="utf-8"):

@@ -1,9 +1,8 @@
 """The process that has the command imported and forks each one that the tests ask for: `python warm.py SOCKET`.
 
-A command of a test would import torch for seconds to run for less than one. What was forked here has its own folder,
-environment and streams; it differs from `python -m bench` in what is imported already, and ends as a forked worker
-does. Who needs the rest as it is (signals, limits of memory, libraries that read the environment when they are
-imported) starts a process afresh: `support.command.start`.
+A command of a test would import torch for seconds to run for less than one. What was forked here has its own folder
+and streams, and the environment of this process; it differs from `python -m bench` in what is imported already, and
+ends as a forked worker does. Who needs a start as users have it calls `support.command.afresh` or `start`.
 """
 
 import atexit
@@ -30,11 +29,11 @@ def main():
     gc.collect()
     gc.freeze()  # what is shared is not written to by a collection
     while packet := requests.recv(2**20):
-        request = json.loads(packet)
+        words, [folder], streams = [[text_of(word) for word in each] for each in json.loads(packet)]
         pid = os.fork()
         if not pid:
             requests.close()
-            become(request)
+            become(words, folder, streams)
             try:
                 command()
             except SystemExit as asked:
@@ -44,19 +43,20 @@ def main():
     end.code = 0
 
 
-def become(request):
-    """Take on the folder, the environment, the streams and the words of a command."""
-    os.chdir(request["cwd"])
-    os.environ.clear()
-    os.environ.update(request["environment"])
-    for descriptor, path in enumerate((os.devnull, *request["streams"])):
+def text_of(word):
+    """Return a word as this process, whatever its encoding, would have it from its command line."""
+    return os.fsdecode(bytes.fromhex(word))
+
+
+def become(words, folder, streams):
+    """Take on the words, the folder and the streams of a command."""
+    os.chdir(folder)
+    for descriptor, path in enumerate((os.devnull, *streams)):
         file = os.open(path, os.O_RDWR)
         os.dup2(file, descriptor)
         os.close(file)
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
-    sys.stderr = open(2, "w", encoding="utf-8", closefd=False)
-    sys.path[0] = request["cwd"]  # as `python -m` has it
-    sys.argv = ["spikebench", *request["words"]]
+    sys.path[0] = folder  # as `python -m` has it
+    sys.argv = ["spikebench", *words]
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
