@@ -23,6 +23,7 @@ from bench.suite.load import load_suite
 # How many cells a report has at the least of those that are recomputed: an empty comparison agrees with anything.
 CELLS = {
     "cifar10-small": 612,
+    "clif-ablation": 1531,
     "digits": 786,
     "digits-folds": 870,
     "digits-opponents": 2544,

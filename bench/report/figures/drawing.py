@@ -36,7 +36,6 @@ STYLE: dict[Any, Any] = {
     "svg.fonttype": "path",
 }
 WIDE, TALL = 7.2, 4.4  # inches
-LEGEND_LETTERS, BESIDE_LABEL = 112, 11.5  # of the width of a figure; of a label's mark and margins
 NOTE_COLUMNS = 120  # of the note below a figure, which is cut where it is wider
 BAND_ALPHA = 0.18
 PLAIN = FuncFormatter(lambda value, _: f"{value:g}")
@@ -100,14 +99,13 @@ def curve(
         axes.fill_between(places, low, high, color=look["color"], alpha=BAND_ALPHA, linewidth=0)
 
 
-def _columns(labels: Sequence[str]) -> int:
-    """Return into how many columns a legend is set, at most five: as many as its labels leave room for."""
-    for columns in range(min(len(labels), 5), 1, -1):
-        rows = -(-len(labels) // columns)
-        widest = [max(map(len, labels[at : at + rows])) for at in range(0, len(labels), rows)]
-        if sum(widest) + BESIDE_LABEL * len(widest) <= LEGEND_LETTERS:
-            return columns
-    return 1
+def _legend(figure: Figure, shown: Mapping[str, Any]) -> None:
+    """Set the legend above the figure into as many columns as it has room for, at most five."""
+    for columns in range(min(len(shown), 5), 0, -1):
+        legend = figure.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=columns)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            return
+        legend.remove()
 
 
 def finish(figure: Figure, data: Mapping[str, Any], note: str) -> None:
@@ -122,7 +120,7 @@ def finish(figure: Figure, data: Mapping[str, Any], note: str) -> None:
     unsound = [f"{drawable(entry['label'])} ({entry['state']})" for entry in data.get("unsound", [])]
     if unsound:
         without += "\n" + fill(f"not drawn: {', '.join(unsound)}", NOTE_COLUMNS)
-    figure.legend(shown.values(), shown.keys(), loc="outside upper center", ncols=_columns(list(shown)))
+    _legend(figure, shown)
     figure.supxlabel(f"{note} (n = {seeds}){without}", x=0.01, ha="left", fontsize=7.5, color="#555555")
 
 

@@ -37,8 +37,12 @@ def test_figure_data_by_hand(suite, records):
     assert by_label(data, "accuracy_by_timestep")["LIF"]["accuracy_percent_mean"] == [79.8, 89.8]
 
 
-def test_a_legend_of_long_labels_lies_within_its_figure():
-    labels = ["ANN", *(f"LIF, {bits}-bit weights, fine-tuned" for bits in range(2, 14))]
+LONG = ["ANN", *(f"LIF, {bits}-bit weights, fine-tuned" for bits in range(2, 14))]
+UNEVEN = ["ANN", "LIF", "CLIF", "CLIF, m detached", "LIF, gradient of CLIF", "LIF, space", "CLIF, space"]
+
+
+@pytest.mark.parametrize("labels", [LONG, UNEVEN, ["W" * 40, "ANN"]], ids=["long", "uneven", "wide"])
+def test_a_legend_lies_within_its_figure(labels):
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.4), layout="constrained")
         axes = figure.add_subplot()
