@@ -82,6 +82,20 @@ def test_one_number_that_differs_leaves_the_records_as_they_are(folder):
     assert (folder / RECORDS).read_bytes() == before
 
 
+@pytest.mark.parametrize(("origin", "difference"), [({"path": "fused"}, "provenance.measured.path"), ({}, None)])
+def test_which_commit_trained_and_which_measured_is_no_difference(folder, origin, difference):
+    run = load_suite("suites/digits.toml").select("LIF", 0)[0]
+    for name, trained_by, more in (("before", "a", {}), ("after", "b", origin)):
+        record = Store(folder / name).folder(run).check()
+        measured = {"commit": f"measured {trained_by}", "path": "plain"} | more
+        made = record.provenance | {"commit": trained_by, "measured": measured}
+        put(folder / name, run, record.model_copy(update={"provenance": made}))
+    if difference:
+        assert f"differs in {difference}" in refusal()
+    else:
+        assert "equal in every number" in restamp().stdout
+
+
 def test_without_a_run_in_both_folders_nothing_is_shown(folder):
     shutil.rmtree(folder / "before")
     assert "no run is in both folders" in refusal("--yes")
