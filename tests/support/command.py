@@ -83,8 +83,12 @@ def _forked(*words, cwd, environment):
         for stream in streams:
             stream.touch()
         request = [[os.fsencode(word).hex() for word in each] for each in (words, [cwd], streams)]
-        warm.send(json.dumps(request).encode())
-        returncode = warm.recv(64)
+        try:
+            warm.send(json.dumps(request).encode())
+            returncode = warm.recv(64)
+        except TimeoutError:
+            _warm.cache_clear()  # it is still at it, and would answer the next one with this one's end
+            raise
         assert returncode, f"the process that forks commands has ended: {said.seek(0)} {said.read()}"
         return Done(int(returncode), *(stream.read_text() for stream in streams))
 
