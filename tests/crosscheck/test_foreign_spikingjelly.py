@@ -79,7 +79,7 @@ MODELS = {
 }
 
 
-SUMMED = {"sew_resnet18 ADD", "spiking_resnet18", "Spikformer", "SpikeDrivenTransformer", "QKFormer", "DVSGestureNet"}
+SUMMED = {"sew_resnet18 ADD", "Spikformer", "SpikeDrivenTransformer", "QKFormer", "DVSGestureNet"}
 
 
 def data(name):
@@ -221,6 +221,22 @@ def test_a_network_of_single_steps_in_a_loop_is_counted_as_one_of_sequences():
     [ours], [other] = looped.neurons, whole.neurons
     assert (ours.units, ours.timesteps, ours.spikes_total) == (20, T, other.spikes_total) and ours.spikes_total
     assert ours.ops_per_update == other.ops_per_update
+
+
+def test_a_convolutional_network_of_single_steps_in_a_loop_is_counted_as_one_of_sequences():
+    torch.manual_seed(0)
+    x, model = data("MNISTNet"), part("model.parametric_lif_net").MNISTNet(channels=6, **plif())
+    whole = bench.count_operations(calibrated(multi(model), x), [x], layout="TN")
+    part("functional").set_step_mode(model, "s")
+    looped = bench.count_operations(Looped(model), [x], layout="TN")
+    for one, other in zip(looped.layers, whole.layers, strict=True):
+        # Batches of another size may round a membrane at the threshold to its other side.
+        assert one.effective_synops_total == pytest.approx(other.effective_synops_total, rel=1e-3)
+        assert (one.dense_macs_total, one.timesteps) == (other.dense_macs_total, T)
+    assert [(found.units, found.timesteps) for found in looped.neurons] == [
+        (found.units, found.timesteps) for found in whole.neurons
+    ]
+    assert not looped.warnings and looped.layers[1].effective_synops_total
 
 
 def test_steps_that_are_given_as_batches_are_samples_of_one_step_whose_state_goes_on():
