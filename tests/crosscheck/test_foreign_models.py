@@ -1,26 +1,17 @@
 """Models of other libraries through the counter: their neurons, their state, their time, against brute force."""
 
-import importlib
 import warnings
 
 import pytest
 import torch
-from support.brute_force import brute, pairs_of
+from support.brute_force import pairs_of
+from support.foreign_library import library
+from support.measured import Model, column
 from torch import nn
 
 import bench
 
 T, N = 4, 3
-
-
-def library(name):
-    """Import a library, or skip the test that asks for it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            pytest.skip(f"{name.partition('.')[0]} is needed (extra 'crosscheck'); it is not installed")
 
 
 class Stepped(nn.Module):
@@ -170,49 +161,133 @@ def test_spikingjellys_parallel_neurons_pay_for_their_matrices(name):
     assert [layer.input_kind for layer in counts.layers] == ["analog", "analog", "binary"]
 
 
-@pytest.mark.parametrize("cnf", [None, "ADD", "AND", "IAND"])
-def test_spikingjellys_resnets_equal_brute_force(cnf):
-    models = library("spikingjelly.activation_based.model")
-    functional, neuron, surrogate = (
-        library(f"spikingjelly.activation_based.{part}") for part in ("functional", "neuron", "surrogate")
-    )
+class OverTime(nn.Module):
+    """A network of single steps, run along one axis of x."""
+
+    def __init__(self, *parts, axis=0):
+        super().__init__()
+        self.network, self.axis = nn.Sequential(*parts), axis
+
+    def forward(self, x):
+        found = [self.network(step) for step in x.unbind(self.axis)]
+        return torch.stack([y[0] if isinstance(y, tuple) else y for y in found], self.axis)
+
+
+def test_samples_first_is_one_sample_of_all_its_timesteps():
+    """Ten timesteps of 20 spikes that meet 5 outputs each: a thousand accumulates a sample."""
+    snn = library("snntorch")
+    model = OverTime(nn.Linear(20, 5, bias=False), snn.Leaky(beta=0.9, init_hidden=True, output=True), axis=1)
+    counts = bench.count_operations(model, [torch.ones(5, 10, 20)], layout="NT", input_kind="binary")
+    assert (counts.samples, counts.timesteps, counts.effective_synops_per_sample) == (5, 10, 1000)
+    assert (counts.neurons[0].units, counts.neurons[0].timesteps) == (5, 10) and not counts.warnings
+
+
+@pytest.mark.parametrize("options", [{"learn_beta": True}, {"learn_threshold": True}, {"reset_mechanism": "zero"}])
+def test_snntorchs_options_change_no_kind(options):
     torch.manual_seed(0)
-    options = {"spiking_neuron": neuron.IFNode, "surrogate_function": surrogate.ATan(), "num_classes": 10}
-    importlib.import_module("spikingjelly.activation_based.model.spiking_resnet")
-    importlib.import_module("spikingjelly.activation_based.model.sew_resnet")
-    if cnf is None:
-        model = models.spiking_resnet.spiking_resnet18(**options)
-    else:
-        model = models.sew_resnet.sew_resnet18(cnf=cnf, **options)
-    functional.set_step_mode(model, "m")
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.constant_(module.bias, 0.6)
-    x = torch.rand(2, 1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    leaky = library("snntorch").Leaky(beta=0.9, init_hidden=True, **options)
+    counts = bench.count_operations(OverTime(nn.Linear(10, 20), leaky, nn.Linear(20, 5)), [data(T, N, 10)], layout="TN")
+    [found] = counts.neurons
+    assert (found.units, found.timesteps, found.state_words, found.spiking) == (20, T, 1, True)
+    assert counts.layers[1].input_kind == "binary" and not counts.not_counted
+    assert counts.layers[1].effective_synops_total == 5 * found.spikes_total > 0
+
+
+def test_snntorchs_graded_spikes_are_graded():
+    torch.manual_seed(0)
+    leaky = library("snntorch").Leaky(beta=0.9, init_hidden=True, graded_spikes_factor=2.0)
+    counts = bench.count_operations(OverTime(nn.Linear(10, 20), leaky, nn.Linear(20, 5)), [data(T, N, 10)], layout="TN")
+    last, [found] = counts.layers[1], counts.neurons
+    assert (last.input_kind, last.input_unit) == ("graded", 2.0)
+    assert last.graded_acs_total == last.effective_synops_total == 5 * found.spikes_total > 0
+
+
+def test_snntorchs_parallel_neuron_meets_a_matrix_whose_other_places_are_zero():
+    torch.manual_seed(0)
+    parallel = library("snntorch").LeakyParallel(20, 20)
+    model, x = nn.Sequential(nn.Linear(10, 20), parallel, nn.Linear(20, 5)).eval(), data(T, N, 10)
     counts = bench.count_operations(model, [x], layout="TN")
-    functional.reset_net(model)
-    assert sum(layer.effective_synops_total for layer in counts.layers) == pairs_of(model, x)
-    functional.reset_net(model)
-    assert sum(layer.dense_macs_total for layer in counts.layers) == brute(model, x)[1]
-    assert not counts.not_counted and all(found.spiking for found in counts.neurons)
+    assert [layer.dense_macs_total for layer in counts.layers] == [T * N * macs for macs in (200, 400, 400, 100)]
+    assert counts.layers[2].zero_weights == 20 * 19
+    pairs = [layer.synops_without_zero_weights_total or layer.effective_synops_total for layer in counts.layers]
+    assert sum(pairs) == pairs_of(model, x) and not counts.not_counted
+    assert counts.layers[3].input_kind == "binary" and counts.neurons[0].spiking
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["resnet18", "squeezenet1_0", "mobilenet_v3_small", "efficientnet_b0", "convnext_tiny", "swin_t", "vit_b_32"],
-)
-def test_torchvisions_models_equal_torchs_flop_counter_and_have_an_energy(name):
-    models = importlib.import_module("torchvision.models")
+def test_a_norm_for_each_timestep_folds_into_no_weight():
+    snn = library("snntorch")
     torch.manual_seed(0)
-    model = getattr(models, name)(**({"image_size": 64} if name == "vit_b_32" else {}))
-    x = torch.rand(1, 3, 64, 64)
-    counts = bench.count_operations(model, [x])
-    assert sum(layer.dense_macs_total for layer in counts.layers) == brute(model, x)[1]
+    norms = snn.BatchNormTT1d(20, T)
+    parts = {"fc": nn.Linear(10, 20), "norms": norms, "leaky": snn.Leaky(beta=0.9, init_hidden=True)}
+    model = Model(lambda m, x: torch.stack([m.leaky(norm(m.fc(x))) for norm in m.norms]), **parts)
+    counts = bench.count_operations(model, [data(N, 10)], layout="N")
+    assert column(counts, "norm") == {f"norms.{at}": {"mul": 20, "add": 20} for at in range(T)}
+    assert (counts.neurons[0].units, counts.neurons[0].timesteps) == (20, T)
+
+
+@pytest.mark.parametrize(("name", "words"), [("LIF", 2), ("LSNN", 3), ("LIFAdEx", 3), ("LI", 2)])
+def test_norses_layers_over_time_are_neurons(name, words):
+    torch.manual_seed(0)
+    norse = library("norse.torch")
+    model = norse.SequentialState(nn.Linear(10, 20), getattr(norse, name)(), nn.Linear(20, 5)).eval()
+    x = data(T, N, 10, scale=50.0)
+    counts = bench.count_operations(model, [x], layout="TN")
+    [found] = counts.neurons
+    assert (found.units, found.timesteps, found.state_words, found.spiking) == (20, T, words, name != "LI")
+    assert counts.layers[1].input_kind == ("analog" if name == "LI" else "binary")
+    assert sum(layer.effective_synops_total for layer in counts.layers) == pairs_of(model, x)
     assert not counts.not_counted and not counts.warnings
-    assert bench.estimate_energy(counts, "horowitz-fp32").total_pj_per_sample
 
 
-def test_swin_has_the_dense_macs_that_fvcore_and_torch_find():
-    model = importlib.import_module("torchvision.models").swin_t()
-    counts = bench.count_operations(model, [torch.rand(1, 3, 64, 64)])
-    assert sum(layer.dense_macs_total for layer in counts.layers) == 771_645_312
+class Unfolded(nn.Module):
+    """A network that takes samples and timesteps in one axis, run on x [N, T, ...]."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x.flatten(0, 1)).unflatten(0, x.shape[:2])
+
+
+@pytest.mark.parametrize("known", ["batch_size", "num_timesteps"])
+def test_sinabs_networks_of_folded_timesteps_have_them_where_they_are_unfolded(known):
+    """Handed over folded, every timestep is a sample, and the totals stay."""
+    convert = library("sinabs.from_torch").from_model
+    torch.manual_seed(0)
+    ann = nn.Sequential(nn.Linear(10, 20), nn.ReLU(), nn.Linear(20, 5), nn.ReLU())
+    network = convert(ann, input_shape=(10,), **{known: {"batch_size": N, "num_timesteps": T}[known]}).spiking_model
+    x = data(N, T, 10, scale=9.0)
+    whole = bench.count_operations(Unfolded(network.eval()), [x] * 2, layout="NT")
+    assert (whole.samples, whole.timesteps) == (2 * N, T)
+    assert [(found.units, found.timesteps, found.state_words) for found in whole.neurons] == [(20, T, 1), (5, T, 1)]
+    assert (whole.layers[1].input_kind, whole.layers[1].input_unit) == ("graded", 1.0)
+    assert not whole.not_counted and not whole.warnings
+    folded = bench.count_operations(network, [x.flatten(0, 1)] * 2, layout="N")
+    assert (folded.samples, folded.timesteps) == (2 * N * T, 1)
+    for one, other in zip(whole.layers, folded.layers, strict=True):
+        assert one.effective_synops_total == other.effective_synops_total > 0
+        assert one.graded_acs_total == other.graded_acs_total
+    assert [found.spikes_total for found in whole.neurons] == [found.spikes_total for found in folded.neurons]
+
+
+def test_a_nir_graph_that_norse_reads_is_counted_by_its_weights():
+    """norse hands a layer of 10 inputs and 20 outputs on as it is, or turned; the weights decide."""
+    nir, read = library("nir"), library("norse.torch.utils.import_nir").from_nir
+    torch.manual_seed(0)
+    weights = [torch.rand(20, 10).numpy(), torch.rand(5, 20).numpy()]
+    one = torch.ones(20).numpy()
+    graph = nir.NIRGraph.from_list(
+        nir.Input({"input": torch.tensor([10]).numpy()}),
+        nir.Linear(weights[0]),
+        nir.LIF(tau=0.01 * one, r=one, v_leak=0 * one, v_threshold=0.1 * one),
+        nir.Linear(weights[1]),
+        nir.Output({"output": torch.tensor([5]).numpy()}),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nirtorch would rather be called otherwise
+        model = read(graph).eval()
+    x = data(N, 10)
+    counts = bench.count_operations(model, [x], layout="N")
+    assert sum(layer.effective_synops_total for layer in counts.layers) == pairs_of(model, x)
+    assert sum(layer.dense_macs_total for layer in counts.layers) == N * (200 + 100)

@@ -1,0 +1,184 @@
+"""One network in whatever it is wrapped: the same counts; and small networks whose operations are known by hand."""
+
+import copy
+import itertools
+import warnings
+
+import pytest
+import torch
+from support.brute_force import brute
+from support.measured import Model, column
+from torch import nn
+
+from bench import estimate_energy
+from bench.errors import BenchError
+from bench.measure.counting.count import count_operations
+
+X = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.Flatten(), nn.Linear(72, 5))
+
+
+def called(net, x):
+    values = dict(net.named_parameters()) | dict(net.named_buffers())
+    return torch.func.functional_call(net, values, (x,))
+
+
+def within(run):
+    """A module that runs the network in its own way."""
+    return lambda net: Model(lambda m, x: run(m.net, x), net=net)
+
+
+WRAPPED = {
+    "float64": lambda net: net.double(),
+    "train mode": lambda net: net.train(),
+    "torch.fx": torch.fx.symbolic_trace,
+    "functional_call": within(called),
+    "checkpoint": within(lambda net, x: torch.utils.checkpoint.checkpoint(net, x, use_reentrant=False)),
+    "sample by sample": within(lambda net, x: torch.cat([net(sample[None]) for sample in x])),
+    "DataParallel": nn.DataParallel,
+    "torch.compile": lambda net: torch.compile(net, backend="eager"),
+}
+# It warns of what it does not trace, and where a warning is an error leaves torch in disorder.
+SLOW = {"torch.compile": [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in WRAPPED])
+def test_a_network_that_is_wrapped_is_counted_as_it_is(name):
+    plain = count_operations(network(), [X], layout="N")
+    model = WRAPPED[name](network())
+    before = copy.deepcopy(model.state_dict())
+    counts = count_operations(model, [X.double() if name == "float64" else X], layout="N")
+    same = {"name", "input_shape"}
+    assert [layer.model_dump(exclude=same) for layer in counts.layers] == [
+        layer.model_dump(exclude=same) for layer in plain.layers
+    ]
+    assert [ops.ops_per_sample for ops in counts.other_ops] == [ops.ops_per_sample for ops in plain.other_ops]
+    assert not counts.not_counted and not counts.warnings
+    assert all(module.training for module in model.modules())
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_low_precision_equals_brute_force_in_its_own_precision(dtype):
+    model = network().to(dtype).eval()
+    counts = count_operations(model, [X.to(dtype)], layout="N")
+    pairs, dense = brute(model, X.to(dtype))
+    assert sum(layer.effective_synops_total for layer in counts.layers) == pairs
+    assert sum(layer.dense_macs_total for layer in counts.layers) == dense
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of the weight, which is no leaf, when it is copied
+def test_a_weight_norm_of_the_old_kind_is_work_on_weights():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch has a newer one
+        model = nn.utils.weight_norm(nn.Linear(64, 5, bias=False))
+    counts = count_operations(model, [X.flatten(1)], layout="N")
+    assert [layer.dense_macs_total for layer in counts.layers] == [3 * 64 * 5]
+    assert (counts.other_ops, counts.not_counted) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "squeezed",
+    [
+        lambda y: y.flatten(1),
+        lambda y: y.squeeze(-1).squeeze(-1),
+        lambda y: y.squeeze(dim=(2, 3)),
+        lambda y: y[:, :, 0, 0],
+        lambda y: y.view(len(y), -1),
+    ],
+)
+@pytest.mark.parametrize("samples", [1, 2, 6])
+def test_a_norm_folds_behind_a_squeeze_whatever_the_batch(squeezed, samples):
+    """Six samples are as many as there are channels."""
+    parts = {"conv": nn.Conv2d(1, 6, 8), "bn": nn.BatchNorm1d(6), "fc": nn.Linear(6, 5)}
+    model = Model(lambda m, x: m.fc(m.bn(squeezed(m.conv(x)))), **parts)
+    counts = count_operations(model, [torch.rand(samples, 1, 8, 8) + 0.1], layout="N")
+    assert column(counts, "norm") == {} and column(counts, "bias") == {"conv": {"add": 6}, "fc": {"add": 5}}
+    assert [layer.effective_synops_per_sample for layer in counts.layers] == [6 * 64, 30]
+    assert [layer.samples for layer in counts.layers] == [samples] * 2
+
+
+def test_an_input_without_samples_is_refused_and_told_how_to_be_given():
+    with pytest.raises(BenchError, match="as one sample; give it a first axis of 1"):
+        count_operations(nn.Linear(12, 5), [torch.ones(12)], layout="N")
+    assert count_operations(nn.Linear(12, 5), [torch.ones(1, 12)], layout="N").effective_synops_per_sample == 60
+
+
+def linear(*sizes):
+    """Linear layers without biases, each before a sigmoid."""
+    pairs = itertools.pairwise(sizes)
+    return nn.Sequential(*(part for a, b in pairs for part in (nn.Linear(a, b, bias=False), nn.Sigmoid())))
+
+
+@pytest.mark.parametrize(
+    ("model", "shape", "macs"),
+    [
+        (linear(20, 25, 25), (20,), [500, 625]),
+        (linear(20, 20, 25, 25, 25), (20,), [400, 500, 625, 625]),
+        (nn.Conv2d(1, 1, 3, bias=False), (1, 3, 3), [9]),
+        (nn.Conv2d(1, 1, 3, bias=False), (1, 12, 12), [900]),
+        (nn.Conv1d(5, 1, 5, bias=False), (5, 10), [150]),
+        (nn.ConvTranspose2d(3, 4, 3), (3, 12, 12), [15_552]),
+    ],
+)
+def test_small_networks_of_analog_values_by_hand(model, shape, macs):
+    x = torch.ones(1, *shape)
+    x[(0,) * x.dim()] = 5.0
+    counts = count_operations(model, [x], layout="N")
+    assert [layer.effective_synops_total for layer in counts.layers] == macs
+    assert [layer.dense_macs_total for layer in counts.layers] == macs
+    assert {layer.operation for layer in estimate_energy(counts, "horowitz-fp32").layers} == {"mac"}
+    first = count_operations(model, [x], layout="N", input_kind="values").layers[0]
+    assert (first.input_kind, first.effective_synops_total) == ("graded", macs[0])
+
+
+def test_padding_is_in_the_dense_macs_and_not_in_the_valid_ones():
+    model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Flatten(), nn.Linear(576, 5))
+    counts = count_operations(model, [torch.rand(2, 3, 12, 12)], layout="N")
+    assert sum(layer.dense_macs_per_sample for layer in counts.layers) == 18_432
+    assert sum(layer.dense_macs_valid_per_sample for layer in counts.layers) == 16_752
+
+
+def test_pixels_that_are_whole_numbers_are_analog_unless_more_is_said():
+    pixels = torch.randint(0, 17, (3, 10), generator=torch.Generator().manual_seed(0)).float()
+    model = nn.Sequential(nn.Linear(10, 20), nn.Hardtanh(0, 1), nn.Linear(20, 5))
+    found = estimate_energy(count_operations(model, [pixels], layout="N"), "horowitz-fp32").layers
+    assert [layer.operation for layer in found] == ["mac", "mac"]
+    assert [layer.pj_per_sample for layer in found] == pytest.approx([200 * 4.6, 100 * 4.6])
+
+
+class ConvLSTM(nn.Module):
+    """A recurrent cell of one convolution, on x [T, N, 1, H, W]."""
+
+    def __init__(self):
+        super().__init__()
+        self.gates = nn.Conv2d(1 + 2, 8, 3, padding=1)
+
+    def forward(self, x):
+        y = c = x.new_zeros(x.shape[1], 2, *x.shape[3:])
+        for step in x:
+            i, f, o, g = self.gates(torch.cat([step, y], 1)).chunk(4, 1)
+            c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+            y = torch.sigmoid(o) * torch.tanh(c)
+        return y
+
+
+def test_a_convolutional_lstm_equals_brute_force_and_has_an_energy():
+    x = torch.rand(5, 3, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    model = ConvLSTM()
+    counts = count_operations(model, [x], layout="TN")
+    pairs, dense = brute(model, x)
+    [gates] = counts.layers
+    assert (gates.effective_synops_total, gates.dense_macs_total, gates.timesteps) == (pairs, dense, 5)
+    places = 5 * 2 * 6 * 6
+    assert column(counts, "residual")["forward"] == {
+        "sigmoid": 3 * places,
+        "mul": 3 * places,
+        "tanh": 2 * places,
+        "add": places,
+    }
+    assert estimate_energy(counts, "horowitz-fp32").total_pj_per_sample and not counts.not_counted
