@@ -182,3 +182,20 @@ def test_a_convolutional_lstm_equals_brute_force_and_has_an_energy():
         "add": places,
     }
     assert estimate_energy(counts, "horowitz-fp32").total_pj_per_sample and not counts.not_counted
+
+
+class Fires(nn.Module):
+    def forward(self, x):
+        return (x > 0).float()
+
+
+READ_AS_TIME = pytest.mark.xfail(strict=True, reason="a step's [N, C] is read as [N, T] where C is T")
+
+
+@pytest.mark.parametrize("timesteps", [7, pytest.param(10, marks=READ_AS_TIME)])
+def test_a_step_of_as_many_channels_as_timesteps_is_a_step(timesteps):
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(6, 10), Fires()), torch.rand(timesteps, 3, 6)
+    looped = Model(lambda m, sequence: torch.stack([m.net(step) for step in sequence]), net=net)
+    [neuron] = count_operations(looped, [x], layout="TN").neurons
+    assert (neuron.units, neuron.timesteps) == (10, timesteps)
