@@ -1,13 +1,14 @@
-"""Which axis of what a module puts out has the samples: the one that grows with them.
+"""Which axes of what a module puts out have the samples and the timesteps: those that grow with them.
 
-The network is run twice on tensors without data, of two and of three samples, so that nothing is guessed from a number
-of samples that happens to divide a number of timesteps.
+The network is run on tensors without data, of two and of three samples, of as many timesteps and of one more, so that
+nothing is guessed from numbers that happen to be equal or to divide each other.
 """
 
 from __future__ import annotations
 
 import copy
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,39 +28,76 @@ def batch_axes(model: nn.Module, batch: Any, samples: int, run: Run) -> dict[tup
     batch: an input with `samples` on the first axis of its tensors, which `run(model, batch)` hands to the network.
     Empty where the network does not run without data, as where it looks at values.
     """
-    logger = logging.getLogger("torch._subclasses.fake_tensor")  # says at length what is no error here
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        few, more = (_shapes(model, resized(batch, samples, size), run) for size in (_FEW, _MORE))
-    except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, AssertionError):
-        return {}  # whatever a network does with numbers that are not there: the shapes alone decide then
-    finally:
-        logger.setLevel(level)
+    few, more = (_shapes(model, resized(batch, samples, size), run) for size in (_FEW, _MORE))
+    return _grown(few or {}, more or {}, _FEW, _MORE)
+
+
+def single_steps(
+    model: nn.Module, batch: Any, samples: int, timesteps: int, samples_axis: int, run: Run
+) -> dict[tuple[str, int], int]:
+    """Return, as `batch_axes`, the calls whose samples are in front and that see one timestep of an input of several.
+
+    samples_axis: of the input, 0 or 1; the other one has the timesteps. Empty where no step can be taken for a
+    sequence: nothing in the network is as large as there are timesteps.
+    """
+    if timesteps not in {samples, *(extent for parameter in model.parameters() for extent in parameter.shape)}:
+        return {}
+    small = resized(batch, samples, _FEW, samples_axis)
+    few = _shapes(model, small, run)
+    more = _shapes(model, resized(batch, samples, _MORE, samples_axis), run)
+    if few is None or more is None:
+        return {}
+    longer = _shapes(model, resized(small, timesteps, timesteps + 1, 1 - samples_axis), run)
+    if longer is None:  # it runs for so many timesteps alone: what is called in each sees one
+        calls = Counter(name for name, _ in few)
+        steps = {key for key in few if calls[key[0]] >= timesteps}
+    else:
+        steps = few.keys() - _grown(few, longer, timesteps, timesteps + 1).keys()
+    return {key: axis for key, axis in _grown(few, more, _FEW, _MORE).items() if axis == 0 and key in steps}
+
+
+Shapes = Mapping[tuple[str, int], tuple[int, ...]]  # of what every call of a module takes or puts out
+
+
+def _grown(smaller: Shapes, larger: Shapes, low: int, high: int) -> dict[tuple[str, int], int]:
+    """Return of each shape the one axis that has grown from low to high, where there is one."""
     found = {}
-    for key, small in few.items():
-        large = more.get(key, ())
-        grown = [at for at, (a, b) in enumerate(zip(small, large, strict=False)) if a * _MORE == b * _FEW and a != b]
+    for key, small in smaller.items():
+        large = larger.get(key, ())
+        grown = [at for at, (a, b) in enumerate(zip(small, large, strict=False)) if a * high == b * low and a != b]
         if len(small) == len(large) and len(grown) == 1:
             found[key] = grown[0]
     return found
 
 
-def resized(value: Any, samples: int, size: int) -> Any:
-    """Return an input with `size` samples on every tensor that has `samples` of them."""
+def resized(value: Any, extent: int, size: int, axis: int = 0) -> Any:
+    """Return an input with `size` in place of `extent` on this axis of every tensor that has it."""
     if isinstance(value, Tensor):
-        rows = torch.arange(size, device=value.device) % samples
-        return value[rows] if value.dim() and len(value) == samples else value
+        rows = torch.arange(size, device=value.device) % extent
+        return value.index_select(axis, rows) if value.dim() > axis and value.shape[axis] == extent else value
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(resized(item, samples, size) for item in value))
+        return type(value)(*(resized(item, extent, size, axis) for item in value))
     if isinstance(value, list | tuple):
-        return type(value)(resized(item, samples, size) for item in value)
+        return type(value)(resized(item, extent, size, axis) for item in value)
     if isinstance(value, Mapping):
-        return {key: resized(item, samples, size) for key, item in value.items()}
+        return {key: resized(item, extent, size, axis) for key, item in value.items()}
     return value
 
 
-def _shapes(model: nn.Module, batch: Any, run: Run) -> dict[tuple[str, int], tuple[int, ...]]:
+def _shapes(model: nn.Module, batch: Any, run: Run) -> Shapes | None:
+    """Return the shapes of all calls; None where the network does not run on numbers that are not there."""
+    logger = logging.getLogger("torch._subclasses.fake_tensor")  # says at length what is no error here
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        return _shapes_without_data(model, batch, run)
+    except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, AssertionError):
+        return None
+    finally:
+        logger.setLevel(level)
+
+
+def _shapes_without_data(model: nn.Module, batch: Any, run: Run) -> dict[tuple[str, int], tuple[int, ...]]:
     found: dict[tuple[str, int], tuple[int, ...]] = {}
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:
         ghost = _ghost(model, fake)
@@ -75,6 +113,7 @@ def _shapes(model: nn.Module, batch: Any, run: Run) -> dict[tuple[str, int], tup
             return hook
 
         for name, module in ghost.named_modules():
+            module._forward_hooks.clear()  # somebody's own, which might keep what has no data
             module.register_forward_hook(note(name), with_kwargs=True)
         run(ghost, _faked(batch, fake))
     return found

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.errors import BenchError, DataError
-from bench.measure.counting.axes import batch_axes
+from bench.measure.counting.axes import batch_axes, single_steps
 from bench.measure.counting.batch import LAYOUTS, Layout, check_layout
 from bench.measure.counting.counter import Counter
 from bench.measure.counting.geometry import SYNAPTIC
@@ -88,7 +88,7 @@ def _counted(
         forget(model)
         if counter is None:
             layout = layout or confirmed_layout(model, x)
-            axes = batch_axes(model, batch, x.shape[0], run) if layout == "N" else None
+            axes = _axes(model, batch, x, layout, run)
             kind: InputKind | None = None if input_kind == "values" else input_kind or "analog"
             counter = Counter(model, layout=layout, input_kind=kind, kinds=kinds, axes=axes)
         with counter:
@@ -103,6 +103,13 @@ def _counted(
         again = list(tensors(run(model, first)))
     same = len(again) == len(said or []) and all(map(torch.equal, again, said or []))
     return counts if same else counts.model_copy(update={"warnings": [*counts.warnings, _LEAKS]})
+
+
+def _axes(model: nn.Module, batch: Any, x: Tensor, layout: Layout, run: Forward) -> dict[tuple[str, int], int]:
+    if layout == "N" or x.dim() < 2:
+        return batch_axes(model, batch, x.shape[0], run)
+    at = 1 if layout == "TN" else 0
+    return single_steps(model, batch, x.shape[at], x.shape[1 - at], at, run)
 
 
 _LEAKS = (

@@ -189,13 +189,66 @@ class Fires(nn.Module):
         return (x > 0).float()
 
 
-READ_AS_TIME = pytest.mark.xfail(strict=True, reason="a step's [N, C] is read as [N, T] where C is T")
+def looped(net):
+    return Model(lambda m, sequence: torch.stack([m.net(step) for step in sequence]), net=net)
 
 
-@pytest.mark.parametrize("timesteps", [7, pytest.param(10, marks=READ_AS_TIME)])
-def test_a_step_of_as_many_channels_as_timesteps_is_a_step(timesteps):
+def written_for_ten(net):
+    """Written for ten timesteps, and for no other number."""
+    return Model(lambda m, sequence: torch.stack([m.net(sequence[t]) for t in range(10)]), net=net)
+
+
+def transposed(net):
+    return Model(lambda m, sequence: m.net(sequence.transpose(0, 1)).transpose(0, 1), net=net)
+
+
+def folded(net):
+    return Model(lambda m, sequence: m.net(sequence.flatten(0, 1)).unflatten(0, sequence.shape[:2]), net=net)
+
+
+@pytest.mark.parametrize("wrapped", [looped, written_for_ten, transposed, folded, lambda net: net])
+@pytest.mark.parametrize("samples", [3, 10])
+def test_as_many_channels_as_timesteps_are_channels(wrapped, samples):
     torch.manual_seed(0)
-    net, x = nn.Sequential(nn.Linear(6, 10), Fires()), torch.rand(timesteps, 3, 6)
-    looped = Model(lambda m, sequence: torch.stack([m.net(step) for step in sequence]), net=net)
-    [neuron] = count_operations(looped, [x], layout="TN").neurons
-    assert (neuron.units, neuron.timesteps) == (10, timesteps)
+    net, x = nn.Sequential(nn.Linear(6, 10), Fires(), nn.Linear(10, 4)), torch.rand(10, samples, 6)
+    counts = count_operations(wrapped(net), [x], layout="TN")
+    [neuron] = counts.neurons
+    assert (neuron.units, neuron.timesteps, neuron.samples) == (10, 10, samples)
+    spikes = (net[0](x) > 0).float()
+    assert neuron.spikes_total == spikes.sum()
+    if wrapped not in (transposed,):
+        assert list(neuron.spikes_by_timestep) == spikes.sum((1, 2)).tolist()
+    assert [layer.timesteps for layer in counts.layers] == [10, 10]
+    assert [layer.dense_macs_total for layer in counts.layers] == [600 * samples, 400 * samples]
+
+
+def test_samples_first_a_step_is_a_step_too():
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(6, 10), Fires()), torch.rand(3, 10, 6)
+    model = Model(lambda m, sequence: torch.stack([m.net(step) for step in sequence.unbind(1)], 1), net=net)
+    [neuron] = count_operations(model, [x], layout="NT").neurons
+    assert (neuron.units, neuron.timesteps, neuron.spikes_total) == (10, 10, (net[0](x) > 0).sum())
+
+
+def test_a_hook_of_ones_own_sees_what_passes_and_nothing_without_data():
+    net, seen = nn.Sequential(nn.Linear(6, 10), Fires()), []
+    net[0].register_forward_hook(lambda module, args, output: seen.append(output.sum().item()))
+    count_operations(looped(net), [torch.rand(10, 3, 6)], layout="TN")
+    count_operations(net, [torch.rand(3, 6)], layout="N")
+    assert seen and all(isinstance(number, float) for number in seen)
+
+
+def test_as_many_maps_as_timesteps_are_maps():
+    torch.manual_seed(0)
+    net, x = (
+        nn.Sequential(nn.Conv2d(1, 8, 3), Fires(), nn.Flatten(), nn.Linear(128, 8), Fires()),
+        torch.rand(8, 3, 1, 6, 6),
+    )
+    first, last = count_operations(looped(net), [x], layout="TN").neurons
+    assert (first.units, first.timesteps, last.units, last.timesteps) == (128, 8, 8, 8)
+
+
+def test_what_sums_over_time_before_its_classes_has_one_pass_a_sample():
+    net = Model(lambda m, sequence: m.net(sequence.mean(0)), net=nn.Sequential(nn.Linear(6, 10), Fires()))
+    [neuron] = count_operations(net, [torch.rand(10, 3, 6)], layout="TN").neurons
+    assert (neuron.units, neuron.timesteps) == (10, 1)
