@@ -24,6 +24,7 @@ from bench.suite.load import load_suite
 CELLS = {
     "cifar10-small": 612,
     "clif-ablation": 1531,
+    "clif-timesteps": 1963,
     "digits": 786,
     "digits-folds": 870,
     "digits-opponents": 2544,
