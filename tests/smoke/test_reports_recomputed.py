@@ -29,7 +29,7 @@ CELLS = {
     "digits-folds": 870,
     "digits-opponents": 2544,
     "fashion": 850,
-    "n-mnist-small": 1258,
+    "n-mnist-small": 1441,
     "neurons": 2606,
     "temporal-gradient": 598,
 }

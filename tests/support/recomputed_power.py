@@ -67,10 +67,12 @@ def of_equality(true, margin, error, halves):
 
 
 def detectable(squares, alpha):
-    """The true difference in points that is established with a chance of 80 %, of three seeds at least."""
+    """The true difference in points that is established with a chance of 80 %, of three seeds at least, at most 100."""
     if squares.seeds < 3:
         return None
     found = chances(squares, alpha)
+    if of_direction(1.0, *found) < POWER:
+        return None
     return 100 * optimize.brentq(lambda true: of_direction(true, *found) - POWER, 0.0, 1.0, xtol=1e-12)
 
 
