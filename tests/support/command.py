@@ -1,7 +1,7 @@
 """The command as a user types it, in a process of its own or in this one."""
 
+import atexit
 import contextlib
-import functools
 import io
 import json
 import os
@@ -86,27 +86,49 @@ def _forked(*words, cwd, environment):
         try:
             warm.send(json.dumps(request).encode())
             returncode = warm.recv(64)
-        except TimeoutError:
-            _warm.cache_clear()  # it is still at it, and would answer the next one with this one's end
+        except TimeoutError:  # it is still at it, and would answer the next one with this one's end
+            while _WARM:
+                _forget(next(iter(_WARM)))
             raise
         assert returncode, f"the process that forks commands has ended: {said.seek(0)} {said.read()}"
         return Done(int(returncode), *(stream.read_text() for stream in streams))
 
 
-@functools.lru_cache(maxsize=2)
-def _warm(environment):
-    """Return the socket of a process that forks commands, and what it says; it ends when this one has forgotten it."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    command = [sys.executable, Path(__file__).with_name("warm.py"), str(theirs.fileno())]
-    said = tempfile.TemporaryFile("w+")
-    streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}  # no terminal, which libraries would see
-    _STARTED.append(subprocess.Popen(command, env=dict(environment), pass_fds=[theirs.fileno()], **streams))
-    theirs.close()
-    ours.settimeout(TIMEOUT_S)
-    return ours, said
-
-
+_WARM = {}  # by environment: the socket of a process that forks commands, and what that says
 _STARTED = []  # and never waited for: each ends when nobody listens
+MOST_WARM = 2  # at once, for the memory they take
+
+
+def _warm(environment):
+    """Return the socket of a process that forks commands, and what it says; it ends when it is forgotten."""
+    if environment not in _WARM:
+        if len(_WARM) == MOST_WARM:
+            _forget(next(iter(_WARM)))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, Path(__file__).with_name("warm.py"), str(theirs.fileno())]
+        said = tempfile.TemporaryFile("w+")
+        streams = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": said,
+            "stderr": said,
+        }  # no terminal, which libraries would see
+        _STARTED.append(subprocess.Popen(command, env=dict(environment), pass_fds=[theirs.fileno()], **streams))
+        theirs.close()
+        ours.settimeout(TIMEOUT_S)
+        _WARM[environment] = ours, said
+    _WARM[environment] = _WARM.pop(environment)  # the latest is the last
+    return _WARM[environment]
+
+
+def _forget(environment):
+    for each in _WARM.pop(environment):
+        each.close()
+
+
+@atexit.register
+def _forget_all():
+    while _WARM:
+        _forget(next(iter(_WARM)))
 
 
 def in_process(*arguments, encoding="utf-8"):

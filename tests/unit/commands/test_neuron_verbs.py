@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from support import ROOT
-from support.command import spikebench
+from support.command import afresh, spikebench
 from support.laboratory import SURROGATE
 
 from bench.errors import BenchError
@@ -29,7 +29,7 @@ def test_a_new_neuron_keeps_the_contract_as_written_and_needs_no_source_to_do_so
     surrogates.write_text(SURROGATE)
     toolkit.mkdir()
     arguments = ("--trust", "--tau", "3", "--surrogate=wide:Wide")
-    done = spikebench("check-neuron", "my_lif:MyLIF", *arguments, cwd=started, CUDA_HOME=str(toolkit))
+    done = afresh("check-neuron", "my_lif:MyLIF", *arguments, cwd=started, CUDA_HOME=str(toolkit))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.splitlines()[-1] == "my_lif:MyLIF: keeps the contract; 1 hint, which breaks nothing"
     assert "hint    documentation" in done.stdout and "BROKEN" not in done.stdout
