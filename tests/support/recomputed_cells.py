@@ -24,6 +24,7 @@ class Table:
     rows: list
     compared: set = field(default_factory=set)
     wrong: set = field(default_factory=set)
+    between: set = field(default_factory=set)  # cells of a number half-way between two roundings
 
     def column(self, start):
         """The one column whose heading starts so."""
@@ -85,6 +86,15 @@ class Number:
         enough = len(mantissa.lstrip("+-0.").replace(".", "")) >= self.digits
         return enough and abs(said - self.value) <= 0.5 * 10.0**-places + slack
 
+    def is_between(self, text):
+        """Whether it lies half-way between what `text` says and the next number with as many digits."""
+        mantissa, _, exponent = text.removesuffix("×").replace(",", "").partition("e")
+        if self.value is None or not re.fullmatch(NUMBER, text.removesuffix("×")):
+            return False
+        half = 0.5 * 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+        said = float(text.removesuffix("×").replace(",", ""))
+        return abs(abs(said - self.value) - half) <= SLACK * abs(self.value)
+
 
 def sig(value, size=1.0, digits=4):
     """A number with four significant digits, in a unit of this size."""
@@ -116,6 +126,8 @@ class Checked:
         pattern = "".join(PLACES.get(part, re.escape(part)) for part in re.split(r"(\{x?\})", template))
         match = re.fullmatch(pattern, text)
         said = [] if match is None else match.groups()
+        if any(number.is_between(part) for number, part in zip(numbers, said, strict=False)):
+            table.between.add((row, column))
         if match is None or not all(number.in_text(part) for number, part in zip(numbers, said, strict=True)):
             values = [number.value for number in numbers]
             table.wrong.add((row, column))
