@@ -107,11 +107,8 @@ def _warm(environment):
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, Path(__file__).with_name("warm.py"), str(theirs.fileno())]
         said = tempfile.TemporaryFile("w+")
-        streams = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": said,
-            "stderr": said,
-        }  # no terminal, which libraries would see
+        # No terminal, which libraries would see.
+        streams = {"stdin": subprocess.DEVNULL, "stdout": said, "stderr": said}
         _STARTED.append(subprocess.Popen(command, env=dict(environment), pass_fds=[theirs.fileno()], **streams))
         theirs.close()
         ours.settimeout(TIMEOUT_S)

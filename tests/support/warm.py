@@ -54,7 +54,7 @@ def popen(words, **settings):
 
 
 def main():
-    """Serve until nobody listens; in what was forked, do what was asked and return its exit code."""
+    """Serve until nobody listens; in what was forked, do what was asked, which ends in SystemExit."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     import bench.models.build
     import bench.report.write
@@ -68,17 +68,12 @@ def main():
         if not (pid := os.fork()):
             requests.close()
             become(words, folder, streams)
-            return command
-        code = serve(pid)
-        if callable(code):
-            requests.close()
-            return code
-        requests.send(b"%d" % code)
-    return None
+            command()
+        requests.send(b"%d" % serve(pid, requests))
 
 
-def serve(pid):
-    """Fork servers for a command until it ends, and return its exit code; in such a server return what it is to do."""
+def serve(pid, requests):
+    """Fork servers for a command until it ends, and return its exit code."""
     ended, servers = os.pidfd_open(pid), []
     while True:
         ready = select.select([ended, ASKS], [], [])[0]
@@ -87,7 +82,8 @@ def serve(pid):
             forkserver.import_all()
             gc.freeze()
             if not (server := os.fork()):
-                return lambda: be_a_server(*json.loads(packet), *files)
+                requests.close()
+                be_a_server(*json.loads(packet), *files)
             servers.append(server)
             socket.socket(fileno=files.pop()).send(b"%d" % server)
             for file in files:
@@ -100,7 +96,7 @@ def serve(pid):
 
 
 def be_a_server(folder, environment, stdin, stdout, stderr, requests, answer):
-    """Be the process that forks workers."""
+    """Be the process that forks workers, and end as it does."""
     os.setsid()
     os.close(answer)
     os.chdir(folder)
@@ -135,10 +131,8 @@ if __name__ == "__main__":
     end = forkserver.End()
     atexit.register(end)
     ASKED, ASKS = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    if (work := main()) is None:
+    try:
+        main()
         end.code = 0
-    else:
-        try:
-            work()
-        except SystemExit as asked:
-            end.code = asked.code or 0
+    except SystemExit as asked:
+        end.code = asked.code or 0
