@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -85,13 +86,18 @@ def resized(value: Any, extent: int, size: int, axis: int = 0) -> Any:
 
 
 def _shapes(model: nn.Module, batch: Any, run: Run) -> Shapes | None:
-    """Return the shapes of all calls; None where the network does not run on numbers that are not there."""
+    """Return the shapes of all calls; None where the network does not run on numbers that are not there.
+
+    What it warns of here, it warns of where it runs on the numbers themselves.
+    """
     logger = logging.getLogger("torch._subclasses.fake_tensor")  # says at length what is no error here
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        return _shapes_without_data(model, batch, run)
-    except (RuntimeError, TypeError, ValueError, AttributeError, NotImplementedError, AssertionError):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _shapes_without_data(model, batch, run)
+    except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError):
         return None
     finally:
         logger.setLevel(level)

@@ -238,6 +238,26 @@ def test_a_hook_of_ones_own_sees_what_passes_and_nothing_without_data():
     assert seen and all(isinstance(number, float) for number in seen)
 
 
+def test_of_what_is_tried_without_data_nobody_is_warned():
+    def warns(m, sequence):
+        if sequence.shape[1] != 5:
+            warnings.warn("a batch of another size", UserWarning, stacklevel=1)
+        return torch.stack([m.net(step) for step in sequence])
+
+    net = Model(warns, net=nn.Sequential(nn.Linear(6, 10), Fires()))
+    [neuron] = count_operations(net, [torch.rand(10, 5, 6)], layout="TN").neurons
+    assert (neuron.units, neuron.timesteps) == (10, 10)
+    with pytest.warns(UserWarning, match="another size"):
+        count_operations(net, [torch.rand(10, 4, 6)], layout="TN")
+
+
+def test_a_network_for_one_size_of_batch_is_counted_as_it_is_called():
+    place = {5: 0}
+    net = Model(lambda m, x: m.net(x + place[len(x)]), net=nn.Sequential(nn.Linear(6, 10), Fires()))
+    [neuron] = count_operations(net, [torch.rand(5, 6)], layout="N").neurons
+    assert (neuron.units, neuron.samples) == (10, 5)
+
+
 def test_as_many_maps_as_timesteps_are_maps():
     torch.manual_seed(0)
     net, x = (
