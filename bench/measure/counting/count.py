@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypedDict, Unpack
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from bench.errors import BenchError, DataError
 from bench.measure.counting.axes import batch_axes, single_steps
 from bench.measure.counting.batch import LAYOUTS, Layout, check_layout
+from bench.measure.counting.called import Called, calls
 from bench.measure.counting.counter import Counter
 from bench.measure.counting.geometry import SYNAPTIC
 from bench.measure.counting.libraries import reset as reset_libraries
@@ -54,7 +56,8 @@ def count_operations(
     kinds: what the input of a layer is, by the layer's name, whatever it descends from.
     reset: makes the network forget between batches: a function of the model, None for nothing, or "auto", which knows
     SpikingJelly's, snnTorch's and sinabs' neurons.
-    forward: runs the model on a batch, forward(model, batch), where it takes something else.
+    forward: runs the model on a batch, forward(model, batch), where it takes something else. Where it calls the model
+    several times, as once per timestep, all of that is what a sample needs, and `layout` is the batch's.
     Runs in eval mode without gradients or autocast; the model's training flags are restored and no hook stays.
     Work of unknown cost is in `Counts.not_counted`, and what may be wrong in `Counts.warnings`. Raises BenchError where
     a layer cannot be counted or the axes are not known.
@@ -78,6 +81,7 @@ def _counted(
 ) -> Counts:
     counter: Counter | None = None
     first, said = None, None
+    whole, counted = model, run
     for batch in batches:
         x = first_tensor(batch)
         if x is None:
@@ -85,14 +89,18 @@ def _counted(
         batch = _on(batch, device_of(model, x))
         if counter is None and any(map(nn.parameter.is_lazy, model.parameters())):
             run(model, batch)  # which draws the weights that wait for a first input: no work of the network's
+        if counter is None and run is not _call:
+            forget(model)
+            if calls(model, run, batch) > 1:
+                whole, counted = Called(model, run), operator.call
         forget(model)
         if counter is None:
             layout = layout or confirmed_layout(model, x)
             axes = _axes(model, batch, x, layout, run)
             kind: InputKind | None = None if input_kind == "values" else input_kind or "analog"
-            counter = Counter(model, layout=layout, input_kind=kind, kinds=kinds, axes=axes)
+            counter = Counter(whole, layout=layout, input_kind=kind, kinds=kinds, axes=axes)
         with counter:
-            output = run(model, batch)
+            output = counted(whole, batch)
         if first is None:
             first, said = batch, [tensor.clone() for tensor in tensors(output)]
     if counter is None:
@@ -100,7 +108,7 @@ def _counted(
     counts = counter.counts()
     forget(model)
     with in_operators(model.modules()):
-        again = list(tensors(run(model, first)))
+        again = list(tensors(counted(whole, first)))
     same = len(again) == len(said or []) and all(map(torch.equal, again, said or []))
     return counts if same else counts.model_copy(update={"warnings": [*counts.warnings, _LEAKS]})
 

@@ -222,6 +222,28 @@ def test_as_many_channels_as_timesteps_are_channels(wrapped, samples):
     assert [layer.dense_macs_total for layer in counts.layers] == [600 * samples, 400 * samples]
 
 
+@pytest.mark.parametrize("samples", [3, 10])
+def test_a_function_that_calls_the_network_once_per_timestep_is_as_a_network_that_does(samples):
+    torch.manual_seed(0)
+    net, x = nn.Sequential(nn.Linear(6, 10), Fires(), nn.Linear(10, 4)), torch.rand(10, samples, 6)
+    here = count_operations(
+        net, [x, x[:, 1:]], layout="TN", forward=lambda m, sequence: torch.stack([m(step) for step in sequence])
+    )
+    there = count_operations(looped(net), [x, x[:, 1:]], layout="TN")
+    unnamed = {key: str(value).replace("net.", "") for key, value in there.model_dump().items()}
+    assert {key: str(value) for key, value in here.model_dump().items()} == unnamed
+    assert here.samples == 2 * samples - 1 and here.timesteps == 10
+
+
+def test_a_sample_that_is_seen_twice_needs_the_work_of_both():
+    net, x = network(), X
+    once = count_operations(net, [x], layout="N")
+    twice = count_operations(net, [x], layout="N", forward=lambda m, x: m(x) + m(x.flip(-1)))
+    assert twice.samples == once.samples == 3
+    for a, b in zip(twice.layers, once.layers, strict=True):
+        assert (a.name, a.dense_macs_total) == (b.name, 2 * b.dense_macs_total)
+
+
 def test_samples_first_a_step_is_a_step_too():
     torch.manual_seed(0)
     net, x = nn.Sequential(nn.Linear(6, 10), Fires()), torch.rand(3, 10, 6)
