@@ -40,6 +40,15 @@ OPERATIONS = (
     "random",
 )
 
+# What the prices of a table may leave out, and what it would be.
+Lacking = Literal["memory", "addressing", "routing", "leakage"]
+LACKS: dict[Lacking, str] = {
+    "memory": "fetching weights, keeping states, moving activations",
+    "addressing": "working out where a spike goes",
+    "routing": "carrying spikes and activations over a chip",
+    "leakage": "what idle neurons and the chip draw while time passes",
+}
+
 # What is taken to cost as much as another operation, which can do it, where a table has a price for that one alone.
 _AT_MOST = {"select": "mul", "shift": "mul", "logic": "compare"}
 
@@ -64,8 +73,8 @@ class CostTable(BaseModel):
     bit of its address in its layer, beside that.  included: columns whose work the price of an accumulate or of an
     update already contains.  status: what each price rests on, by the name it has in `price_names`, or `default`.
     operating_point: the price of an accumulate is the power of a whole chip over its events at one load, static power
-    in it.  rest: the table, by name or by a path beside this file, that prices what is not spiking where this one has
-    no price; rest_table: that table, read.
+    in it.  lacks: what of `LACKS` its prices leave out; without it that is not known.  rest: the table, by name or by
+    a path beside this file, that prices what is not spiking where this one has no price; rest_table: that table, read.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
@@ -87,6 +96,7 @@ class CostTable(BaseModel):
     spike_bit_pj: Price | None = None
     included: Annotated[list[Literal["neuron", "bias"]], Field(max_length=2)] = []
     operating_point: bool = False
+    lacks: Annotated[list[Lacking], Field(max_length=4)] | None = None
     rest: str | None = None
     rest_table: CostTable | None = None
 
@@ -112,6 +122,18 @@ class CostTable(BaseModel):
             raise ValueError(f"operating_point: it contains all that a chip does; leave out {apart[0]}_pj")
         if self.operating_point and "neuron" not in self.included:
             raise ValueError("operating_point: it contains all that a chip does; say included = ['neuron', 'bias']")
+        return self
+
+    @model_validator(mode="after")
+    def _lacks_nothing_that_it_prices(self) -> CostTable:
+        priced = {
+            "memory": self.memory,
+            "routing": self.spike_pj if self.spike_pj is not None else self.spike_bit_pj,
+            "leakage": self.operating_point or None,
+        }
+        for what in self.lacks or ():
+            if priced.get(what) is not None:
+                raise ValueError(f"lacks: the table prices {what}; leave it out of the list")
         return self
 
     @field_validator("assumptions")

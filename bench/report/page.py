@@ -101,7 +101,7 @@ def conventions_in_markdown(evidence: Evidence) -> str:
 
 
 def main_table(evidence: Evidence, compact: bool = False) -> str:
-    """Return the main table in markdown; `compact` leaves eight columns and the first cost table."""
+    """Return the main table in markdown; `compact` leaves the columns that fit a page."""
     return Markdown().table(narrow_table(evidence) if compact else full_table(evidence))
 
 

@@ -174,7 +174,8 @@ def compared(one, other, comparisons, with_p=True):
     else:
         method, values = crossed_by_hand, [np.stack([row.bits(seed) for seed in seeds]) for row in (one, other)]
     centre, low, high, *p = (method.analysed if with_p else method.interval)(*values, comparisons)
-    return len(seeds), centre, sd(by_seed), (low, high), *(p or [None])
+    ends = (max(low, -100), min(high, 100))  # no accuracy is further below or above another
+    return len(seeds), centre, sd(by_seed), ends, *(p or [None])
 
 
 def verdict(n, ends, margin):

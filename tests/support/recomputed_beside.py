@@ -63,7 +63,9 @@ def _reference(reckoned, table):
         found = [other for other in reckoned.done if not other.spikes and not _is_worse(reckoned, other, row)]
         against = min(found, key=lambda other: first.mean(other, ("total", "dense")), default=base)
         reckoned.checked.words(table, at, 1, against.label)
-        for column, prices in enumerate(reckoned.prices.values(), 2):
+        _, centre, _, ends, _ = reckoned.pairs[against.label, row.label]
+        reckoned.checked.cell(table, at, 2, "{} ({} to {})", *map(fixed, (centre, *ends)))
+        for column, prices in enumerate(reckoned.prices.values(), 3):
             words, numbers = [], []
             for mode in MODES:
                 ends = prices.ends(row, against, mode)
@@ -79,7 +81,7 @@ def _is_worse(reckoned, one, other):
 
 def _bounds(reckoned, table, spiking):
     """Spikes per synapse: effective synops / (dense MACs / T) of the layers whose input is not analog."""
-    rows = [row for row in reckoned.done if any(map(_spiked, row.runs.values()))]
+    rows = [row for row in reckoned.done if row.spikes]
     for at, row in reckoned.named(table, rows):
         reckoned.checked.cell(table, at, 1, "{}", sig(row.mean(_per_synapse)))
         reckoned.checked.cell(table, at, 2, "{}", sig(row.mean(firing_rate), 0.01, digits=3))

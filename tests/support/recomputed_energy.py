@@ -3,7 +3,7 @@
 import math
 
 COLUMNS = ("bias", "norm", "pooling", "residual", "encoder", "readout")
-TOLD = {"title", "source", "node_nm", "precision", "scope", "assumptions", "status"}  # no price in them
+TOLD = {"title", "source", "node_nm", "precision", "scope", "lacks", "assumptions", "status"}  # no price in them
 KNOWN_KEYS = {"operation_pj", "memory", "bits", *TOLD}
 AT_MOST = {"select": "mul", "shift": "mul", "logic": "compare"}  # taken where a table has no price of its own
 FIFO_WORDS = 1000

@@ -115,6 +115,8 @@ class Reckoned:
                 column = table.column(start)
                 cell(table, at, column, "{}", sig(value, unit_of(table.header[column])))
             for (name, prices), what in itertools.product(self.prices.items(), WHATS):
+                if what == "synapse" and "memory" in prices.table:
+                    continue
                 words = "synapses only" if what == "synapse" else what
                 column = table.column(f"{name} {words}, ")
                 value = sig(prices.mean(row, (what, "dense")), unit_of(table.header[column]))

@@ -157,15 +157,15 @@ class Difference:
 
     @property
     def low(self) -> float | None:
-        """Lower end of the simultaneous interval, in points."""
+        """Lower end of the simultaneous interval, in points; no accuracy is 100 points below another's and more."""
         half = self.half_width()
-        return None if half is None or self.mean is None else self.mean - half
+        return None if half is None or self.mean is None else max(-100.0, self.mean - half)
 
     @property
     def high(self) -> float | None:
-        """Upper end of the simultaneous interval, in points."""
+        """Upper end of the simultaneous interval, in points; at most 100."""
         half = self.half_width()
-        return None if half is None or self.mean is None else self.mean + half
+        return None if half is None or self.mean is None else min(100.0, self.mean + half)
 
     @property
     def p(self) -> float | None:

@@ -50,6 +50,12 @@ def interval(difference: Difference) -> str:
     return f"{low} to {high}"
 
 
+def interval_words(difference: Difference) -> str:
+    """Return a simultaneous interval with its number of seeds, or that there is none."""
+    ends, n = interval(difference), f"n = {difference.n}"
+    return f"95 % interval {ends}, {n}" if ends else f"no interval with one seed, {n}"
+
+
 def with_unit(name: str, unit: Unit) -> str:
     """Return a heading with its unit, where the unit has a name."""
     return f"{name}, {unit.name}" if unit.name else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.energy.memory import AccessPrice
 from bench.energy.status import by_status
-from bench.energy.table import CostTable
+from bench.energy.table import LACKS, CostTable
 from bench.report.formats.document import Bullets
 from bench.report.formats.inline import Emphasis, Inline, Said, Text, join, text
 
@@ -16,6 +16,7 @@ def about(costs: CostTable) -> Bullets:
         text(Said(costs.title), f". Node: {costs.node_nm:g} nm. Precision: ", Said(costs.precision), "."),
         text("Source: ", Said(costs.source.rstrip(".")), "."),
         text("Scope: ", Said(costs.scope.rstrip(".")), "."),
+        lacking(costs, explained=True),
         *([] if rest is None else [Said(hybrid(costs, rest))]),
         *([_OPERATING_POINT] if costs.operating_point else []),
         *_prices(costs),
@@ -23,6 +24,16 @@ def about(costs: CostTable) -> Bullets:
     ]
     notes = [text(Emphasis(Said(name)), ": ", Said(why.rstrip("."))) for name, why in costs.assumptions.items()]
     return Bullets([*lines, text("Assumptions and notes. ", join("; ", notes), ".")] if notes else lines)
+
+
+def lacking(costs: CostTable, *, explained: bool = False) -> str:
+    """Say what a table's prices leave out."""
+    if costs.lacks is None:
+        return "What its prices leave out is not said."
+    found = [f"{what} ({LACKS[what]})" if explained else what for what in costs.lacks]
+    if not found:
+        return "Its prices leave out nothing of a chip."
+    return f"Its prices leave out {' and '.join(filter(None, [', '.join(found[:-1]), found[-1]]))}."
 
 
 _OPERATING_POINT = (

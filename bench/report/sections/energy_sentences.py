@@ -9,8 +9,8 @@ from bench.report.evidence.comparison import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, turning_price
 from bench.report.formats.inline import Inline, Said, Text, join, text
-from bench.report.formats.text import joined, number, ratio
-from bench.report.sections.cells import label
+from bench.report.formats.text import fixed, joined, number, ratio
+from bench.report.sections.cells import interval_words, label
 from bench.report.sections.soundness import not_compared
 
 UNKNOWN = "not established"
@@ -29,6 +29,7 @@ def energy_sentences(evidence: Evidence, entry: Entry) -> list[Inline]:
     return [
         *against,
         *_compared(evidence, evidence.prices, entry),
+        *_cached(priced, entry),
         *_sigmoid(priced, entry),
         *_bit_matched(priced, entry),
     ]
@@ -39,8 +40,16 @@ def _with_reference(evidence: Evidence, entry: Entry, reference: Entry) -> list[
     prices = [priced.against(reference) for priced in evidence.prices]
     if not prices[0].comparable(entry):
         return [not_compared(entry, reference)]
-    least = "takes least energy of the entries without spikes that are not established as less accurate."
-    return [text(label(reference), " ", least), *_compared(evidence, prices, entry), *_bit_matched(prices[0], entry)]
+    found = evidence.comparison.between(reference, entry)
+    points = f"{fixed(found.mean, sign=True)} points, {interval_words(found)}"
+    least = text(
+        *(label(reference), " takes least energy of the entries without spikes that are not established as less "),
+        *("accurate than ", label(entry), f" ({points})."),
+    )
+    return [
+        *(least, *_compared(evidence, prices, entry)),
+        *(*_sigmoid(prices[0], entry), *_bit_matched(prices[0], entry)),
+    ]
 
 
 def _compared(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> list[Inline]:
@@ -54,7 +63,26 @@ def _over_tables(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> 
     modes = ((DENSE, "computed densely"), (ZERO_SKIPPING, "with zeros skipped"))
     clauses = [text(words, ": ", join(", ", _sides(evidence, prices, entry, mode))) for mode, words in modes]
     base = label(prices[0].baseline)
-    return [text(f"Over the seeds and all {len(prices)} tables, against ", base, " ", join("; ", clauses), ".")]
+    over = text(f"Over the seeds and all {len(prices)} tables, against ", base, " ", join("; ", clauses), ".")
+    return [over, *_what_decides(evidence, prices, entry)]
+
+
+def _what_decides(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> list[Inline]:
+    """Name the assumption without which less energy is established nowhere: no memory, or no zeros skipped."""
+    less = {
+        (priced.name, mode): evidence.energy_side(priced, entry, mode) == "less"
+        for priced in prices
+        for mode in (DENSE, ZERO_SKIPPING)
+    }
+    if not any(less.values()):
+        return []
+    memory = {priced.name: bool(priced.table.memories) for priced in prices}
+    found: list[Inline] = []
+    if any(memory.values()) and not any(is_less for (name, _), is_less in less.items() if memory[name]):
+        found.append("Less energy is established under no table that prices memory.")
+    if not any(is_less for (_, mode), is_less in less.items() if mode == ZERO_SKIPPING):
+        found.append("Less energy is established nowhere with zeros skipped.")
+    return found
 
 
 def _sides(evidence: Evidence, prices: Sequence[Priced], entry: Entry, mode: str) -> list[Text]:
@@ -111,6 +139,17 @@ def _energy(side: str, base: Inline) -> Text:
     return text(words.get(side, f"{side} energy than "), base)
 
 
+def _cached(priced: Priced, entry: Entry) -> list[Inline]:
+    """Say what an entry would take, did it compute once what a static input repeats at every timestep."""
+    dense, cached = priced.mean(entry, "total", DENSE), priced.of(entry, lambda b: b.total_cached_pj_per_sample).mean
+    if cached is None or cached == dense:
+        return []
+    found = _times(ratio(cached, priced.mean(priced.baseline, "total", DENSE)))
+    return [
+        f"Were layers that see the same input at every timestep computed once, it would be {found} computed densely."
+    ]
+
+
 def _sigmoid(priced: Priced, entry: Entry) -> list[Inline]:
     """Say how far the assumed price of a sigmoid moves an entry's dense ratio, and at which price it would turn.
 
@@ -130,12 +169,16 @@ def _sigmoid(priced: Priced, entry: Entry) -> list[Inline]:
 def _turning_price(priced: Priced, entry: Entry) -> list[Inline]:
     """Say which price of a sigmoid would make an entry take as much as the baseline, dense and zero-skipping."""
     price = priced.table.operation_pj.get("sigmoid")
-    prices = [turning_price(priced, entry, mode) for mode in (DENSE, ZERO_SKIPPING)]
-    if price is None or None in prices:
+    found = [turning_price(priced, entry, mode) for mode in (DENSE, ZERO_SKIPPING)]
+    prices = [each for each in found if each is not None]
+    if price is None or len(prices) < len(found):
         return []
-    dense, skipping = (f"{number(each, 3)} pJ" if each and each > 0 else "no price" for each in prices)
-    same = text("It would take as much as ", label(priced.baseline), f" at {dense} a sigmoid computed densely, at ")
-    return [text(same, f"{skipping} with zeros skipped; the table has {number(price, 3)} pJ.")]
+    base, modes = label(priced.baseline), ("computed densely", "with zeros skipped")
+    same = [f"at {number(each, 3)} pJ a sigmoid {mode}" for each, mode in zip(prices, modes, strict=True) if each > 0]
+    even = [mode for each, mode in zip(prices, modes, strict=True) if each <= 0]
+    clauses = [text("as much as ", base, " ", ", ".join(same))] if same else []
+    clauses += [text("more than ", base, f" even at no price a sigmoid {' and '.join(even)}")] if even else []
+    return [text("It would take ", join(", and ", clauses), f"; the table has {number(price, 3)} pJ.")]
 
 
 def _bit_matched(priced: Priced, entry: Entry) -> list[Inline]:

@@ -28,7 +28,12 @@ def energy_tables(evidence: Evidence, priced: Priced) -> Section:
     entries = [entry for entry in evidence.comparison.entries if entry.done]
     if entries:
         blocks += [_totals(evidence, priced, entries), Paragraph("Where it goes, dense:"), _split(priced, entries)]
-        blocks += [*_sigmoid(priced, entries), *_graded(priced, entries), *_unpriced(priced, entries)]
+        blocks += [
+            *_precision(evidence, priced),
+            *_sigmoid(priced, entries),
+            *_graded(priced, entries),
+            *_unpriced(priced, entries),
+        ]
     return Section(Said(priced.name), blocks)
 
 
@@ -52,6 +57,21 @@ def _totals(evidence: Evidence, priced: Priced, entries: Sequence[Entry]) -> Tab
             header += [f"{what}, {mode}", text("× ", label(priced.baseline))]
     header += ["total, static input cached once", "break-even firing rate, dense", "break-even, zero-skipping"]
     return Table(header, rows)
+
+
+def _precision(evidence: Evidence, priced: Priced) -> list[Block]:
+    """Say that accuracy was measured with wider numbers than the table prices, where it was."""
+    trained, bits = evidence.comparison.suite.spec.train.precision, priced.table.bits
+    if bits is None or bits >= _WIDTHS[trained]:
+        return []
+    words = (
+        f"It prices operands of {bits} bits. The accuracies were measured as trained, in {trained}: what {bits} bits "
+        "would leave of them was not measured, but for layers that were trained or rounded to few bits."
+    )
+    return [Paragraph(words)]
+
+
+_WIDTHS = {"fp32": 32, "bf16": 16, "fp16": 16}
 
 
 def _interval(evidence: Evidence, priced: Priced, entry: Entry, mode: str) -> str:

@@ -29,7 +29,7 @@ def full_table(evidence: Evidence) -> Table:
         *(FIRING_RATE.directed, with_unit(DENSE_MACS.directed, dense), with_unit(EFFECTIVE_SYNOPS.directed, synops)),
     ]
     for each, unit in energy:
-        for what in ("total", "synapses only"):
+        for what in _whats(each).values():
             header.append(text(Said(each.name), f" {what}, {unit.name} ↓ (dense / zero-skipping)"))
     rows: list[list[Inline]] = [
         [
@@ -42,7 +42,7 @@ def full_table(evidence: Evidence) -> Table:
             _firing_rate(entry),
             dense.of(entry.summary(DENSE_MACS.value).mean),
             synops.of(entry.summary(EFFECTIVE_SYNOPS.value).mean),
-            *(_energy(each, entry, what, unit) for each, unit in energy for what in ("total", "synapse")),
+            *(_energy(each, entry, what, unit) for each, unit in energy for what in _whats(each)),
         ]
         for entry in entries
     ]
@@ -50,7 +50,7 @@ def full_table(evidence: Evidence) -> Table:
 
 
 def narrow_table(evidence: Evidence) -> Table:
-    """Return the eight columns that fit a page, with the first cost table."""
+    """Return the columns that fit a page: energy under the first cost table, its ratio under the first two."""
     comparison, priced = evidence.comparison, evidence.leading
     synops = _synops_unit(comparison)
     unit = energy_unit(priced.mean(entry, "total", DENSE) for entry in comparison.entries)
@@ -58,6 +58,7 @@ def narrow_table(evidence: Evidence) -> Table:
         *("entry", "T", ACCURACY.directed, _difference_heading(comparison), FIRING_RATE.directed),
         *(with_unit("synops per sample ↓", synops), text(f"energy, {unit.name} ↓ (", Said(priced.name), ")")),
         text("× ", label(comparison.baseline), ": dense / zero-skipping ↓"),
+        *(text("× under ", Said(each.name), " ↓") for each in evidence.prices[1:2]),
     ]
     rows: list[list[Inline]] = [
         [
@@ -68,11 +69,16 @@ def narrow_table(evidence: Evidence) -> Table:
             _firing_rate(entry),
             synops.of(entry.summary(EFFECTIVE_SYNOPS.value).mean),
             unit.of(priced.mean(entry, "total", DENSE)),
-            _ratios(priced, entry, "total"),
+            *(_ratios(each, entry, "total") for each in evidence.prices[:2]),
         ]
         for entry in comparison.entries
     ]
     return Table(header, rows)
+
+
+def _whats(priced: Priced) -> dict[str, str]:
+    """Return which energies a table has columns for: synapses without their memory are no figure of one with memory."""
+    return {"total": "total"} if priced.table.memories else {"total": "total", "synapse": "synapses only"}
 
 
 def _synops_unit(comparison: Comparison) -> Unit:

@@ -58,7 +58,12 @@ def sentence(comparison: Comparison) -> Text | None:
     space = [test for _, tests in found for test in tests if test.how == "space"]
     if not falls:
         return text("Without time no fall in accuracy is established: ", NO_CLAIM, ".")
-    return text("Without time a fall in accuracy is established for ", join("; ", falls), _gradient(comparison, space))
+    merged = "merged" in {how for _, tests in found for how in _lost(comparison, tests)}
+    unseen = (
+        " Nothing was trained on merged frames: a fall there alone does not say that order matters." if merged else ""
+    )
+    words = join("; ", falls)
+    return text("Without time a fall in accuracy is established for ", words, _gradient(comparison, space), unseen)
 
 
 def _by_entry(comparison: Comparison) -> list[tuple[Entry, list[TimeTest]]]:

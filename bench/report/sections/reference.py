@@ -7,13 +7,14 @@ from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, Said, text
-from bench.report.formats.text import times
-from bench.report.sections.cells import label
+from bench.report.formats.text import NOT_AVAILABLE, fixed, times
+from bench.report.sections.cells import interval, label
 
 NOTE = (
     "A network without spikes need not compute every frame of a recording. So the reference of an entry that spikes is "
     "the one without spikes that takes least under the first table and is not established as less accurate, at the "
-    "level of all pairs. Total energy as its multiple, dense / zero-skipping, with intervals as above:"
+    "level of all pairs. How it compares in accuracy, and the entry's total energy as its multiple, dense / "
+    "zero-skipping, with intervals as above:"
 )
 
 
@@ -23,12 +24,15 @@ def reference(evidence: Evidence) -> list[Block]:
     references = {entry.label: evidence.reference(entry) for entry in entries}
     if all(found is evidence.comparison.baseline for found in references.values()):
         return []
-    header: list[Inline] = ["entry", "reference", *(text(Said(priced.name)) for priced in evidence.prices)]
+    points = "reference - entry, points (95 % interval) ↑"
+    header: list[Inline] = ["entry", "reference", points, *(text(Said(priced.name)) for priced in evidence.prices)]
     rows: list[list[Inline]] = []
     for entry in entries:
         against = [priced.against(references[entry.label]) for priced in evidence.prices]
         cells = [" / ".join(_ratio(evidence, each, entry, mode) for mode in (DENSE, ZERO_SKIPPING)) for each in against]
-        rows.append([label(entry), label(references[entry.label]), *cells])
+        found = evidence.comparison.between(references[entry.label], entry)
+        apart = f"{fixed(found.mean, sign=True)} ({interval(found) or NOT_AVAILABLE})"
+        rows.append([label(entry), label(references[entry.label]), apart, *cells])
     return [Paragraph(NOTE), Table(header, rows, text_columns=2)]
 
 

@@ -22,10 +22,21 @@ def section(evidence: Evidence) -> list[Block]:
     return [
         Paragraph("Entries differ in these, and in nothing else:"),
         Table(["entry", "neuron", "encoder", "timesteps", "declared difference"], entries, 5),
+        *_chosen(comparison),
         Paragraph("The same for every entry, unless it declares otherwise:"),
         Table(["setting", "value"], shared, 2),
         *_deviations(comparison),
     ]
+
+
+def _chosen(comparison: Comparison) -> list[Block]:
+    """Say that nobody chose the recipe for an entry on record, where nothing is tuned."""
+    if any(entry.spec.tuned is not None for entry in comparison.trained):
+        return []
+    held_out = comparison.suite.spec.dataset.validation_fraction
+    words = "No search for the recipe is on record, for any entry: another one might favour another entry."
+    without = " No training samples were held out, and none chose a setting." if not held_out else ""
+    return [Paragraph(words + without)]
 
 
 def _deviations(comparison: Comparison) -> list[Block]:

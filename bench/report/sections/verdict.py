@@ -11,8 +11,8 @@ from bench.report.formats.document import Block, Bullets, Paragraph
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text
 from bench.report.formats.text import fixed, joined
 from bench.report.sections import needs_time
-from bench.report.sections.cells import any_done, interval, label
-from bench.report.sections.cost_table import hybrid
+from bench.report.sections.cells import any_done, interval_words, label
+from bench.report.sections.cost_table import hybrid, lacking
 from bench.report.sections.energy_sentences import energy_sentences
 from bench.report.sections.match import unmatched_runs
 from bench.report.sections.soundness import what_was_seen
@@ -44,7 +44,8 @@ def _rests_on(evidence: Evidence) -> Block:
     tables = [each for each in (table, table.rest_table) if each is not None]
     clauses = (text("of ", Said(each.name), f": {in_numbers(each.statuses)}") for each in tables)
     who: list[Inline] = [] if table.rest_table is None else [" ", Said(hybrid(table, table.rest_table))]
-    return Paragraph(text("Prices ", join("; ", clauses), ".", *who))
+    lacks = f"{lacking(table)} No table prices time, which T timesteps take one after another, nor what finds zeros."
+    return Paragraph(text("Prices ", join("; ", clauses), ".", *who, " ", Said(lacks)))
 
 
 def _contrasts(comparison: Comparison) -> list[Text]:
@@ -85,7 +86,7 @@ def _accuracy_clause(base: Inline, difference: Difference, margin: float) -> Tex
     if difference.mean is None:
         return text("has no finished seed with ", base, " on the same test samples: its accuracy cannot be compared")
     found = judge(difference, margin)
-    numbers = f": {fixed(difference.mean, sign=True)} points ({_interval_words(difference)})"
+    numbers = f": {fixed(difference.mean, sign=True)} points ({interval_words(difference)})"
     within = f" within {margin:g} points"
     though = f", though equal{within}" if found.as_accurate else ""
     if found.direction == "better":
@@ -95,11 +96,6 @@ def _accuracy_clause(base: Inline, difference: Difference, margin: float) -> Tex
     if found.as_accurate:
         return text("is as accurate as ", base, within, numbers)
     return text("against ", base, f": a difference in accuracy is not established at n = {difference.n}", numbers)
-
-
-def _interval_words(difference: Difference) -> str:
-    ends, n = interval(difference), f"n = {difference.n}"
-    return f"95 % interval {ends}, {n}" if ends else f"no interval with one seed, {n}"
 
 
 def _caveats(comparison: Comparison, entry: Entry) -> list[Inline]:

@@ -32,7 +32,7 @@ def profile_steps(step: Callable[[], Any], device: torch.device, path: str) -> S
         step()
     on_gpu = device.type == "cuda"
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]
-    with profile(activities=activities) as profiler:
+    with profile(activities=activities, acc_events=True) as profiler:  # without it torch 2.11 warns
         for _ in range(STEPS):
             step()
         if on_gpu:

@@ -197,3 +197,31 @@ def test_of_very_many_problems_the_first_are_told(tmp_path):
     with pytest.raises(TableError, match=r"and 2,900 more problems$") as caught:
         load_table(path)
     assert len(str(caught.value).splitlines()) == 101
+
+
+def test_every_table_says_what_its_prices_leave_out():
+    said = {name: load_table(name).lacks for name in table_names()}
+    assert None not in said.values()
+    assert said["horowitz-fp32"] == ["memory", "addressing", "routing", "leakage"] and said["truenorth-2014"] == []
+    with_memory = {name for name in said if load_table(name).memory is not None}
+    assert {name for name in with_memory if "memory" in said[name]} == set() and len(with_memory) == 5
+    compute_only = {name for name in said if load_table(name).scope.startswith("compute only")}
+    assert compute_only == {name for name in said if "memory" in said[name]}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('lacks = ["heat"]', "lacks"),
+        ('lacks = ["routing"]\nspike_pj = 1', "lacks: the table prices routing; leave it out of the list"),
+        (
+            'lacks = ["leakage"]\noperating_point = true\nincluded = ["neuron", "bias"]',
+            "lacks: the table prices leakage",
+        ),
+    ],
+)
+def test_a_table_cannot_lack_what_it_prices(tmp_path, more, message):
+    path = tmp_path / "mine.toml"
+    path.write_text(more + GOOD)
+    with pytest.raises(TableError, match=message):
+        load_table(path)

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from support.suites import TEXT, problems
 
+from bench.energy.table import load_table
 from bench.errors import BenchError
 from bench.runs.provenance import resolve_parameters
 from bench.suite.load import load_suite
@@ -377,3 +378,10 @@ def test_another_synapse_of_an_entry_has_no_parameters_of_the_suites(write):
     assert suite.select(label="ANN")[0].spec.model.synapse.params == {"bits": 3}
     same = load_suite(write(model=ends, synapse=(old, new.replace('name = "lsq", bits = 4', "end_bits = 6"))))
     assert same.select(label="LIF")[0].spec.model.synapse.params == {"bits": 3, "end_bits": 6}
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[3] / "suites").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_a_table_that_prices_memory_is_first_or_second_in_every_suite(path):
+    assert any(load_table(name).memories for name in load_suite(path).spec.energy[:2])
