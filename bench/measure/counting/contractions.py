@@ -6,6 +6,7 @@ attention, what is counted are the pairs of two non-zero operands.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter as Multiset
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -76,6 +77,19 @@ class Contractions:
         if call.op == "_trilinear":
             return self._bilinear(tape, call)
         return None
+
+    def kept(self) -> Any:
+        """Return a copy of what was counted, for `restore`; weights are not copied."""
+        tallies = self.layers.values()
+        weights = {id(t.geometry.weight): t.geometry.weight for t in tallies if isinstance(t, LayerTally)}
+        calls = {name: len(values) for name, values in self.outputs.items()}
+        return copy.deepcopy(self.layers, weights), calls, self.missed, self._names.copy()
+
+    def restore(self, kept: Any) -> None:
+        """Forget what was counted since."""
+        self.layers, calls, self.missed, self._names = kept
+        for name, values in self.outputs.items():
+            del values[calls.get(name, 0) :]
 
     def counts(self, samples: int) -> list[LayerCount]:
         """Return the record of each."""

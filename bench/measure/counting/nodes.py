@@ -46,6 +46,17 @@ class Node:
 
 
 @dataclass(frozen=True)
+class Recorded:
+    """How much was on a tape at one time, and who had read each value."""
+
+    nodes: int
+    norms: int
+    reordered: bool
+    time_is_gone: bool
+    consumers: list[tuple[Value, set[str]]]
+
+
+@dataclass(frozen=True)
 class Contraction:
     """A call that sums products, at least one operand of which depends on the input."""
 

@@ -17,7 +17,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
 from bench.measure.counting.nests import tensors
-from bench.measure.counting.nodes import Contraction, Node, Value
+from bench.measure.counting.nodes import Contraction, Node, Recorded, Value
+from bench.measure.counting.norms import NormCall, norm_of_call
 from bench.measure.counting.ops import (
     CONTRACTIONS,
     CREATION,
@@ -60,7 +61,8 @@ class Tape(TorchDispatchMode):
         self.reordered = False  # the first axis of live data was exchanged with another: samples with timesteps, maybe
         self.time_is_gone = False  # live data was summed over its first axis: what follows may have no timesteps
         self.states_are_live = 0  # how many recurrent modules run, whose first state is zeros that they make
-        self._take = take
+        self.norms: list[NormCall] = []  # batch norms, which may fold
+        self.take = take
         self._values: dict[int, tuple[Any, Value]] = {}
         self._closed = 0
         self._runs = self._paused = False
@@ -68,6 +70,18 @@ class Tape(TorchDispatchMode):
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False  # which would import the compiler, of 300 MiB
+
+    def recorded(self) -> Recorded:
+        """Return what is on the tape, for `forget`."""
+        consumers = [(value, set(value.consumers)) for _, value in self._values.values()]
+        return Recorded(len(self.nodes), len(self.norms), self.reordered, self.time_is_gone, consumers)
+
+    def forget(self, since: Recorded) -> None:
+        """Forget all operations that were noted since."""
+        del self.nodes[since.nodes :], self.norms[since.norms :]
+        self.reordered, self.time_is_gone = since.reordered, since.time_is_gone
+        for value, consumers in since.consumers:
+            value.consumers = consumers
 
     def start(self) -> None:
         """Begin to record, until `stop`: for hooks, which no `with` block can span."""
@@ -180,11 +194,15 @@ class Tape(TorchDispatchMode):
             value.consumers.add(f"{name} #{len(self.nodes)}")
         cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live, self._is_spike)
         output = self._output(name, args, kwargs, out, inputs, live) if results else None
-        if name in CONTRACTIONS and self._take is not None and results:
-            made = self._take(self, Contraction(name, func, self.path[-1], args, kwargs, results[0]))
+        if name in CONTRACTIONS and self.take is not None and results:
+            made = self.take(self, Contraction(name, func, self.path[-1], args, kwargs, results[0]))
             if made is not None:
                 added = name in SUMMED_INTO and id(args[0]) in live and kwargs.get("beta", 1) != 0
                 cost, output = ({"add": results[0].numel()} if added else {}), made
+        call = norm_of_call(name, self.path[-1], args, self.value, self.norms) if self.take is not None else None
+        if call is not None:  # whoever takes contractions knows what becomes of it
+            self.norms.append(call)
+            cost, output = {}, Value(discrete=False, origin=call.name)
         node = Node(
             name,
             self.path[-1],
