@@ -19,9 +19,10 @@ from bench.measure.counting.batch import Batch
 from bench.measure.counting.geometry import Geometry
 from bench.measure.counting.kinds import InputTally
 from bench.measure.counting.missed import dense_products
+from bench.measure.counting.nests import tensors
 from bench.measure.counting.nodes import Contraction, Value
-from bench.measure.counting.ops import SUMMED_INTO
 from bench.measure.counting.products import ProductTally
+from bench.measure.counting.summing import SUMMED_INTO
 from bench.measure.counting.synops import LayerTally
 from bench.measure.counting.tape import Tape
 from bench.measure.counting.timesteps import by_timestep
@@ -30,7 +31,7 @@ from bench.records.source import InputKind
 
 # (where the operands of a matrix product are, where what is added to it is)
 _MATRICES: dict[str, tuple[int, int, int | None]] = {
-    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot"), (0, 1, None)),
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_int_mm"), (0, 1, None)),
     **dict.fromkeys(("addmm", "baddbmm", "addbmm", "addmv"), (1, 2, 0)),
 }
 _CONVOLUTIONS = frozenset(["convolution", "_convolution", "convolution_overrideable"])
@@ -67,6 +68,8 @@ class Contractions:
         return made
 
     def _taken(self, tape: Tape, call: Contraction) -> Value | None:
+        if any(tensor.is_complex() for tensor in tensors(call.args)):
+            return None  # each product is four of real numbers, and they are no levels of anything
         if call.op in _MATRICES:
             return self._matrices(tape, call)
         if call.op == "linear" and tape.value(call.args[1]) is None:

@@ -21,7 +21,6 @@ from bench.measure.counting.nests import first_tensor, tensors
 from bench.measure.counting.nodes import Value
 from bench.measure.counting.norms import Norms
 from bench.measure.counting.operators import in_operators
-from bench.measure.counting.ops import CONTRACTIONS
 from bench.measure.counting.outside import Works, bias_ops, readout_ops
 from bench.measure.counting.roles import counted_modules
 from bench.measure.counting.seen import HooksOfOthers
@@ -116,7 +115,7 @@ class Counter:
             other_ops=[*bias_ops(layers), *self._norms.ops(self.samples), *rest.ops(self.samples), *self._readout],
             not_counted=sorted({*self._norms.unknown, *unknown}),
             dense_macs_missed_total=self._contractions.missed,
-            synapses_not_counted=sorted(words for words, op in unknown.items() if op in CONTRACTIONS),
+            synapses_not_counted=sorted(words for words, sums in unknown.items() if sums),
             reasons={tally.name: tally.reason for tally in self._contractions.layers.values()},
         )
 

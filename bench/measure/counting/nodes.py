@@ -43,6 +43,7 @@ class Node:
     reads: bool = False
     quantises: bool = False
     broadcasts: bool = False  # its live operands are not of one shape
+    sums_products: bool = False  # or may, where its cost is not known
 
 
 @dataclass(frozen=True)

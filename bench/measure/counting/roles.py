@@ -38,6 +38,8 @@ def _role(module: nn.Module) -> Role | None:
         return "neuron"
     if not isinstance(module, (*SYNAPTIC, NORM, nn.ReLU)) or not all(_is_plain(module, name) for name in _METHODS):
         return None
+    if any(parameter.is_complex() for parameter in module.parameters(recurse=False)):
+        return None
     return "synapse" if isinstance(module, SYNAPTIC) else "norm" if isinstance(module, NORM) else "neuron"
 
 
