@@ -74,7 +74,7 @@ MOVES = frozenset(
     " replication_pad1d replication_pad2d replication_pad3d flip roll index index_select gather unfold resize set"
     " diagonal upsample_nearest1d upsample_nearest2d upsample_nearest3d pixel_shuffle pixel_unshuffle channel_shuffle"
     " view_as_real native_channel_shuffle max_unpool2d index_put scatter slice_scatter select_scatter im2col embedding"
-    " _pack_padded_sequence tril triu unsafe_split unsafe_split_with_sizes".split()
+    " _pack_padded_sequence _to_sparse _to_sparse_csr _to_dense tril triu unsafe_split unsafe_split_with_sizes".split()
 )
 
 # Of these, what makes another order of a tensor's numbers than its own, or leaves some out, or has some twice.

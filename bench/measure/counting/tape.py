@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
-from bench.measure.counting.nests import tensors
+from bench.measure.counting.nests import storage_of, tensors
 from bench.measure.counting.nodes import Contraction, Node, Recorded, Value
 from bench.measure.counting.norms import NormCall, norm_of_call
 from bench.measure.counting.ops import (
@@ -99,12 +99,12 @@ class Tape(TorchDispatchMode):
 
     def value(self, tensor: Tensor) -> Value | None:
         """Return what `tensor` shows, or None for a constant of the network."""
-        entry = self._values.get(tensor.untyped_storage()._cdata)
+        entry = self._values.get(storage_of(tensor)._cdata)
         return entry[1] if entry and not entry[0].expired() else None
 
     def mark(self, tensor: Tensor, value: Value) -> None:
         """Say that `tensor` and its views show `value`."""
-        reference = _WEAK(tensor.untyped_storage())
+        reference = _WEAK(storage_of(tensor))
         self._values[reference.cdata] = (reference, value)
 
     def close(self, where: str, inputs: Any) -> None:

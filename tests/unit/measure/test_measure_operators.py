@@ -101,6 +101,30 @@ def test_a_product_of_whole_numbers_is_counted():
     assert found.synapses_not_counted == []
 
 
+class Sparse(nn.Module):
+    """A weight of few numbers, that is kept or not, or an input of few."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way, weight = way, torch.eye(4, 6).to_sparse()
+        if way == "kept":
+            self.register_buffer("weight", weight)
+        else:
+            self.weight = weight
+
+    def forward(self, x):
+        return x.to_sparse() @ torch.ones(6, 4) if self.way == "input" else (self.weight @ x.t()).t()
+
+
+@pytest.mark.parametrize("way", ["kept", "constant", "input"])
+def test_sparse_products_are_counted_as_the_products_they_are(way):
+    x = X.where(X > 0.6, 0.0)
+    found = count_operations(Sparse(way), [x, x[:2]], layout="N")
+    assert (found.not_counted, found.dense_macs_per_sample) == ([], 24)
+    assert found.layers[0].effective_synops_total == 4 * int(x.ne(0).sum() + x[:2].ne(0).sum())
+    assert found.layers[0].zero_weights == (0 if way == "input" else 20)
+
+
 def marked(x, k=2):
     return torch.zeros(x.shape).scatter_(1, x.topk(k, 1).indices, 1.0)
 
