@@ -71,7 +71,7 @@ class Counter:
 
     def __enter__(self) -> Counter:
         self._running.callback(HooksOfOthers(self._modules.values(), self._contractions).remove)
-        hooks = [self.model.register_forward_pre_hook(self._start, with_kwargs=True)]
+        hooks = [self.model.register_forward_pre_hook(self._start, with_kwargs=True, prepend=True)]
         for name, module in self._modules.items():
             if name in self._counted.roles:
                 hooks += self._counted.hooks(name, module)

@@ -122,6 +122,15 @@ def test_a_hook_that_changes_what_passes_is_work():
     assert images(net, X).layers[1].input_kind == "binary"
 
 
+def test_what_a_hook_of_the_network_does_to_its_input_is_work():
+    net = between()
+    net.register_forward_pre_hook(lambda module, args: (args[0] > 0.5).float())
+    found = count_operations(net, [X], layout="N")
+    assert found.layers[0].input_kind == "binary"
+    assert found.layers[0].effective_synops_total == 5 * (X > 0.5).sum()
+    assert column(found, "residual") == {"forward": {"compare": 4}}
+
+
 def test_a_hook_that_overwrites_what_passes_is_work():
     def scaled(module, args, output):
         output.mul_(output.sigmoid())
