@@ -6,6 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import Tensor
+
 Cost = dict[str, int]
 
 # Per element. x / (1 + exp(-x)) is a sigmoid and a multiply; GELU is x times (1 + erf(x / sqrt 2)) halved, of which the
@@ -66,6 +69,39 @@ def _columns_to_image(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], 
     return {"add": max(0, args[0].numel() - n)}
 
 
+def _any(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], n: int) -> Cost:
+    """Of truths logic; a number is compared with zero first."""
+    size = args[0].numel()
+    return {"logic": size - n} | ({} if args[0].dtype == torch.bool else {"compare": size})
+
+
+def _extremes(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], n: int) -> Cost:
+    return {"compare": 2 * (args[0].numel() - n)}
+
+
+def _ranked(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], n: int) -> Cost:
+    """Assumed: every number of a row but the first is put, by bisection, among the k largest that came before."""
+    size, at = args[0].numel(), 2 if name == "topk" else 1
+    axis = kwargs.get("dim", next((arg for arg in args[at:] if type(arg) is int), -1))
+    length = args[0].shape[axis] if args[0].dim() else 1
+    k = args[1] if name == "topk" else length
+    return {"compare": (size - size // max(1, length)) * math.ceil(math.log2(k + 1))}
+
+
+def _fake_quantised(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], n: int) -> Cost:
+    """Divided by a constant step, shifted by the zero point where there is one, rounded, clamped, and back again."""
+    zero = args[6] if name.startswith("_fused") else args[2]
+    shifted = bool((zero != 0).any()) if isinstance(zero, Tensor) else zero != 0
+    return {"mul": 2 * n, "compare": 3 * n} | ({"add": n, "sub": n} if shifted else {})
+
+
+def _embedded(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], n: int) -> Cost:
+    """embedding_bag(weight, indices, offsets, scale by frequency, mode ...): sum, mean or the largest of rows."""
+    mode = args[4] if len(args) > 4 else 0
+    taken = max(0, args[1].numel() * args[0].shape[1] - n)
+    return {"compare" if mode == 2 else "add": taken} | ({"mul": n} if mode == 1 else {})
+
+
 _COMPOSED: dict[str, Callable[[str, tuple[Any, ...], dict[str, Any], int], Cost]] = {
     "_softmax": _softmax,
     "_log_softmax": _softmax,
@@ -78,6 +114,18 @@ _COMPOSED: dict[str, Callable[[str, tuple[Any, ...], dict[str, Any], int], Cost]
     "var_mean": _variance,
     "std": _variance,
     "col2im": _columns_to_image,
+    "any": _any,
+    "all": _any,
+    "aminmax": _extremes,
+    "topk": _ranked,
+    "sort": _ranked,
+    "fake_quantize_per_tensor_affine_cachemask": _fake_quantised,
+    "fake_quantize_per_channel_affine_cachemask": _fake_quantised,
+    "_fake_quantize_per_tensor_affine_cachemask_tensor_qparams": _fake_quantised,
+    "_fake_quantize_learnable_per_tensor_affine": _fake_quantised,
+    "_fake_quantize_learnable_per_channel_affine": _fake_quantised,
+    "_fused_moving_avg_obs_fq_helper": _fake_quantised,
+    "embedding_bag": _embedded,
 }
 
 COMPOSED = frozenset([*_PER_ELEMENT, *_COMPOSED])

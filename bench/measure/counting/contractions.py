@@ -6,11 +6,13 @@ attention, what is counted are the pairs of two non-zero operands.
 
 from __future__ import annotations
 
+import copy
 from collections import Counter as Multiset
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,9 +20,10 @@ from bench.measure.counting.batch import Batch
 from bench.measure.counting.geometry import Geometry
 from bench.measure.counting.kinds import InputTally
 from bench.measure.counting.missed import dense_products
+from bench.measure.counting.nests import dense, storage_of, tensors
 from bench.measure.counting.nodes import Contraction, Value
-from bench.measure.counting.ops import SUMMED_INTO
 from bench.measure.counting.products import ProductTally
+from bench.measure.counting.summing import SUMMED_INTO
 from bench.measure.counting.synops import LayerTally
 from bench.measure.counting.tape import Tape
 from bench.measure.counting.timesteps import by_timestep
@@ -29,7 +32,7 @@ from bench.records.source import InputKind
 
 # (where the operands of a matrix product are, where what is added to it is)
 _MATRICES: dict[str, tuple[int, int, int | None]] = {
-    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot"), (0, 1, None)),
+    **dict.fromkeys(("mm", "bmm", "mv", "dot", "vdot", "_int_mm"), (0, 1, None)),
     **dict.fromkeys(("addmm", "baddbmm", "addbmm", "addmv"), (1, 2, 0)),
 }
 _CONVOLUTIONS = frozenset(["convolution", "_convolution", "convolution_overrideable"])
@@ -51,7 +54,7 @@ class Contractions:
 
     def __post_init__(self) -> None:
         self._owners = {
-            parameter.untyped_storage()._cdata: name
+            storage_of(parameter)._cdata: name
             for name, parameter in [*_named(self.modules, "_parameters"), *_named(self.modules, "_buffers")]
         }
 
@@ -61,11 +64,13 @@ class Contractions:
             return Value(discrete=False)
         made = self._taken(tape, call)
         if made is None:
-            dense = dense_products(call)
-            self.missed = None if dense is None or self.missed is None else self.missed + dense
+            products = dense_products(call)
+            self.missed = None if products is None or self.missed is None else self.missed + products
         return made
 
     def _taken(self, tape: Tape, call: Contraction) -> Value | None:
+        if any(tensor.is_complex() for tensor in tensors(call.args)):
+            return None  # each product is four of real numbers, and they are no levels of anything
         if call.op in _MATRICES:
             return self._matrices(tape, call)
         if call.op == "linear" and tape.value(call.args[1]) is None:
@@ -77,6 +82,19 @@ class Contractions:
             return self._bilinear(tape, call)
         return None
 
+    def kept(self) -> Any:
+        """Return a copy of what was counted, for `restore`; weights are not copied."""
+        tallies = self.layers.values()
+        weights = {id(t.geometry.weight): t.geometry.weight for t in tallies if isinstance(t, LayerTally)}
+        calls = {name: len(values) for name, values in self.outputs.items()}
+        return copy.deepcopy(self.layers, weights), calls, self.missed, self._names.copy()
+
+    def restore(self, kept: Any) -> None:
+        """Forget what was counted since."""
+        self.layers, calls, self.missed, self._names = kept
+        for name, values in self.outputs.items():
+            del values[calls.get(name, 0) :]
+
     def counts(self, samples: int) -> list[LayerCount]:
         """Return the record of each."""
         return [tally.count(samples, self.claim) for tally in self.layers.values()]
@@ -85,8 +103,8 @@ class Contractions:
         at_left, at_right, at_added = _MATRICES[call.op]
         left, right = call.args[at_left], call.args[at_right]
         added = None if at_added is None else call.args[at_added]
-        a = left[None] if left.dim() == 1 else left
-        b = right[:, None] if right.dim() == 1 else right
+        a, b = dense(left), dense(right)
+        a, b = a[None] if a.dim() == 1 else a, b[:, None] if b.dim() == 1 else b
         if call.kwargs.get("beta", 1) == 0 or (isinstance(added, Tensor) and tape.value(added) is not None):
             added = None  # a sum with live data is no bias
         if tape.value(left) is not None and tape.value(right) is not None:
@@ -114,7 +132,7 @@ class Contractions:
         tally = self._layer(key, name, geometry, (*lead, inputs), (*lead, outputs))
         self._tell(tally.values, tape, live[0])
         rows = x.reshape(stack, -1, inputs).movedim(0, 1) if stack > 1 else x.reshape(-1, inputs)
-        steps = None if stack > 1 else by_timestep(live[0], 1 if live[0].dim() == 2 else 0, self.batch)
+        steps = None if stack > 1 else by_timestep(dense(live[0]), 1 if live[0].dim() == 2 else 0, self.batch)
         tally.add(rows, rows.shape[0], self.batch, steps)
         channels_apart = stack == 1 and call.out.dim() > 0 and call.out.shape[-1] == outputs
         summed = call.op in SUMMED_INTO and tape.value(call.args[0]) is not None  # with data, which weights do not make
@@ -190,21 +208,21 @@ class Contractions:
         """
         channels = 0 if weight is None else y.shape[axis]
         owner = None if weight is None else self._owner(weight)
-        weights = module or name if weight is None or owner is None else f"{owner} {weight.storage_offset()}"
+        weights = module or name if weight is None or owner is None else f"{owner} {_offset_of(weight)[0]}"
         value = Value(False, source=name, origin=name, elements=y.numel(), weights=weights, channels=channels)
         value.stride, value.shape = y.stride(axis) if y.dim() else 0, tuple(y.shape)
-        value.storage = y.untyped_storage()._cdata
+        value.storage = storage_of(y)._cdata
         self.outputs.setdefault(name, []).append(value)
         return value
 
     def _owner(self, weight: Tensor) -> str | None:
         """Return the name of the parameter or buffer that a weight is, or is a view of."""
-        return self._owners.get(weight.untyped_storage()._cdata)
+        return self._owners.get(storage_of(weight)._cdata)
 
     def _place(self, call: Contraction, weight: Tensor | None, kind: str, shapes: Any) -> tuple[str, Any]:
         """Return what a contraction is called, and what it is: its weight where that is kept, or else its shape."""
         owner = None if weight is None else self._owner(weight)
-        offset = None if weight is None or owner is None else (weight.storage_offset(), tuple(weight.stride()))
+        offset = None if weight is None or owner is None else _offset_of(weight)
         key = (kind, owner or call.where, offset, shapes)
         if key in self.layers:
             return self.layers[key].name, key
@@ -221,6 +239,11 @@ class Contractions:
         """Return a name that no other layer has."""
         self._names[label] += 1
         return label if self._names[label] == 1 else f"{label} #{self._names[label]}"
+
+
+def _offset_of(weight: Tensor) -> tuple[int, tuple[int, ...]]:
+    """Return where a weight is in what holds it, and its strides; a sparse one is all of it."""
+    return (int(weight.storage_offset()), tuple(weight.stride())) if weight.layout is torch.strided else (0, ())
 
 
 def _named(modules: Mapping[str, nn.Module], kind: str) -> Collection[tuple[str, Tensor]]:

@@ -16,13 +16,14 @@ from bench.errors import BenchError
 from bench.measure.counting.batch import Batch, Layout, check_layout
 from bench.measure.counting.contractions import Contractions
 from bench.measure.counting.foreign import ForeignNeurons
-from bench.measure.counting.hooks import CountedModules, counted_modules
+from bench.measure.counting.hooks import CountedModules
 from bench.measure.counting.nests import first_tensor, tensors
 from bench.measure.counting.nodes import Value
 from bench.measure.counting.norms import Norms
 from bench.measure.counting.operators import in_operators
-from bench.measure.counting.ops import CONTRACTIONS
 from bench.measure.counting.outside import Works, bias_ops, readout_ops
+from bench.measure.counting.roles import counted_modules
+from bench.measure.counting.seen import HooksOfOthers
 from bench.records.counts import Counts, OtherOps
 from bench.records.source import InputKind
 
@@ -69,7 +70,8 @@ class Counter:
         self._running = contextlib.ExitStack()
 
     def __enter__(self) -> Counter:
-        hooks = [self.model.register_forward_pre_hook(self._start, with_kwargs=True)]
+        self._running.callback(HooksOfOthers(self._modules.values(), self._contractions).remove)
+        hooks = [self.model.register_forward_pre_hook(self._start, with_kwargs=True, prepend=True)]
         for name, module in self._modules.items():
             if name in self._counted.roles:
                 hooks += self._counted.hooks(name, module)
@@ -113,7 +115,7 @@ class Counter:
             other_ops=[*bias_ops(layers), *self._norms.ops(self.samples), *rest.ops(self.samples), *self._readout],
             not_counted=sorted({*self._norms.unknown, *unknown}),
             dense_macs_missed_total=self._contractions.missed,
-            synapses_not_counted=sorted(words for words, op in unknown.items() if op in CONTRACTIONS),
+            synapses_not_counted=sorted(words for words, sums in unknown.items() if sums),
             reasons={tally.name: tally.reason for tally in self._contractions.layers.values()},
         )
 
@@ -153,7 +155,6 @@ class Counter:
         self.samples += batch.samples
         batch.end_tape()
         self._contractions.outputs.clear()
-        self._counted.norms.clear()
         claim = self.input_kind
         parts = int(claim in ("binary", "ternary", "graded"))
         spike = claim == "binary"  # its layer checks it
@@ -179,6 +180,6 @@ class Counter:
             value.consumers.add("output")
         self._complete = True
         self._works.add(tape.canonical_nodes())
-        self._norms.add(self._counted.norms, self._contractions.outputs, tape.nodes)
+        self._norms.add(tape.norms, self._contractions.outputs, tape.nodes)
         if result is not None and self.layout != "N":
             self._readout = readout_ops(tuple(result.shape), self._batch.samples, self._batch.timesteps)

@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from bench.measure.counting.batch import Batch, Key
-from bench.measure.counting.hooks import within
 from bench.measure.counting.libraries import is_library_neuron, library_of, makes_zero_states, state_tensors
 from bench.measure.counting.libraries import state_words as known_state_words
 from bench.measure.counting.nests import first_tensor, tensors
 from bench.measure.counting.neurons import NeuronTally, Profile
 from bench.measure.counting.nodes import Value
 from bench.measure.counting.outside import Work, Works
+from bench.measure.counting.roles import within
 
 _UNKNOWN = Profile({}, 0)
 

@@ -4,72 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor, nn
 
 from bench.errors import BenchError
 from bench.measure.counting.batch import Batch, Key
 from bench.measure.counting.contractions import Contractions
-from bench.measure.counting.geometry import SYNAPTIC, Geometry, geometry_of
+from bench.measure.counting.geometry import Geometry, geometry_of
 from bench.measure.counting.nests import first_tensor
 from bench.measure.counting.neurons import RELU, NeuronTally, trace_step
 from bench.measure.counting.nodes import Value
-from bench.measure.counting.norms import NormCall, norm_call
+from bench.measure.counting.norms import norm_call
+from bench.measure.counting.roles import NORM, Role
 from bench.measure.counting.synops import LayerTally, split_input
 from bench.measure.counting.timesteps import by_timestep
 from bench.neurons.base import is_neuron
-
-NORM = nn.modules.batchnorm._BatchNorm
-Role = Literal["synapse", "norm", "neuron"]
-
-
-def within(name: str, outer: str) -> bool:
-    """Whether the module called `name` is `outer` or in it."""
-    return not outer or name == outer or name.startswith(f"{outer}.")
-
-
-def counted_modules(model: nn.Module) -> dict[str, Role]:
-    """Find the modules that are counted as a whole, by role; what is inside them is not looked at.
-
-    A synaptic layer is one that runs as torch's own or this package's do; what another class makes of one is counted
-    operator by operator.
-    """
-    found: dict[str, Role] = {}
-    for name, module in model.named_modules():
-        if any(within(name, outer) for outer in found):
-            continue
-        if isinstance(module, SYNAPTIC):
-            if _runs_one_map(module):
-                found[name] = "synapse"
-        elif isinstance(module, NORM):
-            found[name] = "norm"
-        elif is_neuron(module) or isinstance(module, nn.ReLU):
-            found[name] = "neuron"
-    return found
-
-
-def _runs_one_map(layer: nn.Module) -> bool:
-    owners = [cls.__module__ for cls in type(layer).__mro__ if "forward" in vars(cls)]
-    return bool(owners) and (owners[0].startswith("torch.nn.modules.") or owners[0] == "bench.models.layers")
 
 
 class CountedModules:
     """The hooks of the modules with a role, and what they found.
 
-    The tape does not look into these modules: it is closed before each and opened behind it, told what came out.
+    The tape does not look into these modules: it is closed before each and opened behind it, told what came out. Hooks
+    of others run outside: before it is closed, and behind where it is opened.
     """
 
     def __init__(self, roles: dict[str, Role], batch: Batch, contractions: Contractions) -> None:
         self.roles, self.batch, self.contractions = roles, batch, contractions
         self.neurons: dict[Key, NeuronTally] = {}
-        self.norms: list[NormCall] = []  # of this pass
 
     def hooks(self, name: str, module: nn.Module) -> Iterator[Any]:
         """Hook one module; yield the handles."""
         after = {"synapse": self._synapse, "norm": self._norm, "neuron": self._neuron}[self.roles[name]]
         yield module.register_forward_pre_hook(partial(self._before, name), with_kwargs=True)
-        yield module.register_forward_hook(partial(after, name), with_kwargs=True)
+        yield module.register_forward_hook(partial(after, name), with_kwargs=True, prepend=True)
 
     def _before(self, name: str, module: nn.Module, args: Any, kwargs: Any) -> None:
         tape = self.batch.tape
@@ -77,7 +45,7 @@ class CountedModules:
             return
         x = first_tensor((args, kwargs))
         if isinstance(module, NORM) and x is not None and tape.recording:
-            self.norms.append(norm_call(name, module, x, tape.value(x)))
+            tape.norms.append(norm_call(name, module, x, tape.value(x)))
         tape.close(name, (args, kwargs))
 
     def _reopen(self, y: Tensor, value: Value) -> None:

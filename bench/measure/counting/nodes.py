@@ -43,6 +43,18 @@ class Node:
     reads: bool = False
     quantises: bool = False
     broadcasts: bool = False  # its live operands are not of one shape
+    sums_products: bool = False  # or may, where its cost is not known
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """How much was on a tape at one time, and who had read each value."""
+
+    nodes: int
+    norms: int
+    reordered: bool
+    time_is_gone: bool
+    consumers: list[tuple[Value, set[str]]]
 
 
 @dataclass(frozen=True)

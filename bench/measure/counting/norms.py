@@ -7,8 +7,9 @@ scale in: a layer into its weights and bias, a spike in what is added where it a
 from __future__ import annotations
 
 from collections import Counter as Multiset
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -18,6 +19,10 @@ from bench.records.counts import OtherOps
 
 _OTHER, _SPIKE = "", "spike"  # terms that are no layer's; a layer's is "layer NAME"
 _LAYER = "layer "
+_OPERATORS = frozenset(
+    "native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_no_training cudnn_batch_norm"
+    " miopen_batch_norm _batch_norm_with_update _batch_norm_no_update batch_norm".split()
+)
 
 Terms = tuple[str, ...]
 
@@ -32,6 +37,8 @@ class NormCall:
     fits: bool  # where one layer made the numbers: each of its channels meets one scale
     channels: tuple[int, ...]  # from the axis of the scales on
     has_statistics: bool
+    statistics: int = 0  # the storage that they are in, of a norm that is no module, and the module that runs it
+    where: str = ""
 
 
 class Norms:
@@ -106,6 +113,27 @@ def norm_call(name: str, norm: nn.Module, x: Tensor, value: Value | None) -> Nor
     axis = _axis_of_channels(norm, x)
     fits = value is not None and value.channels > 0 and _takes_in(value, x, axis)
     return NormCall(name, value, x.numel(), fits, tuple(x.shape[axis:]), norm.running_mean is not None)
+
+
+def norm_of_call(
+    op: str, where: str, args: tuple[Any, ...], value_of: Callable[[Tensor], Value | None], before: Iterable[NormCall]
+) -> NormCall | None:
+    """Return the batch norm that an operator in the module `where` is; None for another, and for one that learns.
+
+    value_of: what a tensor shows.  before: the norms of this pass, of which each has a name of its own.
+    """
+    if op not in _OPERATORS or args[3] is None or (op != "_native_batch_norm_legit_no_training" and args[5]):
+        return None
+    x, constants = args[0], args[1:5]
+    value = value_of(x)
+    if any(constant is not None and value_of(constant) is not None for constant in constants):
+        return None
+    held = args[3].untyped_storage()._cdata
+    names = {call.statistics: call.name for call in before if call.statistics and call.where == where}
+    label = where or "batch_norm"
+    name = names.get(held, label if not names else f"{label} #{len(names) + 1}")
+    fits = value is not None and value.channels > 0 and _takes_in(value, x, 1)
+    return NormCall(name, value, x.numel(), fits, tuple(x.shape[1:]), True, held, where)
 
 
 def _axis_of_channels(norm: nn.Module, x: Tensor) -> int:

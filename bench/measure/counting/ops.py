@@ -51,6 +51,9 @@ _PER_ELEMENT: dict[str, dict[str, int]] = {
     "bernoulli": {"random": 1, "compare": 1},
 }
 
+# What the exponent makes of a power.
+_POWERS = {1: "clone", 0.5: "sqrt", -0.5: "rsqrt", -1: "reciprocal"}
+
 # Drawn anew at every pass, so work even where no argument depends on the input.
 RANDOM = frozenset(["rand", "rand_like", "uniform", "bernoulli"])
 
@@ -71,7 +74,7 @@ MOVES = frozenset(
     " replication_pad1d replication_pad2d replication_pad3d flip roll index index_select gather unfold resize set"
     " diagonal upsample_nearest1d upsample_nearest2d upsample_nearest3d pixel_shuffle pixel_unshuffle channel_shuffle"
     " view_as_real native_channel_shuffle max_unpool2d index_put scatter slice_scatter select_scatter im2col embedding"
-    " tril triu unsafe_split unsafe_split_with_sizes".split()
+    " _pack_padded_sequence _to_sparse _to_sparse_csr _to_dense tril triu unsafe_split unsafe_split_with_sizes".split()
 )
 
 # Of these, what makes another order of a tensor's numbers than its own, or leaves some out, or has some twice.
@@ -85,31 +88,20 @@ REARRANGES = MOVES - frozenset(
 _KEEPS_LEVELS = frozenset(
     "add sub rsub mul div neg abs sum mean cumsum relu maximum minimum clamp clamp_min clamp_max where masked_fill"
     " avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max amax min amin"
-    " max_pool2d_with_indices max_pool3d_with_indices max_pool2d sign round floor ceil trunc"
+    " max_pool2d_with_indices max_pool3d_with_indices max_pool2d sign round floor ceil trunc aminmax topk sort"
     " index_add scatter_add".split()
 )
 
 # What comes out is one of what went in, and as wide.
 _CHOOSES = frozenset(
-    "max_pool2d_with_indices max_pool3d_with_indices max_pool2d max amax min amin maximum minimum relu".split()
+    "max_pool2d_with_indices max_pool3d_with_indices max_pool2d max amax min amin maximum minimum relu aminmax"
+    " topk sort".split()
 )
 
 POOLING = frozenset(
     "avg_pool1d avg_pool2d avg_pool3d _adaptive_avg_pool2d _adaptive_avg_pool3d max_pool2d_with_indices"
     " max_pool3d_with_indices max_pool2d amax amin".split()
 )
-
-# Inputs meet weights in these; a synaptic layer runs one of them once.
-CONTRACTIONS = frozenset(
-    "mm addmm bmm baddbmm addbmm addmv mv dot vdot linear convolution _convolution convolution_overrideable _trilinear"
-    " _scaled_dot_product_flash_attention _scaled_dot_product_flash_attention_for_cpu"
-    " _scaled_dot_product_efficient_attention _scaled_dot_product_cudnn_attention"
-    " mkldnn_rnn_layer _cudnn_rnn _native_multi_head_attention _transformer_encoder_layer_fwd"
-    " linear_dynamic _cdist_forward _fft_r2c _fft_c2c _fft_c2r _embedding_bag _scaled_mm _grouped_mm".split()
-)
-
-# A product that is added to their first operand.
-SUMMED_INTO = frozenset(["addmm", "baddbmm", "addbmm", "addmv"])
 
 # Values first, and then where they stood.
 WITH_INDICES = frozenset("max min max_pool2d_with_indices max_pool3d_with_indices sort topk".split())
@@ -118,8 +110,9 @@ _MOST_FACTORS = 1 << 16  # that are looked through: more are weights rather than
 
 
 def op_name(func: Any) -> str:
-    """Return an aten overload's bare name: `aten.add_.Tensor` is "add"."""
-    return str(func.overloadpacket.__name__).rstrip("_")
+    """Return an aten overload's bare name: `aten.add_.Tensor` is "add"; of any other, "library.name"."""
+    name, library = str(func.overloadpacket.__name__), str(getattr(func, "namespace", "aten"))
+    return name.rstrip("_") if library == "aten" else f"{library}.{name}"
 
 
 def meaning_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
@@ -129,6 +122,10 @@ def meaning_of(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
     if name in ("scatter", "scatter_reduce"):
         how = kwargs.get("reduce", args[4] if len(args) > 4 else None)
         return {None: name, "add": "scatter_add", "sum": "scatter_add"}.get(how, "scatter_reduce")
+    if name == "pow" and isinstance(args[1], int | float):
+        return _POWERS.get(args[1], name)
+    if name in ("_embedding_bag", "_embedding_bag_forward_only"):  # without weights of their own its rows are added up
+        return name if any(weights is not None for weights in args[6:7]) else "embedding_bag"
     return name
 
 

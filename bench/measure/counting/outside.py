@@ -42,6 +42,7 @@ class Work:
     column: Column
     known: bool  # what they cost
     thresholds: bool  # they compare what was not discrete before: what a spiking neuron does
+    sums_products: bool = False  # or may, where it is not known what they cost
 
 
 class Works(dict[Work, Multiset[str]]):
@@ -56,7 +57,7 @@ class Works(dict[Work, Multiset[str]]):
             if node.op == "mean" and cost and (column == "pooling" or not cost["add"]):
                 # A constant divisor folds into the weights that follow; a mean of one value is it.
                 cost = {word: count for word, count in cost.items() if word not in ("mul", "shift")}
-            work = Work(node.where, node.op, column, node.cost is not None, _thresholds(node))
+            work = Work(node.where, node.op, column, node.cost is not None, _thresholds(node), node.sums_products)
             self.setdefault(work, Multiset()).update(cost)
 
     def ops(self, samples: int) -> list[OtherOps]:
@@ -70,9 +71,14 @@ class Works(dict[Work, Multiset[str]]):
             found += [OtherOps(name=where, column=column, ops_per_sample=each)] if each else []
         return found
 
-    def unknown(self) -> dict[str, str]:
-        """Return those whose cost is not known, `where: aten.op`, with the operation."""
-        return {f"{work.where or 'forward'}: aten.{work.op}": work.op for work in self if not work.known}
+    def unknown(self) -> dict[str, bool]:
+        """Return those whose cost is not known, `where: aten.op`, and whether they may sum products."""
+        found: dict[str, bool] = {}
+        for work in self:
+            if not work.known:
+                words = f"{work.where or 'forward'}: {work.op if '.' in work.op else f'aten.{work.op}'}"
+                found[words] = found.get(words, False) or work.sums_products
+        return found
 
 
 def readout_ops(output_shape: tuple[int, ...], samples: int, timesteps: int) -> list[OtherOps]:
@@ -106,7 +112,8 @@ def encoder_ops(encode: Callable[[Tensor], Tensor], images: Tensor) -> tuple[lis
 
 
 def _thresholds(node: Node) -> bool:
-    return node.op in THRESHOLDS and not all(value.discrete for value in node.inputs)
+    # A number drawn is compared with how likely it is.
+    return node.op in (*THRESHOLDS, "bernoulli") and not all(value.discrete for value in node.inputs)
 
 
 def _column(node: Node) -> Literal["pooling", "readout", "residual"]:

@@ -9,7 +9,8 @@ from torch import Tensor
 REDUCTIONS = frozenset(["sum", "mean"])
 
 _SEARCHES = frozenset(
-    "max amax min amin median nanmedian prod any all logsumexp var var_mean std linalg_vector_norm topk mode".split()
+    "max amax min amin aminmax median nanmedian prod any all logsumexp var var_mean std linalg_vector_norm topk"
+    " mode".split()
 )
 
 # What arrives at one place is added up.

@@ -16,15 +16,14 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode, _get_current_dispatch_mode
 
-from bench.measure.counting.nests import tensors
-from bench.measure.counting.nodes import Contraction, Node, Value
+from bench.measure.counting.nests import storage_of, tensors
+from bench.measure.counting.nodes import Contraction, Node, Recorded, Value
+from bench.measure.counting.norms import NormCall, norm_of_call
 from bench.measure.counting.ops import (
-    CONTRACTIONS,
     CREATION,
     MOVES,
     RANDOM,
     REARRANGES,
-    SUMMED_INTO,
     WITH_INDICES,
     keeps_bits,
     keeps_levels,
@@ -34,8 +33,10 @@ from bench.measure.counting.ops import (
     parts_of,
     quantises,
 )
+from bench.measure.counting.places import values_at_places
 from bench.measure.counting.reductions import REDUCTIONS, moves_first_axis, reduced_axes
-from bench.measure.counting.spikes import THRESHOLDS, makes_spikes, mixes_in
+from bench.measure.counting.spikes import THRESHOLDS, compares_to_zero, makes_spikes, mixes_in
+from bench.measure.counting.summing import CONTRACTIONS, SUMMED_INTO, may_sum_products
 
 _WEAK: Any = StorageWeakRef  # untyped in torch
 
@@ -60,7 +61,8 @@ class Tape(TorchDispatchMode):
         self.reordered = False  # the first axis of live data was exchanged with another: samples with timesteps, maybe
         self.time_is_gone = False  # live data was summed over its first axis: what follows may have no timesteps
         self.states_are_live = 0  # how many recurrent modules run, whose first state is zeros that they make
-        self._take = take
+        self.norms: list[NormCall] = []  # batch norms, which may fold
+        self.take = take
         self._values: dict[int, tuple[Any, Value]] = {}
         self._closed = 0
         self._runs = self._paused = False
@@ -68,6 +70,18 @@ class Tape(TorchDispatchMode):
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False  # which would import the compiler, of 300 MiB
+
+    def recorded(self) -> Recorded:
+        """Return what is on the tape, for `forget`."""
+        consumers = [(value, set(value.consumers)) for _, value in self._values.values()]
+        return Recorded(len(self.nodes), len(self.norms), self.reordered, self.time_is_gone, consumers)
+
+    def forget(self, since: Recorded) -> None:
+        """Forget all operations that were noted since."""
+        del self.nodes[since.nodes :], self.norms[since.norms :]
+        self.reordered, self.time_is_gone = since.reordered, since.time_is_gone
+        for value, consumers in since.consumers:
+            value.consumers = consumers
 
     def start(self) -> None:
         """Begin to record, until `stop`: for hooks, which no `with` block can span."""
@@ -85,12 +99,12 @@ class Tape(TorchDispatchMode):
 
     def value(self, tensor: Tensor) -> Value | None:
         """Return what `tensor` shows, or None for a constant of the network."""
-        entry = self._values.get(tensor.untyped_storage()._cdata)
+        entry = self._values.get(storage_of(tensor)._cdata)
         return entry[1] if entry and not entry[0].expired() else None
 
     def mark(self, tensor: Tensor, value: Value) -> None:
         """Say that `tensor` and its views show `value`."""
-        reference = _WEAK(tensor.untyped_storage())
+        reference = _WEAK(storage_of(tensor))
         self._values[reference.cdata] = (reference, value)
 
     def close(self, where: str, inputs: Any) -> None:
@@ -165,6 +179,14 @@ class Tape(TorchDispatchMode):
                 self.mark(tensor, Value(discrete=True))
             return
         self.reordered = self.reordered or moves_first_axis(name, args)
+        placed = values_at_places(name, args, kwargs, out, self.value)
+        if placed is not None:
+            for value in set(inputs) - set(placed):
+                value.consumers.add(f"{name} #{len(self.nodes)}")
+            inputs = placed
+            if not placed:
+                self._mark_all(out, Value(discrete=True, parts=1, spike=True))
+                return
         if name in MOVES and len(set(map(id, inputs))) == 1:
             moved = inputs[0]
             if moved.spike and mixes_in(name, args, kwargs, live):
@@ -180,11 +202,16 @@ class Tape(TorchDispatchMode):
             value.consumers.add(f"{name} #{len(self.nodes)}")
         cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live, self._is_spike)
         output = self._output(name, args, kwargs, out, inputs, live) if results else None
-        if name in CONTRACTIONS and self._take is not None and results:
-            made = self._take(self, Contraction(name, func, self.path[-1], args, kwargs, results[0]))
+        sums = name in CONTRACTIONS or (cost is None and may_sum_products(func, name, args, kwargs))
+        if sums and self.take is not None and results:
+            made = self.take(self, Contraction(name, func, self.path[-1], args, kwargs, results[0]))
             if made is not None:
                 added = name in SUMMED_INTO and id(args[0]) in live and kwargs.get("beta", 1) != 0
                 cost, output = ({"add": results[0].numel()} if added else {}), made
+        call = norm_of_call(name, self.path[-1], args, self.value, self.norms) if self.take is not None else None
+        if call is not None:  # whoever takes contractions knows what becomes of it
+            self.norms.append(call)
+            cost, output = {}, Value(discrete=False, origin=call.name)
         node = Node(
             name,
             self.path[-1],
@@ -192,10 +219,11 @@ class Tape(TorchDispatchMode):
             tuple(inputs),
             output,
             time_reduced=name in REDUCTIONS and axes == {0},
-            compares_to_zero=name == "heaviside" or (name in THRESHOLDS and len(args) > 1 and _is_zero(args[1])),
+            compares_to_zero=compares_to_zero(name, args),
             reads=name in _READS,
             quantises=name in THRESHOLDS or quantises(name, kwargs),
             broadcasts=len({tensor.shape for tensor in tensors(args) if id(tensor) in live}) > 1,
+            sums_products=cost is None and sums,
         )
         self.nodes.append(node)
         if output is not None:
@@ -213,7 +241,7 @@ class Tape(TorchDispatchMode):
         live: set[int],
     ) -> Value:
         """Return what comes out of an operation that is no contraction."""
-        if makes_spikes(name, args, kwargs, self._is_spike):
+        if makes_spikes(name, args, kwargs, self._is_spike, live):
             return Value(discrete=True, parts=1, spike=True)
         kept = keeps_levels(name)
         if kept and inputs and all(value.discrete for value in inputs):
@@ -269,7 +297,3 @@ class _TapeOfCompiled(Tape):
 def new_tape(take: Take | None = None) -> Tape:
     """Return a tape, take being as in `Tape`; where the compiler is at work, one that it leaves alone."""
     return (_TapeOfCompiled if "torch._dynamo" in sys.modules else Tape)(take)
-
-
-def _is_zero(other: Any) -> bool:
-    return isinstance(other, int | float) and not isinstance(other, bool) and other == 0
