@@ -17,8 +17,9 @@ from bench.measure.counting.handed import equal, fresh, hand_over, input_of
 from bench.measure.counting.libraries import reset as reset_libraries
 from bench.measure.counting.nests import tensors
 from bench.measure.counting.operators import in_operators
+from bench.measure.counting.refused import countable
 from bench.measure.counting.told import confirmed_layout
-from bench.measure.mode import device_of, measuring
+from bench.measure.mode import device_of
 from bench.records.counts import Counts
 from bench.records.source import InputKind
 
@@ -66,7 +67,7 @@ def count_operations(
         raise TypeError(f"count_operations() got an unexpected keyword argument '{name}'")
     forget = _resetter(more.get("reset", "auto"))
     run = more.get("forward") or hand_over
-    with measuring(model):
+    with countable(model):
         return _counted(model, batches, _layout(time_axis, layout), input_kind, more.get("kinds"), forget, run)
 
 
