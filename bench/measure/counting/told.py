@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -15,16 +15,11 @@ from bench.measure.counting.axes import Run, without_data
 from bench.measure.counting.batch import LAYOUTS, Layout
 from bench.measure.counting.geometry import SYNAPTIC
 from bench.measure.counting.nests import first_tensor
+from bench.measure.mode import device_of
 from bench.models import layers
 
-# These take one sequence of so many axes, in which what looks like samples are its steps.
-_SEQUENCE: dict[type[nn.Module], int] = {
-    nn.RNNCellBase: 1,
-    nn.RNNBase: 2,
-    nn.MultiheadAttention: 2,
-    nn.TransformerEncoderLayer: 2,
-    nn.TransformerDecoderLayer: 2,
-}
+# These read sequences. Samples have an axis of their own there, and without it are steps of a single one.
+_READERS = (nn.RNNBase, nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
 
 
 def confirmed_layout(model: nn.Module, fresh: Callable[[], Any], x: Tensor, run: Run) -> Layout:
@@ -38,7 +33,8 @@ def confirmed_layout(model: nn.Module, fresh: Callable[[], Any], x: Tensor, run:
     name, first = next(((name, each) for name, each in model.named_modules() if isinstance(each, SYNAPTIC)), ("", None))
     fitting = None if first is None else _fitting(first, x)
     if fitting is not None:
-        seen = _seen(model, name, fresh, x.device, run)
+        watch = _Watch(name, x.shape[1 if fitting == "TN" else 0])
+        seen = _seen(model, watch, fresh, device_of(model, x), run)
         if seen is not None and _is_the_input(fitting, first, seen, tuple(x.shape)):
             return fitting
     choices = "; ".join(f"layout='{name}': {words}" for name, words in LAYOUTS.items())
@@ -68,32 +64,43 @@ def _is_the_input(layout: Layout, first: Any, seen: tuple[int, ...], shape: tupl
     return len(seen) == len(shape) and seen[0] % shape[0] == 0 and seen[sizes] == shape[sizes]
 
 
-def _seen(
-    model: nn.Module, first: str, fresh: Callable[[], Any], device: torch.device, run: Run
-) -> tuple[int, ...] | None:
-    """Return the shape that the layer called `first` is handed first; None where a reader of sequences is before it.
+@dataclass
+class _Watch:
+    """Hooks that see what the layer called `first` is handed first, and whether readers of sequences keep samples."""
 
-    And where any of these is handed a single sequence. The network is run without data if it can be.
-    """
-    calls: list[tuple[str, tuple[int, ...], int]] = []
-    with contextlib.ExitStack() as hooks:
+    first: str
+    samples: int
+    seen: list[tuple[int, ...]] = field(default_factory=list)  # of the first layer
+    apart: bool = False  # a reader is before it, or reads other sequences than those of the samples
+    hooks: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
-        def note(name: str, axes: int, module: nn.Module, args: Any, kwargs: Any) -> None:
-            x = first_tensor((args, kwargs))
-            calls.append((name, () if x is None else tuple(x.shape), axes))
+    def put_on(self, network: nn.Module) -> None:
+        """Hook a network, or a copy of it, that is about to run."""
+        self.seen.clear()
+        self.apart = False
+        for name, module in network.named_modules():
+            note: Any = self._layer if name == self.first else None
+            note = self._reader if isinstance(module, (*_READERS, nn.RNNCellBase)) else note
+            if note is not None:
+                self.hooks.callback(module.register_forward_pre_hook(note, with_kwargs=True).remove)
 
-        def watch(network: nn.Module) -> None:
-            calls.clear()
-            for name, module in network.named_modules():
-                axes = next((axes for kind, axes in _SEQUENCE.items() if isinstance(module, kind)), 0)
-                if name == first or axes:
-                    hook = module.register_forward_pre_hook(partial(note, name, axes), with_kwargs=True)
-                    hooks.callback(hook.remove)
+    def _layer(self, module: nn.Module, args: Any, kwargs: Any) -> None:
+        x = first_tensor((args, kwargs))
+        self.seen.append(() if x is None else tuple(x.shape))
 
-        if not without_data(model, fresh(), run, watch):
-            watch(model)
+    def _reader(self, module: Any, args: Any, kwargs: Any) -> None:
+        x = first_tensor((args, kwargs))
+        cell = isinstance(module, nn.RNNCellBase)
+        axis = 0 if cell or getattr(getattr(module, "self_attn", module), "batch_first", False) else 1
+        single = x is None or x.dim() < (2 if cell else 3) or x.shape[axis] % self.samples != 0
+        self.apart = self.apart or single or not self.seen
+
+
+def _seen(model: nn.Module, watch: _Watch, fresh: Callable[[], Any], device: torch.device, run: Run) -> Any:
+    """Return the shape that the watched layer is handed, None where it tells nothing; run without data if possible."""
+    with watch.hooks:
+        if not without_data(model, fresh(), run, watch.put_on):
+            watch.put_on(model)
             with torch.random.fork_rng([device] if device.type == "cuda" else []):
                 run(model, fresh())
-    if not calls or calls[0][0] != first or any(0 < len(shape) <= axes for _, shape, axes in calls):
-        return None
-    return calls[0][1]
+    return watch.seen[0] if watch.seen and not watch.apart else None

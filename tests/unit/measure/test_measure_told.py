@@ -35,6 +35,14 @@ UNBATCHED = {
     ),
     "a GRU behind a layer": (Model(lambda m, x: m.gru(m.fc(x)), fc=fc(), gru=nn.GRU(5, 4)), (T, 6)),
     "a cell behind a layer": (Model(lambda m, x: m.cell(m.fc(x)[0]), fc=fc(), cell=nn.LSTMCell(5, 4)), (T, 6)),
+    "a cell behind a layer, on batches of one": (
+        Model(lambda m, x: [m.cell(y[None]) for y in m.fc(x)], fc=fc(), cell=nn.GRUCell(5, 4)),
+        (T, 6),
+    ),
+    "a GRU behind a layer, on one sample": (
+        Model(lambda m, x: m.gru(m.fc(x)[:, None]), fc=fc(), gru=nn.GRU(5, 4)),
+        (T, 6),
+    ),
     "attention behind a layer": (
         Model(lambda m, x: m.mha(*[m.fc(x)] * 3), fc=nn.Linear(6, 4), mha=nn.MultiheadAttention(4, 2)),
         (T, 6),
@@ -81,6 +89,11 @@ def padded(m, x):
         (Model(lambda m, x: m.fc(x.repeat(3, 1)), fc=fc()), (T, 6), 3 * 30),  # time that the network makes
         (Model(padded, conv=nn.Conv2d(3, 4, 3)), (T, 3, 4, 4), 4 * 16 * 27),
         (Model(lambda m, x: m.fc(x) if x.sum() > 0 else x, fc=fc()), (T, 6), 30),  # it looks at the numbers
+        (
+            Model(lambda m, x: m.gru(m.fc(x)[:, None])[0], fc=fc(), gru=nn.GRU(5, 4, batch_first=True)),
+            (T, 6),
+            30 + 12 * 5 + 12 * 4,
+        ),
         (Model(lambda m, x: m.gru(m.fc(x)[None])[0], fc=fc(), gru=nn.GRU(5, 4)), (T, 6), 30 + 12 * 5 + 12 * 4),
     ],
 )
