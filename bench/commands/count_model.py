@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json as json_module
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.options import Trust, check_file, out, warn
+from bench.commands.own import batches_of, failing, made, named, went_through
 from bench.errors import BenchError, RunFailedError
-from bench.plugins.trust import TRUST_VARIABLE, trusted
-from bench.plugins.trust import trust as trust_modules
 
 if TYPE_CHECKING:
     from bench.energy.estimate import EnergyBreakdown
@@ -61,15 +59,23 @@ def count_model(
 
     load_table(energy)
     names = [model, *([against] if against else [])]
-    forget = reset if reset == "auto" else None if reset == "none" else _named(reset, trust)
-    counted = []
-    for name in names:
-        data = [_drawn(shape, kind)] if shape is not None else _called(_named(str(batches), trust))
-        counted.append(_count(name, trust, data, layout=layout, input_kind=kind, reset=forget, table=energy))
-    if shape is not None:
-        warn([f"the input is drawn: {_words(kind)}; densities and rates are those of your data with --batches"])
-    blocks = [block for name, found in zip(names, counted, strict=True) for block in counts_of_model(name, *found)]
-    out.print(Markdown().blocks([*blocks, *([side_by_side(names, counted)] if against else [])]))
+    forget = reset if reset == "auto" else None if reset == "none" else named(reset, trust)
+    data: Iterable[Any] = [_drawn(shape, kind)] if shape is not None else batches_of(str(batches), trust)
+    if against:
+        data = list(data)  # a loader may shuffle, a generator is read once: both are counted on the same
+    counted: list[tuple[Counts, EnergyBreakdown]] = []
+    try:
+        for name in names:
+            counted.append(_count(name, trust, data, layout=layout, input_kind=kind, reset=forget, table=energy))
+    except RunFailedError as error:
+        raise (error if shape is None else _of_tokens(names[len(counted)], error)) from error.__cause__
+    finally:
+        if counted and shape is not None:
+            warn([f"the input is drawn: {_words(kind)}; densities and rates are those of your data with --batches"])
+        blocks = [block for name, found in zip(names, counted, strict=False) for block in counts_of_model(name, *found)]
+        blocks += [side_by_side(names, counted)] if len(counted) > 1 else []
+        if blocks:
+            out.print(Markdown().blocks(blocks))
     if json is not None:
         from bench.files.durable import atomic_write
 
@@ -90,40 +96,21 @@ def _count(
 
         network = from_nir(name)
     else:
-        network = _called(_named(name, trust))
+        network = made(name, named(name, trust))
     if not isinstance(network, torch.nn.Module):
         raise BenchError(f"{name}: is no torch.nn.Module, and makes none, but {type(network).__name__}")
-    try:
+    with failing(f"{name}: its forward pass failed"):
         counts = count_operations(network, data, **options)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
-        raise RunFailedError(f"{name}: its forward pass failed: {type(error).__name__}: {error}") from None
     return counts, estimate_energy(counts, table)
 
 
-def _named(name: str, trust: bool) -> Any:
-    """Import `module:attribute`. Raises BenchError where it is not trusted or not there."""
-    module, colon, attribute = name.partition(":")
-    if not (colon and module and attribute):
-        raise BenchError(f"{name}: name it as module:attribute, as mylab.nets:build")
-    if trust:
-        trust_modules([module])
-    if not trusted(module):
-        raise BenchError(f"{name}: runs code from outside this package; pass --trust or set {TRUST_VARIABLE}={module}")
-    try:
-        found = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise BenchError(f"{name}: cannot be imported: {error}") from None
-    return found
-
-
-def _called(found: Any) -> Any:
-    """Return what was named, or what it makes where it is a class or a function without arguments."""
-    import torch
-
-    made = isinstance(found, torch.nn.Module) or not callable(found)
-    return found if made else found()
+def _of_tokens(name: str, error: RunFailedError) -> RunFailedError:
+    """Return the error, in other words where a drawn input was taken for the numbers of tokens."""
+    if not went_through(error.__cause__, ("embedding", "embedding_bag")):
+        return error
+    return RunFailedError(
+        f"{name}: takes numbers of tokens, and --input draws none; give batches of them: --batches mylab.data:batches"
+    )
 
 
 def _drawn(shape: tuple[int, ...], kind: str) -> Any:

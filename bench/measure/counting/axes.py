@@ -11,12 +11,14 @@ import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from bench.measure.counting.handed import mapped, tensors_in
 from bench.measure.counting.nests import first_tensor, tensors
 
 Run = Callable[[nn.Module, Any], Any]
@@ -73,56 +75,54 @@ def _grown(smaller: Shapes, larger: Shapes, low: int, high: int) -> dict[tuple[s
 
 def resized(value: Any, extent: int, size: int, axis: int = 0) -> Any:
     """Return an input with `size` in place of `extent` on this axis of every tensor that has it."""
-    if isinstance(value, Tensor):
-        rows = torch.arange(size, device=value.device) % extent
-        return value.index_select(axis, rows) if value.dim() > axis and value.shape[axis] == extent else value
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(resized(item, extent, size, axis) for item in value))
-    if isinstance(value, list | tuple):
-        return type(value)(resized(item, extent, size, axis) for item in value)
-    if isinstance(value, Mapping):
-        return {key: resized(item, extent, size, axis) for key, item in value.items()}
-    return value
+
+    def rows(x: Tensor) -> Tensor:
+        chosen = torch.arange(size, device=x.device) % extent
+        return x.index_select(axis, chosen) if x.dim() > axis and x.shape[axis] == extent else x
+
+    return mapped(value, rows)
 
 
-def _shapes(model: nn.Module, batch: Any, run: Run) -> Shapes | None:
-    """Return the shapes of all calls; None where the network does not run on numbers that are not there.
+def without_data(model: nn.Module, batch: Any, run: Run, watch: Callable[[nn.Module], None]) -> bool:
+    """Run a copy of a network that has shapes and no data; return whether it came to its end.
 
-    What it warns of here, it warns of where it runs on the numbers themselves.
+    watch: puts hooks on the copy. It does not come to its end where it looks at numbers, which are not there. What it
+    warns of here, it warns of where it runs on the numbers themselves.
     """
     logger = logging.getLogger("torch._subclasses.fake_tensor")  # says at length what is no error here
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), FakeTensorMode(allow_non_fake_inputs=True) as fake:
             warnings.simplefilter("ignore")
-            return _shapes_without_data(model, batch, run)
+            ghost = _ghost(model, fake)
+            for module in ghost.modules():
+                module._forward_hooks.clear()  # somebody's own, which might keep what has no data
+            watch(ghost)
+            run(ghost, _faked(batch, fake))
     except (RuntimeError, TypeError, ValueError, AttributeError, LookupError, ArithmeticError, AssertionError):
-        return None
+        return False
     finally:
         logger.setLevel(level)
+    return True
 
 
-def _shapes_without_data(model: nn.Module, batch: Any, run: Run) -> dict[tuple[str, int], tuple[int, ...]]:
+def _shapes(model: nn.Module, batch: Any, run: Run) -> Shapes | None:
+    """Return the shapes of all calls; None where the network does not run on numbers that are not there."""
     found: dict[tuple[str, int], tuple[int, ...]] = {}
-    with FakeTensorMode(allow_non_fake_inputs=True) as fake:
-        ghost = _ghost(model, fake)
-        calls: dict[str, int] = {}
+    calls: dict[str, int] = {}
 
-        def note(name: str) -> Callable[..., None]:
-            def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-                call = calls.get(name, 0)
-                calls[name] = call + 1
-                seen = first_tensor((args, kwargs)) if isinstance(module, nn.Linear) else first_tensor(output)
-                found[name, call] = () if seen is None else tuple(seen.shape)
+    def note(name: str, module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+        call = calls.get(name, 0)
+        calls[name] = call + 1
+        seen = first_tensor((args, kwargs)) if isinstance(module, nn.Linear) else first_tensor(output)
+        found[name, call] = () if seen is None else tuple(seen.shape)
 
-            return hook
+    def watch(network: nn.Module) -> None:
+        for name, module in network.named_modules():
+            module.register_forward_hook(partial(note, name), with_kwargs=True)
 
-        for name, module in ghost.named_modules():
-            module._forward_hooks.clear()  # somebody's own, which might keep what has no data
-            module.register_forward_hook(note(name), with_kwargs=True)
-        run(ghost, _faked(batch, fake))
-    return found
+    return found if without_data(model, batch, run, watch) else None
 
 
 def _ghost(model: nn.Module, fake: FakeTensorMode) -> nn.Module:
@@ -136,15 +136,5 @@ def _ghost(model: nn.Module, fake: FakeTensorMode) -> nn.Module:
 
 
 def _faked(value: Any, fake: FakeTensorMode) -> Any:
-    kept = {id(tensor): fake.from_tensor(tensor) for tensor in tensors(value)}
-
-    def swapped(item: Any) -> Any:
-        if isinstance(item, Tensor):
-            return kept[id(item)]
-        if isinstance(item, tuple) and hasattr(item, "_fields"):
-            return type(item)(*map(swapped, item))
-        if isinstance(item, list | tuple):
-            return type(item)(map(swapped, item))
-        return {key: swapped(each) for key, each in item.items()} if isinstance(item, dict) else item
-
-    return swapped(value)
+    kept = {id(tensor): fake.from_tensor(tensor) for tensor in tensors_in(value)}
+    return mapped(value, lambda tensor: kept[id(tensor)])

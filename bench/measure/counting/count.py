@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any, Literal, TypedDict, Unpack
 
-import torch
 from torch import Tensor, nn
 
-from bench.errors import BenchError, DataError
+from bench.errors import BenchError
 from bench.measure.counting.axes import batch_axes, single_steps
-from bench.measure.counting.batch import LAYOUTS, Layout, check_layout
-from bench.measure.counting.called import Called, calls
+from bench.measure.counting.batch import Layout, check_layout
+from bench.measure.counting.called import Called, call, calls
 from bench.measure.counting.counter import Counter
-from bench.measure.counting.geometry import SYNAPTIC
+from bench.measure.counting.handed import equal, fresh, hand_over, input_of
 from bench.measure.counting.libraries import reset as reset_libraries
-from bench.measure.counting.nests import first_tensor, tensors
+from bench.measure.counting.nests import tensors
 from bench.measure.counting.operators import in_operators
-from bench.measure.mode import device_of, measuring
-from bench.models import layers
+from bench.measure.counting.refused import countable
+from bench.measure.counting.told import confirmed_layout
+from bench.measure.mode import device_of
 from bench.records.counts import Counts
 from bench.records.source import InputKind
 
@@ -47,7 +47,8 @@ def count_operations(
 ) -> Counts:
     """Count what `model` does on `batches`: synops, dense MACs, spikes, neuron updates and all other operations.
 
-    batches: inputs, or tuples and lists whose first item is the input; dicts are handed to the model by keyword.
+    batches: inputs, or tuples and lists whose first item is the input; dicts are handed to the model by keyword. Every
+    run is given a copy, and what has no samples is passed over.
     layout: what the axes of an input are: "TN" [T, N, ...], "NT" [N, T, ...], or "N" [N, ...] for a network without
     timesteps or one that makes them. Without it the network has to tell; where it does not, that is an error.
     time_axis: the same in older calls: 0, 1 or None.
@@ -65,8 +66,8 @@ def count_operations(
     for name in more.keys() - More.__annotations__.keys():
         raise TypeError(f"count_operations() got an unexpected keyword argument '{name}'")
     forget = _resetter(more.get("reset", "auto"))
-    run = more.get("forward") or _call
-    with measuring(model):
+    run = more.get("forward") or hand_over
+    with countable(model):
         return _counted(model, batches, _layout(time_axis, layout), input_kind, more.get("kinds"), forget, run)
 
 
@@ -83,34 +84,40 @@ def _counted(
     first, said = None, None
     whole, counted = model, run
     for batch in batches:
-        x = first_tensor(batch)
-        if x is None:
-            raise DataError(f"a batch should be a tensor or a tuple that starts with one, not {type(batch).__name__}")
-        batch = _on(batch, device_of(model, x))
+        x = input_of(batch)
+        if _is_empty(x, layout):
+            continue
+        copied = partial(fresh, batch, device_of(model, x))
         if counter is None and any(map(nn.parameter.is_lazy, model.parameters())):
-            run(model, batch)  # which draws the weights that wait for a first input: no work of the network's
-        if counter is None and run is not _call:
+            run(model, copied())  # which draws the weights that wait for a first input: no work of the network's
+        if counter is None and run is not hand_over:
             forget(model)
-            if calls(model, run, batch) > 1:
-                whole, counted = Called(model, run), operator.call
+            if calls(model, run, copied()) != 1:
+                whole, counted = Called(model, run), call
         forget(model)
         if counter is None:
-            layout = layout or confirmed_layout(model, x)
-            axes = _axes(model, batch, x, layout, run)
+            layout = layout or confirmed_layout(model, copied, x, run)
+            forget(model)
+            axes = _axes(model, copied(), x, layout, run)
             kind: InputKind | None = None if input_kind == "values" else input_kind or "analog"
             counter = Counter(whole, layout=layout, input_kind=kind, kinds=kinds, axes=axes)
         with counter:
-            output = counted(whole, batch)
+            output = counted(whole, copied())
         if first is None:
-            first, said = batch, [tensor.clone() for tensor in tensors(output)]
+            first, said = copied(), [tensor.clone() for tensor in tensors(output)]
     if counter is None:
         raise BenchError("no batch was counted: give at least one")
     counts = counter.counts()
     forget(model)
     with in_operators(model.modules()):
         again = list(tensors(counted(whole, first)))
-    same = len(again) == len(said or []) and all(map(torch.equal, again, said or []))
+    same = len(again) == len(said or []) and all(map(equal, again, said or []))
     return counts if same else counts.model_copy(update={"warnings": [*counts.warnings, _LEAKS]})
+
+
+def _is_empty(x: Tensor, layout: Layout | None) -> bool:
+    """Whether an input has no samples."""
+    return 0 in x.shape[: 1 if layout == "N" else 2]
 
 
 def _axes(model: nn.Module, batch: Any, x: Tensor, layout: Layout, run: Forward) -> dict[tuple[str, int], int]:
@@ -124,23 +131,6 @@ _LEAKS = (
     "the first batch, run again, gives another output: state is carried from batch to batch, or numbers are drawn; "
     "give reset= a function that makes the network forget"
 )
-
-
-def confirmed_layout(model: nn.Module, x: Tensor) -> Layout:
-    """Return the layout that the network itself tells for an input x. Raises BenchError where it does not.
-
-    Its first layer tells: one of this package takes [T, N, ...]; one of torch that x fits with a single axis in front
-    takes samples. A network may move axes or make time before any other, so nothing else is taken for an answer.
-    """
-    first: Any = next((module for module in model.modules() if isinstance(module, SYNAPTIC)), None)
-    if first is not None:
-        rank = 0 if isinstance(first, nn.Linear) else len(first.kernel_size)
-        if type(first).__module__ == layers.__name__ and x.dim() >= 3:
-            return "TN"
-        if x.dim() == rank + 2 and (rank == 0 or x.shape[1] == first.in_channels):
-            return "N"
-    choices = "; ".join(f"layout='{name}': {words}" for name, words in LAYOUTS.items())
-    raise BenchError(f"an input of shape {tuple(x.shape)}: which of its axes are timesteps and samples? Say {choices}")
 
 
 def _layout(time_axis: Any, layout: Layout | None) -> Layout | None:
@@ -161,22 +151,3 @@ def _resetter(reset: Reset) -> Callable[[nn.Module], Any]:
     if not callable(reset):
         raise BenchError(f"reset={reset!r}: should be 'auto', None or a function of the model")
     return reset
-
-
-def _call(model: nn.Module, batch: Any) -> Any:
-    """Hand a batch to the model: a dict by keyword, of a tuple or list the first item."""
-    if isinstance(batch, dict):
-        return model(**batch)
-    if isinstance(batch, list | tuple) and batch and not hasattr(batch, "_fields"):
-        return model(batch[0])
-    return model(batch)
-
-
-def _on(value: Any, device: torch.device) -> Any:
-    if isinstance(value, Tensor):
-        return value.to(device)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_on(item, device) for item in value))
-    if isinstance(value, list | tuple):
-        return type(value)(_on(item, device) for item in value)
-    return {key: _on(item, device) for key, item in value.items()} if isinstance(value, dict) else value
