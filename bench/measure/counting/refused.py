@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from bench.errors import BenchError
-from bench.measure.counting.hooks import counted_modules, within
+from bench.measure.counting.roles import counted_modules, within
 from bench.measure.mode import measuring
 
 _WRAPPED = ("BatchedTensorImpl", "TensorWrapper")  # what torch.func makes of a tensor: it has no memory of its own
