@@ -103,6 +103,33 @@ def test_a_run_in_the_c_locale_reads_data_from_a_folder_of_any_name(tmp_path):
     assert Store(folder / "runs").state(run) is State.DONE
 
 
+NETS = "from torch import nn\n\ndef build():\n    return nn.Sequential(nn.Linear(4, 3))\n"
+OF_TRAINED = {
+    "count": (SUITE, "--only", LABEL),
+    "diagnose": (SUITE, "--only", LABEL),
+    "export-nir": (SUITE, "--only", LABEL, "--seed", 0),
+    "count-model": ("сети:build", "--input", "2,4", "--layout", "N", "--trust"),
+    "check-neuron": ("lif",),
+    "restamp": (SUITE, "--before", "runs", "--after", "runs"),
+    "tune": (SUITE,),
+}
+
+
+def test_verbs_that_need_what_was_trained_in_the_c_locale(tmp_path):
+    folder = tmp_path / "данные ü"
+    neuron = entry(LABEL, "lif", 2) | {"neuron": {"name": "lif", "reset": "hard"}}
+    atomic_write(folder / SUITE, small_suite("mini", entry("ANN", "relu", 1), neuron, train={"epochs": 1}))
+    atomic_write(folder / "сети.py", NETS)
+    place = {"cwd": folder, "HOME": str(ROOT / "LICENSE"), **C_LOCALE}
+    assert spikebench("run", SUITE, **place).returncode == 0
+    for verb, more in OF_TRAINED.items():
+        done = spikebench(verb, *more, **place)
+        # a pooling that NIR lacks; records that today's code has made; a suite that says nothing of tuning
+        refused = verb in ("export-nir", "restamp", "tune")
+        assert (done.returncode, "Traceback" in done.stderr) == (2 if refused else 0, False), (verb, done.stderr)
+        assert done.stdout or done.stderr
+
+
 @pytest.mark.slow
 def test_speed_in_the_c_locale(place):
     words = ("speed", SUITE, "--only", LABEL, "--repeats", 1, "--data", place / "данные")
