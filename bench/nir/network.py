@@ -41,6 +41,8 @@ class Network(nn.Module):
     Raises BenchError for a cycle of another kind and for a module that nothing feeds.
     """
 
+    input_layout = "TN"  # which `count_operations` need not be told
+
     def __init__(
         self,
         modules: Mapping[str, nn.Module | None],

@@ -32,6 +32,8 @@ def storage_of(tensor: Tensor) -> torch.UntypedStorage:
     try:
         return tensor.untyped_storage()
     except NotImplementedError:
+        if tensor.layout is torch.strided:
+            raise  # nothing that is sparse
         disabled: Any = _disable_current_modes
         with disabled():
             held = tensor._values() if tensor.layout is torch.sparse_coo else tensor.values()

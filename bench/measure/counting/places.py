@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
 
 from bench.measure.counting.nests import tensors
 from bench.measure.counting.nodes import Value
+from bench.measure.counting.ops import REARRANGES
 
 # Which operands are values; the others say where.
 _VALUES: dict[str, tuple[int, ...]] = {
@@ -18,6 +20,19 @@ _VALUES: dict[str, tuple[int, ...]] = {
     "index": (0,),
     "index_put": (0, 2),
 }
+
+
+def as_moved(value: Value, where: str, same: bool, mixed: bool) -> Value:
+    """Return what numbers show that only went to other places, by the operation `where`, "name #number".
+
+    same: it is a view of them.  mixed: they are spikes, and constants are among them now.
+    """
+    if mixed:
+        value = replace(value, spike=False, consumers=set())
+    if value.channels and where.split()[0] in REARRANGES and not same:
+        value.consumers.add(where)
+        value = replace(value, channels=0, consumers=set())
+    return value
 
 
 def values_at_places(

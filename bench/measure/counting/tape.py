@@ -23,7 +23,6 @@ from bench.measure.counting.ops import (
     CREATION,
     MOVES,
     RANDOM,
-    REARRANGES,
     WITH_INDICES,
     keeps_bits,
     keeps_levels,
@@ -33,7 +32,7 @@ from bench.measure.counting.ops import (
     parts_of,
     quantises,
 )
-from bench.measure.counting.places import values_at_places
+from bench.measure.counting.places import as_moved, values_at_places
 from bench.measure.counting.reductions import REDUCTIONS, moves_first_axis, reduced_axes
 from bench.measure.counting.spikes import THRESHOLDS, compares_to_zero, makes_spikes, mixes_in
 from bench.measure.counting.summing import CONTRACTIONS, SUMMED_INTO, may_sum_products
@@ -188,13 +187,9 @@ class Tape(TorchDispatchMode):
                 self._mark_all(out, Value(discrete=True, parts=1, spike=True))
                 return
         if name in MOVES and len(set(map(id, inputs))) == 1:
-            moved = inputs[0]
-            if moved.spike and mixes_in(name, args, kwargs, live):
-                moved = replace(moved, spike=False, consumers=set())
-            if moved.channels and name in REARRANGES and self.value(results[0]) is not moved:
-                moved.consumers.add(f"{name} #{len(self.nodes)}")
-                moved = replace(moved, channels=0, consumers=set())
-            self._mark_all(out, moved)
+            moved, where = inputs[0], f"{name} #{len(self.nodes)}"
+            mixed = moved.spike and mixes_in(name, args, kwargs, live)
+            self._mark_all(out, as_moved(moved, where, self.value(results[0]) is moved, mixed))
             return
         axes = reduced_axes(name, args, kwargs)
         self.time_is_gone = self.time_is_gone or 0 in axes

@@ -27,9 +27,12 @@ def confirmed_layout(model: nn.Module, fresh: Callable[[], Any], x: Tensor, run:
 
     Its first layer tells: one of this package takes [T, N, ...]; one of torch that x fits with a single axis in front
     takes samples. It has to be handed the input, and before any layer that reads sequences: a network may take its
-    input apart, move axes or make time, so nothing else is taken for an answer.
+    input apart, move axes or make time, so nothing else is taken for an answer, but a network's own `input_layout`.
     fresh: makes a copy of the batch that x is of, for `run(model, batch)`.
     """
+    stated: Layout | None = getattr(model, "input_layout", None)
+    if stated in LAYOUTS:
+        return stated
     name, first = next(((name, each) for name, each in model.named_modules() if isinstance(each, SYNAPTIC)), ("", None))
     fitting = None if first is None else _fitting(first, x)
     if fitting is not None:
