@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ MAX_DEPTH = 32
 MAX_DIGITS = 4300  # of a number, where Python itself stops to read and to print them
 _MAX_BITS = int(MAX_DIGITS * 3.3)
 _MAX_DOTS = 100  # on a line: the parser's time grows with the square of the parts of a key
+_NUMBER = re.compile(r"(?<![\w.])\d[\d_]*\.\d[\d_]*(?:[eE][+-]?\d+)?(?![\w.]|\s*\.)")  # whose dot parts no key
 
 
 def read_toml(path: Path, what: str) -> dict[str, Any]:
@@ -32,7 +34,7 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ValueError(f"not a text file; {what} is TOML in UTF-8") from None
     for number, line in enumerate(text.split("\n"), 1):
-        if line.count(".") > _MAX_DOTS:
+        if line.count(".") > _MAX_DOTS and _NUMBER.sub("", line).count(".") > _MAX_DOTS:
             raise ValueError(f"line {number}: more than {_MAX_DOTS} dots; break it, or give the key fewer parts")
     try:
         data = tomllib.loads(text)

@@ -22,6 +22,12 @@ from bench.suite.load import load_suite
         ("epochs = 2", "epochs = 1_000_000_000", "train.epochs: should be less than or equal to 1000000"),
         ("epochs = 2", "epochs = 0x" + "f" * 9000, "a number of more than 4,300 digits"),
         ("epochs = 2", f"epochs{'.a' * 101} = 2", "line 11: more than 100 dots; break it, or give the key fewer parts"),
+        ("epochs = 2", f"epochs{'.1' * 101} = 2", "line 11: more than 100 dots; break it, or give the key fewer parts"),
+        (
+            "epochs = 2",
+            f"epochs{'.1 .2' * 51} = 2",
+            "line 11: more than 100 dots; break it, or give the key fewer parts",
+        ),
         ("epochs = 2", f"epochs{'.a' * 40} = 2", "nested too deeply; a suite has at most 32 levels"),
         ("epochs = 2", f"epochs = {'[' * 40}{']' * 40}", "nested too deeply"),
         ("seeds = [0, 1]", f"seeds = {list(range(1001))}", "seeds: List should have at most 1000 items"),
@@ -40,6 +46,12 @@ def test_what_would_take_for_ever_or_leave_the_folder_is_refused(write, old, new
     found = problems(write(change=(old, new)))
     assert any(expected in line for line in found)
     assert all(len(line) < 6000 for line in found)
+
+
+def test_the_dots_of_numbers_part_no_key(write):
+    numbers = ", ".join(["[4e-3, 0.01, 98.5, 1_0.5e-3]"] * 200)
+    [problem] = problems(write(change=("epochs = 2", f"epochs = [{numbers}]")))
+    assert problem.startswith("train.epochs: should be a valid integer, not [[0.004, 0.01, 98.5, 0.0105], ")
 
 
 def test_more_runs_than_anybody_counts_are_refused_before_they_are_planned(write):
