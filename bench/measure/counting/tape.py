@@ -7,7 +7,7 @@ alive: the tape holds weak references and numbers, never tensors.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -167,21 +167,19 @@ class Tape(TorchDispatchMode):
         inputs: list[Value],
         live: set[int],
     ) -> None:
+        created = name in CREATION
         if not inputs and name not in RANDOM:
-            if self.states_are_live and (name in CREATION or name in _FIRST_STATES):
+            if self.states_are_live and (created or name in _FIRST_STATES):
                 self._mark_all(out, Value(discrete=True))
             return
-        results = list(tensors(out))
-        if name in CREATION:
-            # A constant of the input's size, such as a first state: what is done with it is done per element.
-            for tensor in results:
-                self.mark(tensor, Value(discrete=True))
+        if created:  # a constant of the input's size, as a first state is: what is done with it is done per element
+            self._mark_all(out, Value(discrete=True))
             return
+        results = list(tensors(out))
         self.reordered = self.reordered or moves_first_axis(name, args)
         placed = values_at_places(name, args, kwargs, out, self.value)
         if placed is not None:
-            for value in set(inputs) - set(placed):
-                value.consumers.add(f"{name} #{len(self.nodes)}")
+            self._read(set(inputs) - set(placed), name)
             inputs = placed
             if not placed:
                 self._mark_all(out, Value(discrete=True, parts=1, spike=True))
@@ -193,8 +191,7 @@ class Tape(TorchDispatchMode):
             return
         axes = reduced_axes(name, args, kwargs)
         self.time_is_gone = self.time_is_gone or 0 in axes
-        for value in inputs:
-            value.consumers.add(f"{name} #{len(self.nodes)}")
+        self._read(inputs, name)
         cost = op_cost(name, args, kwargs, out, lambda tensor: id(tensor) in live, self._is_spike)
         output = self._output(name, args, kwargs, out, inputs, live) if results else None
         sums = name in CONTRACTIONS or (cost is None and may_sum_products(func, name, args, kwargs))
@@ -208,11 +205,7 @@ class Tape(TorchDispatchMode):
             self.norms.append(call)
             cost, output = {}, Value(discrete=False, origin=call.name)
         node = Node(
-            name,
-            self.path[-1],
-            cost,
-            tuple(inputs),
-            output,
+            *(name, self.path[-1], cost, tuple(inputs), output),
             time_reduced=name in REDUCTIONS and axes == {0},
             compares_to_zero=compares_to_zero(name, args),
             reads=name in _READS,
@@ -223,8 +216,7 @@ class Tape(TorchDispatchMode):
         self.nodes.append(node)
         if output is not None:
             self._mark_all(results[:1] if name in WITH_INDICES else out, output)
-            for indices in results[1:] if name in WITH_INDICES else ():
-                self.mark(indices, replace(output, spike=False))
+            self._mark_all(results[1:] if name in WITH_INDICES else (), replace(output, spike=False))
 
     def _output(
         self,
@@ -255,6 +247,10 @@ class Tape(TorchDispatchMode):
     def _is_spike(self, tensor: Tensor) -> bool:
         value = self.value(tensor)
         return value is not None and value.spike
+
+    def _read(self, values: Iterable[Value], name: str) -> None:
+        for value in values:
+            value.consumers.add(f"{name} #{len(self.nodes)}")
 
     def _mark_all(self, out: Any, value: Value) -> None:
         for tensor in tensors(out):
