@@ -31,7 +31,7 @@ def confirmed_layout(model: nn.Module, fresh: Callable[[], Any], x: Tensor, run:
     fresh: makes a copy of the batch that x is of, for `run(model, batch)`.
     """
     stated: Layout | None = getattr(model, "input_layout", None)
-    if stated in LAYOUTS:
+    if stated is not None and stated in LAYOUTS:
         return stated
     name, first = next(((name, each) for name, each in model.named_modules() if isinstance(each, SYNAPTIC)), ("", None))
     fitting = None if first is None else _fitting(first, x)
