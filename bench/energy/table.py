@@ -153,6 +153,16 @@ class CostTable(BaseModel):
         return tuple(table.memory for table in tables if table is not None and table.memory is not None)
 
     @property
+    def prices_memory(self) -> bool:
+        """Whether the memory of all networks is in its prices, or contained in them; of a hybrid, in its rest's too."""
+        tables = (self, self.rest_table)
+        return all(
+            each.memory is not None or (each.lacks is not None and "memory" not in each.lacks)
+            for each in tables
+            if each is not None
+        )
+
+    @property
     def price_names(self) -> tuple[str, ...]:
         """The table's prices: operations, `memory` and purposes of accesses, neuron updates and spikes."""
         memory = [] if self.memory is None else [*(["memory"] if self.memory.price else []), *self.memory.prices]

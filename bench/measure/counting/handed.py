@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any
 
 import torch
@@ -32,27 +32,28 @@ def mapped(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
     return kept
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors in a nest of tuples, lists and mappings."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, Mapping):
-        yield from tensors_in(list(value.values()))
+def tensors_in(value: Any) -> list[Tensor]:
+    """Return the tensors in a nest of tuples, lists and mappings."""
+    found: list[Tensor] = []
+
+    def seen(tensor: Tensor) -> Tensor:
+        found.append(tensor)
+        return tensor
+
+    mapped(value, seen)
+    return found
 
 
 def input_of(batch: Any) -> Tensor:
     """Return the first tensor of a batch. Raises DataError where it has none."""
-    found = next(tensors_in(batch), None)
-    if found is None:
+    found = tensors_in(batch)
+    if not found:
         kind = type(batch).__name__
         raise DataError(
             f"a batch should be a tensor, a tuple that starts with one or a dict, not {kind}; of anything else give "
             f"the tensors, as a tuple or a dict, and let forward=, a function of model and batch, make a {kind} of them"
         )
-    return found
+    return found[0]
 
 
 def fresh(batch: Any, device: torch.device) -> Any:

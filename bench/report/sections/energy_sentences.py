@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 
 from bench.energy.quantised import activation_bits
 from bench.report.evidence.comparison import Entry
@@ -60,36 +61,37 @@ def _over_tables(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> 
     """Say under how many tables less or more energy is established over seeds, dense and zero-skipping."""
     if len(prices) < 2:
         return []
-    modes = ((DENSE, "computed densely"), (ZERO_SKIPPING, "with zeros skipped"))
-    clauses = [text(words, ": ", join(", ", _sides(evidence, prices, entry, mode))) for mode, words in modes]
     base = label(prices[0].baseline)
+    sides = {mode: [evidence.energy_side(each, entry, mode) or UNKNOWN for each in prices] for mode in _MODES}
+    clauses = [text(words, ": ", join(", ", _under(prices, sides[mode]))) for mode, words in _MODES.items()]
     over = text(f"Over the seeds and all {len(prices)} tables, against ", base, " ", join("; ", clauses), ".")
-    return [over, *_what_decides(evidence, prices, entry)]
+    return [over, *(text("Less energy than ", base, words) for words in _what_decides(prices, sides))]
 
 
-def _what_decides(evidence: Evidence, prices: Sequence[Priced], entry: Entry) -> list[Inline]:
-    """Name the assumption without which less energy is established nowhere: no memory, or no zeros skipped."""
-    less = {
-        (priced.name, mode): evidence.energy_side(priced, entry, mode) == "less"
-        for priced in prices
-        for mode in (DENSE, ZERO_SKIPPING)
-    }
-    if not any(less.values()):
+_MODES = {DENSE: "computed densely", ZERO_SKIPPING: "with zeros skipped"}
+
+
+def _under(prices: Sequence[Priced], sides: Sequence[str]) -> list[Text]:
+    """Return each side with the tables that are on it."""
+    names = {side: [each.name for each, own in zip(prices, sides, strict=True) if own == side] for side in _SIDES}
+    return [text(f"{side} under {len(found)} (", Said(joined(found)), ")") for side, found in names.items() if found]
+
+
+_SIDES = ("less", "more", "as much", UNKNOWN)
+
+
+def _what_decides(prices: Sequence[Priced], sides: Mapping[str, Sequence[str]]) -> list[str]:
+    """Name what has to be left out for less energy to be established: memory, or the skipping of zeros."""
+    if not any("less" in own for own in sides.values()):
         return []
-    memory = {priced.name: bool(priced.table.memories) for priced in prices}
-    found: list[Inline] = []
-    if any(memory.values()) and not any(is_less for (name, _), is_less in less.items() if memory[name]):
-        found.append("Less energy is established under no table that prices memory.")
-    if not any(is_less for (_, mode), is_less in less.items() if mode == ZERO_SKIPPING):
-        found.append("Less energy is established nowhere with zeros skipped.")
+    memory = [each.table.prices_memory for each in prices]
+    with_memory = {side for own in sides.values() for side in itertools.compress(own, memory)}
+    found = []
+    if with_memory and "less" not in with_memory:
+        found.append(" is established under no table that prices the memory of both.")
+    if "less" not in sides[ZERO_SKIPPING]:
+        found.append(" is established nowhere with zeros skipped.")
     return found
-
-
-def _sides(evidence: Evidence, prices: Sequence[Priced], entry: Entry, mode: str) -> list[Text]:
-    sides: dict[str, list[str]] = {"less": [], "more": [], "as much": [], UNKNOWN: []}
-    for priced in prices:
-        sides[evidence.energy_side(priced, entry, mode) or UNKNOWN].append(priced.name)
-    return [text(f"{side} under {len(names)} (", Said(joined(names)), ")") for side, names in sides.items() if names]
 
 
 def _comparison(evidence: Evidence, priced: Priced, entry: Entry) -> Text:
@@ -173,9 +175,9 @@ def _turning_price(priced: Priced, entry: Entry) -> list[Inline]:
     prices = [each for each in found if each is not None]
     if price is None or len(prices) < len(found):
         return []
-    base, modes = label(priced.baseline), ("computed densely", "with zeros skipped")
-    same = [f"at {number(each, 3)} pJ a sigmoid {mode}" for each, mode in zip(prices, modes, strict=True) if each > 0]
-    even = [mode for each, mode in zip(prices, modes, strict=True) if each <= 0]
+    base, at = label(priced.baseline), list(zip(prices, _MODES.values(), strict=True))
+    same = [f"at {number(each, 3)} pJ a sigmoid {mode}" for each, mode in at if each > 0]
+    even = [mode for each, mode in at if each <= 0]
     clauses = [text("as much as ", base, " ", ", ".join(same))] if same else []
     clauses += [text("more than ", base, f" even at no price a sigmoid {' and '.join(even)}")] if even else []
     return [text("It would take ", join(", and ", clauses), f"; the table has {number(price, 3)} pJ.")]

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from support.measured import Model, column, images
-from torch import nn
+from torch import library, nn
 
 from bench.measure.counting.count import count_operations
 
@@ -64,12 +64,12 @@ def test_packing_a_sequence_is_free():
     assert sum(layer.dense_macs_total for layer in found.layers) == 8 * 4 * 4 * (3 + 4)
 
 
-@torch.library.custom_op("bench_tests::lin", mutates_args=())
+@library.custom_op("bench_tests::lin", mutates_args=())
 def lin(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     return x @ w.t()
 
 
-@torch.library.custom_op("bench_tests::act", mutates_args=())
+@library.custom_op("bench_tests::act", mutates_args=())
 def act(x: torch.Tensor) -> torch.Tensor:
     return x.sigmoid()
 

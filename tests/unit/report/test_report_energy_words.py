@@ -40,8 +40,8 @@ def sentences(tables, label, records=None, **changes):
     return next(bullet for bullet in bullets if bullet.startswith(f"* **{label}**"))
 
 
-NO_MEMORY = "Less energy is established under no table that prices memory."
-NOT_SKIPPED = "Less energy is established nowhere with zeros skipped."
+NO_MEMORY = "Less energy than ANN is established under no table that prices the memory of both."
+NOT_SKIPPED = "Less energy than ANN is established nowhere with zeros skipped."
 
 
 def test_memory_decides_where_only_tables_without_it_give_less(tmp_path):
@@ -49,6 +49,8 @@ def test_memory_decides_where_only_tables_without_it_give_less(tmp_path):
     both, alone = (sentences(tables, "LIF") for tables in ([bare, paid], [bare, bare]))
     sides = re.search(r"computed densely: (.*?); with", both).group(1)
     assert sides == "less under 1 (bare), more under 1 (paid)" and NO_MEMORY in both
+    contained = table(tmp_path, "contained", mac=10.0, more='lacks = ["leakage"]')
+    assert NO_MEMORY not in sentences([bare, contained], "LIF")  # less there, and it contains memory
     assert NO_MEMORY not in alone  # no table with memory is there to disagree
 
 
