@@ -20,7 +20,7 @@ $(VENV)/.ready:
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	touch $@
 
-bench: bench-digits  ## Train and compare on digits (about 2 minutes, no download)
+bench: bench-digits  ## Train and compare on digits (about 3 minutes, no download)
 
 bench-cifar: bench-cifar10  ## Train and compare on CIFAR-10 (for a GPU)
 
