@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from bench.measure.counting.counter import Counter
 from bench.measure.evaluate import evaluate
 from bench.models.build import build_model
+from bench.neurons import LIF
 
 TIMESTEPS = 4
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -31,12 +32,48 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 Batches = list[tuple[Tensor, Tensor]]
 
 
+class Attention(nn.Module):
+    """Attention of spikes over tokens [T, N, L, D], without a softmax: (q k^T) v / 8, then a spike and a projection."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.qkv, self.project, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
+        self.spike, self.again = LIF(), LIF()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what each token takes from the others, [T, N, L, D]."""
+        q, k, v = self.spike(self.qkv(x)).unflatten(-1, (3, self.heads, -1)).movedim(-3, 0).transpose(-2, -3)
+        taken = (q @ k.transpose(-1, -2) @ v).transpose(-2, -3).flatten(-2) / 8
+        return self.project(self.again(taken))
+
+
+class Transformer(nn.Module):
+    """A spiking transformer in the manner of Spikformer: patches of 4 x 4 pixels, attention and MLP with sums."""
+
+    def __init__(self, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.patches, self.spike = nn.Conv2d(3, width, 4, 4), LIF()
+        self.attentions = nn.ModuleList(Attention(width, heads) for _ in range(depth))
+        self.mlps = nn.ModuleList(
+            nn.Sequential(nn.Linear(width, 4 * width), LIF(), nn.Linear(4 * width, width), LIF()) for _ in range(depth)
+        )
+        self.head = nn.Linear(width, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logits [T, N, 10] of images [T, N, 3, H, W]."""
+        tokens = self.spike(self.patches(x.flatten(0, 1)).flatten(2).transpose(1, 2).unflatten(0, x.shape[:2]))
+        for attention, mlp in zip(self.attentions, self.mlps, strict=True):
+            tokens = tokens + attention(tokens)
+            tokens = tokens + mlp(tokens)
+        return self.head(tokens.mean(2))
+
+
 @dataclass(frozen=True)
 class Work:
     """A network with random weights and the batches that it is evaluated on."""
 
     title: str
-    model: str
+    model: str  # of this package, or "transformer"
     params: dict[str, int]
     image: tuple[int, int, int]  # channels, height, width
     batch_size: int
@@ -44,16 +81,7 @@ class Work:
 
     def build(self) -> tuple[nn.Module, Batches]:
         """Return network and batches, an image being repeated over T in place as direct encoding does."""
-        channels, *size = self.image
-        model = build_model(
-            self.model,
-            neuron="lif",
-            in_channels=channels,
-            classes=10,
-            image_size=(size[0], size[1]),
-            weight_seed=0,
-            **self.params,
-        ).eval()
+        model = self._network().eval()
         for module in model.modules():
             if isinstance(module, nn.BatchNorm2d):
                 nn.init.constant_(module.bias, 0.3)  # random weights alone leave deep layers silent
@@ -62,10 +90,37 @@ class Work:
         labels = torch.zeros(self.batch_size, dtype=torch.int64)
         return model, [(part.unsqueeze(0).expand(TIMESTEPS, *part.shape), labels) for part in images]
 
+    def _network(self) -> nn.Module:
+        if self.model == "transformer":
+            torch.manual_seed(0)
+            network = Transformer(**self.params)
+            for module in network.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.constant_(module.bias, 0.3)
+            return network
+        channels, *size = self.image
+        return build_model(
+            self.model,
+            neuron="lif",
+            in_channels=channels,
+            classes=10,
+            image_size=(size[0], size[1]),
+            weight_seed=0,
+            **self.params,
+        )
+
 
 WORKS = (
     Work("convnet, width 32, 3 stages, 1x28x28", "convnet", {"width": 32, "stages": 3}, (1, 28, 28), 50, 8),
     Work("resnet18, 3x32x32", "resnet18", {}, (3, 32, 32), 4, 8),
+    Work(
+        "spiking transformer, width 192, depth 4, 64 tokens",
+        "transformer",
+        {"width": 192, "depth": 4, "heads": 3},
+        (3, 32, 32),
+        25,
+        8,
+    ),
 )
 
 

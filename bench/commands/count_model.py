@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +14,19 @@ from bench.commands.own import batches_of, failing, made, named, went_through
 from bench.errors import BenchError, RunFailedError
 
 if TYPE_CHECKING:
+    from bench.energy.conventions.base import Convention
     from bench.energy.estimate import EnergyBreakdown
     from bench.records.counts import Counts
 
 _LAYOUTS = ("TN", "NT", "N")
 _KINDS = ("analog", "binary", "ternary", "graded", "values")
+_ByOthers = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME",
+        help="What others charge, see `spikebench list conventions`, beside ours; may be repeated.",
+    ),
+]
 _RATE = 0.1  # of the spikes that are drawn where no batches are given
 
 
@@ -43,6 +51,7 @@ def count_model(
         str, typer.Option(metavar="auto|none|NAME", help="What makes the model forget between batches.")
     ] = "auto",
     energy: Annotated[str, typer.Option(metavar="TABLE", help="The cost table.")] = "horowitz-fp32",
+    convention: _ByOthers = None,
     json: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every count as JSON too.")] = None,
     trust: Trust = False,
 ) -> None:
@@ -53,11 +62,11 @@ def count_model(
         raise BenchError("--input, --batches: give one of them, the shape of a batch to be drawn or your own batches")
     shape = None if input_ is None else _shape(input_)
     check_file(json)
+    from bench.energy.conventions.base import convention_called
     from bench.energy.estimate import load_table
-    from bench.report.formats.markdown import Markdown
-    from bench.report.sections.counts_of_model import counts_of_model, side_by_side
 
     load_table(energy)
+    conventions = [convention_called(name) for name in dict.fromkeys(convention or ())]
     names = [model, *([against] if against else [])]
     forget = reset if reset == "auto" else None if reset == "none" else named(reset, trust)
     data: Iterable[Any] = [_drawn(shape, kind)] if shape is not None else batches_of(str(batches), trust)
@@ -72,15 +81,26 @@ def count_model(
     finally:
         if counted and shape is not None:
             warn([f"the input is drawn: {_words(kind)}; densities and rates are those of your data with --batches"])
-        blocks = [block for name, found in zip(names, counted, strict=False) for block in counts_of_model(name, *found)]
-        blocks += [side_by_side(names, counted)] if len(counted) > 1 else []
-        if blocks:
-            out.print(Markdown().blocks(blocks))
+        _show(names, counted, conventions)
     if json is not None:
         from bench.files.durable import atomic_write
 
-        found = {name: counts.model_dump(mode="json") for name, (counts, _) in zip(names, counted, strict=True)}
-        atomic_write(json, json_module.dumps(found, indent=2) + "\n")
+        written = {name: counts.model_dump(mode="json") for name, (counts, _) in zip(names, counted, strict=True)}
+        atomic_write(json, json_module.dumps(written, indent=2) + "\n")
+
+
+def _show(
+    names: Sequence[str], counted: Sequence[tuple[Counts, EnergyBreakdown]], conventions: Sequence[Convention]
+) -> None:
+    """Print what was counted, also where it is not all."""
+    from bench.report.formats.markdown import Markdown
+    from bench.report.sections.counts_of_model import counts_of_model, side_by_side
+
+    found = zip(names, counted, strict=False)
+    blocks = [block for name, each in found for block in counts_of_model(name, *each, conventions)]
+    blocks += [side_by_side(names, counted)] if len(counted) > 1 else []
+    if blocks:
+        out.print(Markdown().blocks(blocks))
 
 
 def _count(

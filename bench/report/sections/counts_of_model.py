@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
+from bench.energy.conventions.base import Charge, Convention, Operation
 from bench.energy.estimate import EnergyBreakdown
 from bench.records.counts import Counts, LayerCount
 from bench.report.formats.document import Block, Bullets, Paragraph, Table
@@ -14,8 +15,13 @@ from bench.report.sections.cost_table import hybrid
 from bench.report.sections.spike_driven import audited
 
 
-def counts_of_model(name: str, counts: Counts, energy: EnergyBreakdown) -> list[Block]:
-    """Return layers with kinds and reasons, neurons, energy and what is left out; all per sample but totals."""
+def counts_of_model(
+    name: str, counts: Counts, energy: EnergyBreakdown, conventions: Sequence[Convention] = ()
+) -> list[Block]:
+    """Return layers with kinds and reasons, neurons, energy and what is left out; all per sample but totals.
+
+    conventions: of others, each with what it charges every layer.
+    """
     samples = f"{counts.samples} sample" + ("s" if counts.samples != 1 else "")
     steps = f", T = {counts.timesteps}" if counts.timesteps > 1 else ""
     return [
@@ -25,6 +31,7 @@ def counts_of_model(name: str, counts: Counts, energy: EnergyBreakdown) -> list[
         *_neurons(counts),
         *_others(counts),
         *_energy(energy),
+        *(block for convention in conventions for block in _by_others(convention, counts)),
         *_coverage(counts),
         *_listed("Left out of the figures:", energy.left_out),
         *_listed("Warnings:", counts.warnings),
@@ -137,6 +144,34 @@ def _energy(energy: EnergyBreakdown) -> list[Block]:
     who = "" if table.rest_table is None else f" {hybrid(table, table.rest_table)}"
     said = f"Energy estimated under {table.label}: {table.title}. Scope: {table.scope}.{who} Source: {table.source}."
     return [Paragraph(text(Said(said))), Table(["part", "pJ"], rows)]
+
+
+def _by_others(convention: Convention, counts: Counts) -> list[Block]:
+    """Return what another tool or paper makes of the same counts, layer by layer beside ours, its errors included."""
+    estimate = convention.estimate(counts)
+    rows: list[list[Inline]] = [
+        [Said(layer.name), f"{layer.dense_macs_per_sample:,.0f}", f"{layer.effective_synops_per_sample:,.1f}", *charged]
+        for layer, charge in zip(counts.layers, estimate.charges, strict=True)
+        for charged in [_charged(charge, estimate.prices.of)]
+    ]
+    whole, at_least = estimate.pj_per_sample, estimate.at_least_pj_per_sample
+    in_all = "n/a" if at_least is None else _bound(whole, at_least)
+    said = f"By {convention.title} ({convention.status}), errors included: {in_all} pJ. {convention.formula}."
+    header = ["layer", "dense MACs", "effective synops", "charged as", "operations charged", "pJ"]
+    wrong = [*convention.errors, *convention.not_in_number]
+    return [
+        Paragraph(text(Said(said), " Source: ", Said(convention.source), ".")),
+        Table(header, rows, text_columns=1),
+        *_listed("What to know of it:", wrong),
+        *_listed("Missing from it:", estimate.missing),
+    ]
+
+
+def _charged(charge: Charge | None, price: Callable[[Operation, float], float]) -> list[Inline]:
+    if charge is None:
+        return ["left out", "", ""]
+    pj = price(charge.operation, charge.operations)
+    return [charge.operation.upper(), f"{charge.operations:,.1f}", f"{pj:,.1f}"]
 
 
 def _listed(heading: str, lines: Iterable[str]) -> list[Block]:

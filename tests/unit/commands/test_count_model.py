@@ -87,6 +87,26 @@ def test_two_models_stand_side_by_side():
     assert ["lif", "lif", "2,704", "2"] in [row[:4] for row in found]
 
 
+def test_what_others_count_stands_beside_ours():
+    words = ("--input", "2,3,1,28,28", "--layout", "TN", "--kind", "binary", "--trust")
+    done = count("somebodysnets:SNN", *words, "--convention", "neurobench", "--convention", "syops")
+    assert done.returncode == 0, done.stderr
+    found = rows(done.stdout)
+    header = ["layer", "dense MACs", "effective synops", "charged as", "operations charged", "pJ"]
+    neurobench, syops = (index for index, row in enumerate(found) if row == header)
+    theirs = {row[0]: row for row in found[neurobench + 2 : neurobench + 4]}
+    # NeuroBench counts pairs of a non-zero input and a non-zero weight, which are our effective synops here.
+    for name in ("conv", "fc"):
+        synops = float(theirs[name][2].replace(",", ""))
+        assert theirs[name][2:5] == [f"{synops:,.1f}", "AC", f"{synops:,.1f}"]
+        assert theirs[name][5] == f"{0.9 * synops:,.1f}"
+    # syops multiplies the mean of the input by dense operations, padding and bias with them: 2 x 4 x 26 x 26 x 9 MACs.
+    conv = next(row for row in found[syops + 2 :] if row[0] == "conv")
+    density = next(float(row[4]) for row in found if row[:2] == ["conv", "conv2d"])
+    assert conv[1] == "48,672" and float(conv[4].replace(",", "")) == pytest.approx(48_672 * density, rel=5e-3)
+    assert "Missing from it:" in done.stdout and "biases and batch norms" in done.stdout
+
+
 def test_batches_of_ones_own_are_counted():
     done = count("somebodysnets:ann", "--batches", "somebodysnets:batches", "--trust", "--kind", "binary")
     assert done.returncode == 0 and "counted on 3 samples" in done.stdout and not done.stderr
@@ -114,6 +134,10 @@ def test_what_has_no_price_leaves_a_lower_bound_that_says_so():
         (("somebodysnets:ann", "--input", "8,1,28,28", "--kind", "x", "--trust"), "--kind x: should be one of analog"),
         (("somebodysnets:broken", "--input", "6,3,3", "--trust"), "which of its axes are timesteps and samples?"),
         (("somebodysnets:ann", "--input", "8,1,28,28", "--energy", "horowit", "--trust"), "unknown table 'horowit'"),
+        (
+            ("somebodysnets:ann", "--input", "8,1,28,28", "--convention", "syop", "--trust"),
+            "unknown convention 'syop'; did you mean 'syops'",
+        ),
         (
             ("somebodysnets:ann", "--input", "8,1,28,28", "--json", "/dev/null", "--trust"),
             "--json /dev/null: is a folder or a device",
