@@ -47,6 +47,13 @@ Jobs = Annotated[
 
 Device = Annotated[str, typer.Option(metavar="auto|cpu|cuda[:i]", help="Where to train.")]
 
+On = Annotated[
+    str,
+    typer.Option(metavar="ENGINE[:PLACE]", help="Where runs are executed; see `spikebench list engines`."),
+]
+
+PerGpu = Annotated[int, typer.Option(min=1, metavar="K", help="Runs that share a GPU.")]
+
 Data = Annotated[Path, typer.Option(envvar="SPIKEBENCH_DATA", metavar="DIR", help="Data folder.")]
 
 Offline = Annotated[bool, typer.Option("--offline", help="Never download.")]

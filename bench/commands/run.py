@@ -17,7 +17,9 @@ from bench.commands.options import (
     Device,
     Jobs,
     Offline,
+    On,
     Only,
+    PerGpu,
     Seed,
     Suites,
     Trust,
@@ -49,9 +51,8 @@ def run(
         bool, typer.Option("--stale", help="Run again what older code made; train only what changed.")
     ] = False,
     trust: Trust = False,
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="Where runs are executed; see `spikebench list engines`.")
-    ] = "local",
+    on: On = "local",
+    per_gpu: PerGpu = 1,
     path: Annotated[ExecutionPath, typer.Option(help="How steps are executed; numbers agree to rounding.")] = "auto",
     profile: Annotated[
         bool, typer.Option("--profile", help="Show where the time of a training step goes, and keep its trace.")
@@ -70,8 +71,8 @@ def run(
     from bench.store.store import Store
 
     terminate_like_interrupt()
-    loaded, store = load(suites, trust, [("engine", engine)]), Store()
-    settings = Settings(device=device, jobs=jobs, data=data, offline=offline, path=path, profile=profile, engine=engine)
+    settings = Settings(device, jobs, data, offline, path, profile, on, per_gpu)
+    loaded, store = load(suites, trust, [("engine", settings.engine)]), Store()
 
     def execute_planned(wanted: Sequence[Suite]) -> None:
         planned = plan(wanted, store, labels=only or (), seeds=seed or (), force=force, stale=stale)

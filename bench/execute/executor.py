@@ -16,7 +16,10 @@ class Executor(Protocol):
     the command. It knows nothing of queues, records or failures: that is the scheduler's.
     """
 
-    slots: int  # jobs at once
+    @property
+    def slots(self) -> int:
+        """How many jobs it takes at once, now: nodes come and go."""
+        ...
 
     def start(self, job: Job) -> None:
         """Start a job, whose key no other running job has. Raises StoreError when that is impossible."""

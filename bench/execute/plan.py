@@ -12,6 +12,8 @@ from bench.errors import BenchError, DataError, PortableError, SuiteError
 from bench.execute.messages import Event, Job, path_to_text
 from bench.files.durable import make_folder
 from bench.files.lock import Lock
+from bench.plugins import registry
+from bench.plugins.installed import installed
 from bench.plugins.trust import trusted_modules
 from bench.store.folder import UNSEEN, Seen
 from bench.store.store import State, Store
@@ -64,14 +66,14 @@ def _chosen(suite: Suite, labels: Sequence[str], seeds: Sequence[int]) -> list[P
 
 
 def resources(settings: Settings) -> tuple[list[str], int]:
-    """Return the devices to use and how many runs to execute at once: one per GPU, or one per core that is ours.
+    """Return the devices to use and how many runs to execute at once: `per_gpu` a GPU, or one a core that is ours.
 
     Raises BenchError for a device that is not there.
     """
     devices = _devices(settings.device)
     if settings.path == "graphed" and devices[0] == "cpu":
         raise BenchError("--path graphed: needs a CUDA device; on a CPU the fastest is --path fused")
-    at_once = len(devices) if devices[0] != "cpu" else len(os.sched_getaffinity(0))
+    at_once = len(devices) * settings.per_gpu if devices[0] != "cpu" else len(os.sched_getaffinity(0))
     return devices, settings.jobs or at_once
 
 
@@ -179,7 +181,24 @@ class Settings:
     offline: bool = False
     path: ExecutionPath = "auto"
     profile: bool = False
-    engine: str = "local"  # a plug-in of `execute/engines`
+    on: str = "local"  # a plug-in of `execute/engines`, with what it is told behind a colon: "ray:10.0.0.1:6379"
+    per_gpu: int = 1  # runs that share a GPU
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine."""
+        return engine_and_place(self.on)[0]
+
+    @property
+    def where(self) -> str:
+        """What the engine is told of its place: an address, a file; empty where it is told nothing."""
+        return engine_and_place(self.on)[1]
+
+
+def engine_and_place(on: str) -> tuple[str, str]:
+    """Split what `--on` says into the engine and what it is told: "slurm:lab.toml". An outside class is all engine."""
+    name, _, place = on.partition(":")
+    return (name, place) if name in registry.plugins("engine") or name in installed("engine") else (on, "")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from bench.execute.executor import Executor
 from bench.execute.interrupts import Terminated
 from bench.execute.messages import Event
 from bench.execute.plan import Observer, Outcome, Settings, Todo
+from bench.execute.workload import work_of
 from bench.store.failures import write_failure
 from bench.store.store import State, Store
 
@@ -41,15 +42,15 @@ class Scheduler:
             folder = self.store.folder(todo.run)
             if todo.afresh and not folder.changed_since(todo.seen):  # nobody has done it meanwhile
                 folder.ask_afresh()
-        # The longest first, as far as timesteps tell, so that no long one is left alone at the end.
-        self.waiting.extend(sorted(todos, key=lambda todo: -todo.run.spec.timesteps))
+        # The longest first, so that no long one is left alone at the end.
+        self.waiting.extend(sorted(todos, key=lambda todo: -work_of(todo.run.spec)))
         try:
             while self.waiting or self.running or self.elsewhere:
                 while self.waiting and len(self.running) < self.engine.slots:
                     self._begin(self.waiting.popleft())
                 free = [todo for todo in self.elsewhere if self.store.folder(todo.run).executed_by() is None]
                 self.elsewhere = [todo for todo in self.elsewhere if todo not in free]
-                self.waiting.extend(free)
+                self.waiting.extendleft(reversed(free))  # begun already, perhaps: not behind all others
                 self._hear_an_end(self.elsewhere_every_s if self.elsewhere or self.waiting else None)
         except KeyboardInterrupt as asked:
             killed = self.engine.stop(self.stop_grace_s)

@@ -61,7 +61,7 @@ class How(TypedDict, total=False):
     jobs: int | None
     offline: bool
     path: ExecutionPath
-    engine: str
+    on: str
 
 
 def run_suite(
@@ -74,7 +74,7 @@ def run_suite(
 
     The library's form of `spikebench run`. A failed run is a record with status "failed". device: "auto", "cpu", "cuda"
     or "cuda:1".  jobs: at once, by default one per GPU, else per core.  offline: never download.  path: how steps are
-    executed; numbers agree to rounding.  engine: where runs are executed, by default "local".
+    executed; numbers agree to rounding.  on: where runs are executed, by default "local".
     """
     store = Store(Path(runs))
     _, todos = plan([suite], store)

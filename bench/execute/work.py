@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import socket
 import sys
 import time
 import traceback
@@ -55,7 +56,7 @@ def _executed(job: Job, say: Say, stop: Callable[[], bool], patience_s: float) -
             if ended is not None:
                 return ended
             _clear_the_way(folder, say)
-            _journal(f"begins on {job.device}")
+            _journal(f"begins on {job.device} of {socket.gethostname()}")
             with _failure_kept(folder, lock):
                 _run(job, folder, lock, say, stop)
             return Event(kind="done")

@@ -78,14 +78,14 @@ def test_an_engine_of_somebody_else_is_chosen_by_name_and_run_with_trust(tmp_pat
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ParameterError, match="engine 'farm:Farm' would import 'farm'"):
-        bench.run_suite(SUITE, engine="farm:Farm")
-    command = ("run", ROOT / "suites" / "digits.toml", "--only", "LIF", "--seed", "0", "--engine", "farm:Farm")
+        bench.run_suite(SUITE, on="farm:Farm")
+    command = ("run", ROOT / "suites" / "digits.toml", "--only", "LIF", "--seed", "0", "--on", "farm:Farm")
     done = spikebench(*command, cwd=tmp_path)
     assert done.returncode == 2 and "engine 'farm:Farm' would import 'farm'" in done.stderr
     done = spikebench(*command, "--trust", cwd=tmp_path)
     assert done.returncode == 1 and "the farm is full" in done.stderr
     monkeypatch.setenv(TRUST_VARIABLE, "farm")
-    assert bench.run_suite(SUITE, engine="farm:Farm") == []
+    assert bench.run_suite(SUITE, on="farm:Farm") == []
     assert len((tmp_path / "jobs").read_text().splitlines()) == 1 + len(SUITE.runs)
     del sys.modules["farm"]
 
