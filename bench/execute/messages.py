@@ -74,6 +74,8 @@ class Event(BaseModel):
     accuracy_fraction: float = 0.0
     images_per_s: float = 0.0
     seconds_left: float = 0.0
+    memory_bytes: int = 0  # the most that the run has taken of its GPU
+    device_bytes: int = 0  # what that GPU has
     error: str = ""  # why, or what the note says
     printed: str | None = None  # the end of its log, of a worker that died without a word: `error` is of the engine
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, BusyError, LostError, RunFailedError, StoreError
 from bench.execute.messages import Event, Job, path_of_text
+from bench.execute.placement import OUT_OF_MEMORY
 from bench.files.lock import Lock
 from bench.plugins.trust import trusting
 from bench.store.failures import last_failure, write_failure
@@ -77,9 +78,10 @@ def _run(job: Job, folder: RunFolder, lock: Lock, say: Say, stop: Callable[[], b
     from bench.store.checkpoints import Checkpoints
 
     keeper = Checkpoints(folder.checkpoint, lock.check)
+    memory = _memory_of(job.device)
     place = Place(keeper, path_of_text(job.data), job.offline, job.device, job.path)
     inspect = _profiled(folder) if job.profile else None
-    record = run_one(job.planned(), place, _progress_said(say), lambda: stop() or lock.lost, inspect)
+    record = run_one(job.planned(), place, _progress_said(say, memory), lambda: stop() or lock.lost, inspect)
     lock.check()
     folder.write_record(record)
 
@@ -95,8 +97,18 @@ def _profiled(folder: RunFolder) -> Callable[[Callable[[], int], torch.device, s
     return inspect
 
 
-def _progress_said(say: Say) -> Callable[[Progress], None]:
-    """Return what hears of every step, and says so now and then."""
+def _memory_of(device: str) -> Callable[[], tuple[int, int]]:
+    """Return what says how many bytes of a GPU the run has taken, and how many that has; 0 and 0 on a CPU."""
+    if not device.startswith("cuda"):
+        return lambda: (0, 0)
+    import torch
+
+    whole = int(torch.cuda.get_device_properties(device).total_memory)
+    return lambda: (torch.cuda.max_memory_reserved(device), whole)
+
+
+def _progress_said(say: Say, memory: Callable[[], tuple[int, int]]) -> Callable[[Progress], None]:
+    """Return what hears of every step, and says so now and then, with the `memory` of the GPU."""
     last = 0.0
 
     def watch(progress: Progress) -> None:
@@ -104,7 +116,8 @@ def _progress_said(say: Say) -> Callable[[Progress], None]:
         now = time.monotonic()
         if now - last >= PROGRESS_EVERY_S or progress.step == progress.steps:
             last = now
-            say(Event(kind="progress", **vars(progress)))
+            taken, whole = memory()
+            say(Event(kind="progress", memory_bytes=taken, device_bytes=whole, **vars(progress)))
 
     return watch
 
@@ -154,7 +167,7 @@ def _failure_kept(folder: RunFolder, lock: Lock) -> Iterator[None]:
         lock.check()
         words = str(error) if isinstance(error, BenchError) else f"{type(error).__name__}: {error}"
         if is_out_of_memory(error):
-            words = f"out of memory: {words.partition(chr(10))[0]}; lower train.batch_size, or --jobs"
+            words = f"{OUT_OF_MEMORY}: {words.partition(chr(10))[0]}; lower train.batch_size, or --jobs"
         with contextlib.suppress(StoreError):  # on a full disk, which is then what `words` say
             write_failure(folder, words, traceback.format_exc())
         if is_out_of_memory(error):

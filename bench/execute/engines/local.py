@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import signal
 import subprocess
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -18,6 +20,7 @@ from bench.errors import StoreError
 from bench.execute.forks import Forked, Forks
 from bench.execute.interrupts import Terminated
 from bench.execute.messages import Event, Job
+from bench.execute.placement import Placement
 from bench.execute.plan import Settings, resources
 from bench.execute.processes import HELD_BACK, last_words, start_worker, tail, worker_environment
 from bench.store.folder import RunFolder
@@ -26,7 +29,10 @@ WORKER = "bench.execute.worker"
 
 
 class Local:
-    """Processes on this machine, shared out evenly over its devices; on a CPU forked from one that has torch."""
+    """Processes on this machine, shared out over its devices; on a CPU forked from one that has torch.
+
+    A GPU that several runs share takes one more where their memory allows it, see `Placement`; until then a run waits.
+    """
 
     name = "local"
 
@@ -35,16 +41,32 @@ class Local:
     ) -> None:
         """module: what a process runs.  read_grace_s: how long the last words of a process that is gone may take."""
         self.devices, self.slots = resources(_settings or Settings())
+        self._placement = Placement(self.devices, math.ceil(self.slots / len(self.devices)))
+        self._waiting: deque[Job] = deque()
+        self._stopping = False
         self._module, self._read_grace_s = module, read_grace_s
         self._forks: Forks | None = None
         self._running: list[_Running] = []
         self._said: queue.SimpleQueue[tuple[_Running, Event | None]] = queue.SimpleQueue()
 
     def start(self, job: Job) -> None:
-        """Start a process, its standard error in the run's log. Raises StoreError when that is impossible."""
+        """Start a process once a device has room for it. Raises StoreError when that is impossible."""
+        self._waiting.append(job)
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        """Start what has a place now: a later one too, where an earlier has none yet."""
+        for _ in range(len(self._waiting)):
+            job = self._waiting.popleft()
+            device = self._placement.place(job)
+            if device is None:
+                self._waiting.append(job)
+            else:
+                self._start(job.model_copy(update={"device": device}))
+
+    def _start(self, job: Job) -> None:
+        """Start a process, its standard error in the run's log."""
         folder = RunFolder(Path(job.folder))
-        device = min(self.devices, key=lambda name: sum(other.device == name for other in self._running))
-        job = job.model_copy(update={"device": device})
         folder.make()
         with folder.open_log() as log:
             try:  # Ctrl-C reaches this process, which then stops the workers in order
@@ -55,7 +77,7 @@ class Local:
         with contextlib.suppress(BrokenPipeError):  # it died at once: its exit code and log say why
             process.stdin.write(job.model_dump_json() + "\n")
             process.stdin.flush()  # and left open: the worker ends when this process does
-        running = _Running(job.key, device, process, folder.log)
+        running = _Running(job, process, folder.log)
         self._running.append(running)
         running.reader = threading.Thread(target=_read, args=(running, self._said), daemon=True)
         running.reader.start()
@@ -83,13 +105,27 @@ class Local:
                 return None
             if event is None:
                 self._running.remove(running)
-                return running.key, running.last or running.died()
+                return running.job.key, self._ended(running, running.last or running.died())
             if not event.final:
-                return running.key, event
+                self._placement.heard(running.job.key, event)
+                self._start_waiting()  # a GPU has room for others once it is known how much its runs take
+                return running.job.key, event
             running.last = running.last or event
+
+    def _ended(self, running: _Running, event: Event) -> Event:
+        """Return what is said of the end of a process: no end, where the run is to be tried again without company."""
+        job = running.job
+        alone = self._placement.heard(job.key, event)
+        if alone and not self._stopping:
+            self._waiting.appendleft(job.model_copy(update={"seen": RunFolder(Path(job.folder)).seen()}))
+            event = Event(kind="note", error=f"does not fit on {job.device} beside others; tried alone")
+        if not self._stopping:
+            self._start_waiting()
+        return event
 
     def stop(self, grace_s: float) -> set[str]:
         """Send SIGTERM to every worker, and SIGKILL to those that do not end in time."""
+        self._stopping = True
         for running in self._running:
             running.process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + grace_s
@@ -106,13 +142,12 @@ class Local:
                 running.reader.join(
                     max(self._read_grace_s, deadline - time.monotonic()) if unknown else self._read_grace_s
                 )
-        return {running.key for running in self._running if running.killed}
+        return {running.job.key for running in self._running if running.killed}
 
 
 @dataclass(eq=False)
 class _Running:
-    key: str
-    device: str
+    job: Job
     process: subprocess.Popen[str] | Forked
     log: Path
     last: Event | None = None  # its final event, once it was said

@@ -19,6 +19,21 @@ from bench.plugins import registry
 from bench.plugins.trust import TRUST_VARIABLE
 from bench.store.store import State, Store
 
+# The first says what it takes, and waits for the second to fail beside it.
+SHARING = """
+tried = os.path.join(os.path.dirname(__file__), "tried")
+if job.seed == 0:
+    say("progress", memory_bytes=10**9, device_bytes=8 * 10**10)
+    while not os.path.exists(tried):
+        time.sleep(0.05)
+    time.sleep(1.0)
+elif not os.path.exists(tried):
+    open(tried, "w").close()
+    say("failed", error="out of memory: CUDA out of memory")
+    sys.exit(1)
+say("done")
+"""
+DONE = Event(kind="done")
 TODO = Todo(SUITE, RUN, State.MISSING)
 SETTINGS = Settings(device="cpu", jobs=2)
 SAY = """
@@ -100,6 +115,25 @@ def test_a_worker_gets_the_job_with_a_device_of_this_machine_and_says_its_last_w
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
     assert engine.hear(0.0) is None
+
+
+def test_runs_share_a_gpu_once_it_is_known_what_they_take_and_one_without_room_is_tried_alone(tmp_path, monkeypatch):
+    (tmp_path / "worker_of_a_test.py").write_text(SAY + SHARING)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    settings = Settings(per_gpu=2)
+    engine = Local(module="worker_of_a_test", _settings=settings)
+    assert engine.slots == 2 and engine.devices == ["cuda:0"]
+    runs = [SUITE.select("LIF", seed)[0] for seed in (0, 1)]
+    first, second = (Todo(SUITE, run, State.MISSING).job(Store(tmp_path / "runs"), settings) for run in runs)
+    engine.start(first)
+    engine.start(second)
+    heard = []
+    while sum(event.final for _, event in heard) < 2:
+        heard.append(engine.hear(60.0))
+    assert heard[0] == (first.key, Event(kind="progress", memory_bytes=10**9, device_bytes=8 * 10**10))
+    no_room = second.key, Event(kind="note", error="does not fit on cuda:0 beside others; tried alone")
+    assert heard[1] == no_room and heard[2:] == [(first.key, DONE), (second.key, DONE)]
 
 
 def test_a_worker_that_prints_what_is_no_text_does_not_hang_the_engine(started):
