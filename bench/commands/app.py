@@ -17,6 +17,7 @@ from bench.commands.libraries import quiet_libraries
 from bench.commands.look import check, count, diagnose, list_, status
 from bench.commands.neurons import check_neuron, new
 from bench.commands.options import INTERRUPTED, TERMINATED, err, out
+from bench.commands.plan import plan
 from bench.commands.rank import rank
 from bench.commands.report import diff, report
 from bench.commands.restamp import restamp
@@ -56,7 +57,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (run, report, status, count, diagnose, check, diff, rank, tune, speed, doctor, clean, restamp):
+for verb in (run, plan, report, status, count, diagnose, check, diff, rank, tune, speed, doctor, clean, restamp):
     app.command(cls=Verb)(verb)
 
 app.command("list", cls=Verb)(list_)

@@ -25,6 +25,14 @@ def macs_per_sample(spec: RunSpec) -> int:
     return _of_a_sample(_without_seed(spec))[0]
 
 
+def samples_of(spec: RunSpec) -> tuple[int, int]:
+    """Return how many samples a run trains on in an epoch, and how many it then tests."""
+    from bench.runs.assembly import make_dataset
+
+    dataset = make_dataset(spec)
+    return round(dataset.train_samples * (1.0 - spec.dataset.validation_fraction)), dataset.test_samples
+
+
 def _without_seed(spec: RunSpec) -> str:
     alike = spec.model_copy(
         update={

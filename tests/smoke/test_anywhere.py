@@ -34,7 +34,7 @@ VERBS = {
     "run --help": (),
 }
 # They need what was trained, or seconds.
-TRAINED = {"count", "count-model", "diagnose", "export-nir", "speed", "check-neuron", "restamp", "tune"}
+TRAINED = {"count", "count-model", "diagnose", "export-nir", "speed", "check-neuron", "restamp", "tune", "plan"}
 pytestmark = pytest.mark.skipif(
     sys.getfilesystemencoding() != "utf-8", reason="where the tests run, no file can have a name of every alphabet"
 )
@@ -112,6 +112,7 @@ OF_TRAINED = {
     "check-neuron": ("lif",),
     "restamp": (SUITE, "--before", "runs", "--after", "runs"),
     "tune": (SUITE,),
+    "plan": (SUITE, "--all", "--workers", 4),
 }
 
 

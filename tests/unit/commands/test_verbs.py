@@ -61,6 +61,7 @@ OPTIONS = {
     "check-neuron": {"neuron", "trust"},  # and the parameters of the neuron
     "doctor": {"suites", "data"},
     "clean": {"suites", "yes", "checkpoints", "unplanned", "data"},
+    "plan": {"suites", "only", "seed", "on", "workers", "images_per_s", "everything", "trust"},
     "restamp": {"suites", "before", "after", "yes"},
     "new": set(),
 }
