@@ -24,10 +24,10 @@ from bench.suite.load import Suite, load_suite
 ROOT = Path(__file__).parents[1]
 SUITE = "digits.toml"
 VERBS = {
-    "status, the first time": ["status", SUITE],
+    "first status": ["status", SUITE],
     "status": ["status", SUITE],
     "plan": ["run", SUITE, "--dry-run"],
-    "report, the first time": ["report", SUITE],
+    "first report": ["report", SUITE],
     "report": ["report", SUITE],
     "status beside the report": ["status", SUITE],
     "report --check": ["report", SUITE, "--check"],
@@ -112,7 +112,10 @@ def main() -> None:
         for name, arguments in VERBS.items():
             if options.verbs is None or name in options.verbs.split(","):
                 begun_s, begun_mb, ended_s, ended_mb = measure(arguments, folder)
-                print(f"| {name} | {begun_s:.2f} | {ended_s - begun_s:.2f} | {ended_mb:.0f} | {begun_mb:.0f} |", flush=True)
+                print(
+                    f"| {name} | {begun_s:.2f} | {ended_s - begun_s:.2f} | {ended_mb:.0f} | {begun_mb:.0f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

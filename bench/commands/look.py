@@ -36,14 +36,14 @@ def status(suites: Suites) -> None:
 
     store = Store()
     for suite in load(suites):
-        states = store.standing(suite)
-        counted = Counter(state for _, state in states)
+        states = store.survey(suite)
+        counted = Counter(state for _, state, _ in states)
         out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
         table = Table(box=None, pad_edge=False)
         for column in ("entry", "seed", "key", "state", ""):
             table.add_column(column, no_wrap=column in ("seed", "key", "state"), overflow="fold")
-        for planned, state in states:
-            table.add_row(planned.label, str(planned.seed), planned.key, state, store.remark(planned))
+        for planned, state, remark in states:
+            table.add_row(planned.label, str(planned.seed), planned.key, state, remark)
         out.print(table)
 
 

@@ -99,12 +99,13 @@ def _remembered(
 ) -> str:
     """Return the digest of the sources of `start` and of what `uses` returns, which is asked once for these parts."""
     key = start, tuple(map(id, parts))
-    if key not in _DIGESTS:
+    found = _DIGESTS.get(key)
+    if found is None:
         if len(_DIGESTS) >= MOST_REMEMBERED:
             _DIGESTS.clear()
-        # The parts are kept beside, or another object might get their place in memory.
-        _DIGESTS[key] = sources_digest([*filter(None, [start]), *_files(uses())]), parts
-    return _DIGESTS[key][0]
+        found = sources_digest([*filter(None, [start]), *_files(uses())]), parts
+        _DIGESTS[key] = found  # with the parts, or another object might get their place in memory
+    return found[0]
 
 
 def _files(uses: Iterable[PluginUse]) -> Iterator[tuple[Path, str]]:
