@@ -1,4 +1,4 @@
-"""Rows of words in columns, ten thousand of them in a moment: what fits is laid out as it is, and only the rest folded."""
+"""Rows of words in columns, ten thousand in a moment: what fits is laid out as it is, and only the rest is folded."""
 
 from __future__ import annotations
 

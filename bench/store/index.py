@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench.errors import CorruptError
-from bench.runs.sources import PACKAGE, closure
+from bench.runs.sources import PACKAGE
 from bench.store.facts import Facts
 from bench.store.folder import RunFolder
 
@@ -138,11 +138,11 @@ def _seal(suite: str, key: str, stamp: str, words: str) -> str:
 
 @functools.cache
 def _version() -> str:
-    """Return a digest of all that decides what is found in a record: this code and what it stands on."""
+    """Return a digest of all that decides what is found in a record: this package, and what it reads records with."""
     digest = hashlib.sha256(platform.python_version().encode())
     for name in ("pydantic", "pydantic-core", "scipy"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             digest.update(importlib.metadata.version(name).encode())
-    for path in sorted(closure(Path(__file__), "bench.store.index")):
+    for path in sorted(PACKAGE.rglob("*.py")):
         digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()

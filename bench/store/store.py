@@ -71,10 +71,10 @@ class Store:
 
     def state(self, run: PlannedRun) -> State:
         """Say how far a run is; raises nothing. A record measured otherwise than the suite now asks is partial."""
-        return self._state(run, self._found(run))
-
-    def _found(self, run: PlannedRun) -> Found:
         folder = self.folder(run)
+        return _state(run, folder, self._found(folder))
+
+    def _found(self, folder: RunFolder) -> Found:
         try:
             if self._index is not None:
                 return self._index.facts(folder)
@@ -83,25 +83,13 @@ class Store:
             return error
         return None if record is None else Facts.of(record)
 
-    def _state(self, run: PlannedRun, found: Found) -> State:
-        folder = self.folder(run)
-        if isinstance(found, BenchError):  # `remark` says why
-            return State.CORRUPT if isinstance(found, CorruptError) else State.UNREADABLE
-        if found is not None:
-            if not found.measures(run):
-                return State.FAILED if folder.failure.is_file() else State.PARTIAL
-            return State.DONE if found.code == provenance.code_digest(run.spec) else State.STALE
-        if folder.failure.is_file():
-            return State.FAILED
-        begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
-        return State.PARTIAL if begun else State.MISSING
-
     def is_trained(self, run: PlannedRun) -> bool:
         """Whether a record lies here whose weights today's code would make again, and what they can be had from.
 
         Such a run that is stale has only to be measured again.
         """
-        folder, found = self.folder(run), self._found(run)
+        folder = self.folder(run)
+        found = self._found(folder)
         kept = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
         return kept and isinstance(found, Facts) and found.training == provenance.training_digest(run.spec)
 
@@ -112,24 +100,25 @@ class Store:
 
         Raises RecordError where the report's records cannot be read.
         """
-        return [(run, state) for run, state, _ in self._survey(suite, reports, lambda run, found: "")]
+        return [(run, state) for run, state, _ in self._survey(suite, reports, lambda run, folder, found: "")]
 
     def survey(self, suite: Suite, reports: Path = REPORTS) -> list[tuple[PlannedRun, State, str]]:
         """Say what `standing` says, each with its `remark`, of one look at each run."""
-        return self._survey(suite, reports, self._remark)
+        return self._survey(suite, reports, _remark)
 
     def _survey(
-        self, suite: Suite, reports: Path, remark: Callable[[PlannedRun, Found], str]
+        self, suite: Suite, reports: Path, remark: Callable[[PlannedRun, RunFolder, Found], str]
     ) -> list[tuple[PlannedRun, State, str]]:
         committed = {record.key: Facts.of(record) for record in read_records(reports / suite.name / "records.jsonl")}
         surveyed = []
         with self.looking():
             for run in self.begun(suite, committed).runs:
-                found, reported = self._found(run), committed.get(run.key)
-                state = self._state(run, found)
+                folder, reported = self.folder(run), committed.get(run.key)
+                found = self._found(folder)
+                state = _state(run, folder, found)
                 if state is State.MISSING and reported and reported.status == "done" and reported.measures(run):
                     state = State.REPORTED
-                surveyed.append((run, state, remark(run, found)))
+                surveyed.append((run, state, remark(run, folder, found)))
         return surveyed
 
     def begun(self, suite: Suite, committed: Container[str] = ()) -> Suite:
@@ -144,25 +133,12 @@ class Store:
 
     def remark(self, run: PlannedRun) -> str:
         """Return what there is to know of a run beside its state: who executes it, what is damaged, why it failed."""
-        return self._remark(run, self._found(run))
-
-    def _remark(self, run: PlannedRun, found: Found) -> str:
         folder = self.folder(run)
-        holder = folder.executed_by()
-        remarks = [f"executed by {holder.words}"] if holder else []
-        if isinstance(found, BenchError):
-            remarks.append(str(found))
-        elif found is None and (failed := last_failure(run, folder)):
-            remarks.append(str(failed.error))
-        elif found is not None and (odd := found.oddities()):
-            remarks.append(odd)
-        if folder.to_begin_afresh:
-            remarks.append("to be trained from the start, as was asked")
-        return "; ".join(remarks)
+        return _remark(run, folder, self._found(folder))
 
     def oddities(self, run: PlannedRun) -> str:
         """Return what is wrong with a finished run, as that it diverged; empty of a sound one, and of any other."""
-        found = self._found(run)  # of a record that cannot be read, `remark` says so
+        found = self._found(self.folder(run))  # of a record that cannot be read, `remark` says so
         return found.oddities() if isinstance(found, Facts) else ""
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
@@ -181,3 +157,30 @@ class Store:
             if record is not None:
                 found.append(record.model_copy(update={"label": run.label}))
         return found
+
+
+def _state(run: PlannedRun, folder: RunFolder, found: Found) -> State:
+    if isinstance(found, BenchError):  # `remark` says why
+        return State.CORRUPT if isinstance(found, CorruptError) else State.UNREADABLE
+    if found is not None:
+        if not found.measures(run):
+            return State.FAILED if folder.failure.is_file() else State.PARTIAL
+        return State.DONE if found.code == provenance.code_digest(run.spec) else State.STALE
+    if folder.failure.is_file():
+        return State.FAILED
+    begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
+    return State.PARTIAL if begun else State.MISSING
+
+
+def _remark(run: PlannedRun, folder: RunFolder, found: Found) -> str:
+    holder = folder.executed_by()
+    remarks = [f"executed by {holder.words}"] if holder else []
+    if isinstance(found, BenchError):
+        remarks.append(str(found))
+    elif found is None and (failed := last_failure(run, folder)):
+        remarks.append(str(failed.error))
+    elif found is not None and (odd := found.oddities()):
+        remarks.append(odd)
+    if folder.to_begin_afresh:
+        remarks.append("to be trained from the start, as was asked")
+    return "; ".join(remarks)
