@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from bench.commands.columns import columns
 from bench.commands.options import (
     Data,
     Entry,
@@ -36,15 +37,13 @@ def status(suites: Suites) -> None:
 
     store = Store()
     for suite in load(suites):
-        states = store.standing(suite)
-        counted = Counter(state for _, state in states)
+        states = store.survey(suite)
+        counted = Counter(state for _, state, _ in states)
         out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
-        table = Table(box=None, pad_edge=False)
-        for column in ("entry", "seed", "key", "state", ""):
-            table.add_column(column, no_wrap=column in ("seed", "key", "state"), overflow="fold")
-        for planned, state in states:
-            table.add_row(planned.label, str(planned.seed), planned.key, state, store.remark(planned))
-        out.print(table)
+        rows = [(run.label, str(run.seed), run.key, str(state), remark) for run, state, remark in states]
+        header, *lines = columns([("entry", "seed", "key", "state", ""), *rows], (0, 4), out)
+        out.print(header, style="table.header")
+        out.print("\n".join(lines))
 
 
 def count(

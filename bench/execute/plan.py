@@ -40,7 +40,14 @@ def plan(
     A stale run whose weights today's code would make again is not trained afresh: its checkpoint is measured.
     Where an earlier one of these was interrupted, what it left undone is to do, and what it has done is not done again.
     """
-    suites = suites if seeds else [store.begun(suite) for suite in suites]
+    with store.looking():
+        suites = suites if seeds else [store.begun(suite) for suite in suites]
+        return _planned(suites, store, labels, seeds, force, stale)
+
+
+def _planned(
+    suites: Sequence[Suite], store: Store, labels: Sequence[str], seeds: Sequence[int], force: bool, stale: bool
+) -> tuple[list[Todo], list[Todo]]:
     runs = {(run.suite, run.key): (suite, run) for suite in suites for run in _chosen(suite, labels, seeds)}
     known = {}
     for key, (_, run) in runs.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from bench.suite.run_spec import PlannedRun, RunSpec
 
 RUN = Path(__file__).with_name("run.py")  # where the story of a run begins
 TRAINING = Path(__file__).with_name("training.py")  # and its first half, the weights
+MOST_REMEMBERED = 10_000  # digests
+_DIGESTS: dict[tuple[tuple[Path, str] | None, tuple[int, ...]], tuple[str, tuple[object, ...]]] = {}
 _PACKAGES = ("spikebench", "torch", "torchvision", "tonic", "numpy", "fvcore")
 
 
@@ -47,7 +49,7 @@ def code_digest(spec: RunSpec) -> str:
     Another neuron's file, the store, the report or the energy model do not enter: changing them leaves the record
     current. So do comments, docstrings, what errors say, and the place of a file.
     """
-    return sources_digest([(RUN, "bench.runs.run"), *_files(spec.plugins)])
+    return _remembered((RUN, "bench.runs.run"), _parts(spec), lambda: spec.plugins)
 
 
 def training_digest(spec: RunSpec) -> str:
@@ -55,7 +57,7 @@ def training_digest(spec: RunSpec) -> str:
 
     Where only the rest of `code_digest` changes, the trained network is the same and has only to be measured again.
     """
-    return sources_digest([(TRAINING, "bench.runs.training"), *_files(spec.plugins)])
+    return _remembered((TRAINING, "bench.runs.training"), _parts(spec), lambda: spec.plugins)
 
 
 def digests(spec: RunSpec, begun: str) -> dict[str, str]:
@@ -84,7 +86,26 @@ def of_run(begun: dict[str, Any], here: dict[str, Any], paths: list[str], warnin
 
 def neuron_digest(neuron: PluginSpec) -> str:
     """Return 12 hex digits over the sources of a neuron: what a deployment of it depends on beside the run's code."""
-    return sources_digest(_files(with_named([PluginUse("neuron", neuron.name, neuron.params)])))
+    return _remembered(None, (neuron,), lambda: with_named([PluginUse("neuron", neuron.name, neuron.params)]))
+
+
+def _parts(spec: RunSpec) -> tuple[object, ...]:
+    """Return what of a run names plug-ins; the runs of an entry share these objects, whatever their seed is."""
+    return spec.dataset, spec.model, spec.neuron, spec.encoder, spec.train
+
+
+def _remembered(
+    start: tuple[Path, str] | None, parts: tuple[object, ...], uses: Callable[[], Iterable[PluginUse]]
+) -> str:
+    """Return the digest of the sources of `start` and of what `uses` returns, which is asked once for these parts."""
+    key = start, tuple(map(id, parts))
+    found = _DIGESTS.get(key)
+    if found is None:
+        if len(_DIGESTS) >= MOST_REMEMBERED:
+            _DIGESTS.clear()
+        found = sources_digest([*filter(None, [start]), *_files(uses())]), parts
+        _DIGESTS[key] = found  # with the parts, or another object might get their place in memory
+    return found[0]
 
 
 def _files(uses: Iterable[PluginUse]) -> Iterator[tuple[Path, str]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, CorruptError
-from bench.records.health import oddities_of
 from bench.records.lines import read_records
 from bench.records.record import RunRecord
 from bench.runs import provenance
+from bench.store.facts import Facts
 from bench.store.failures import failed_record, last_failure
 from bench.store.folder import RunFolder
+from bench.store.index import Index
 from bench.suite.run_spec import PlannedRun
 
 if TYPE_CHECKING:
@@ -38,11 +39,31 @@ class State(StrEnum):
     MISSING = "missing"
 
 
+Found = Facts | BenchError | None  # what a look at a run's record finds: a sound one, what is wrong with it, or none
+
+
 class Store:
     """All runs below one folder."""
 
     def __init__(self, root: Path = RUNS) -> None:
         self.root = root
+        self._index: Index | None = None
+
+    @contextlib.contextmanager
+    def looking(self) -> Iterator[None]:
+        """Within the block records are read once, and those that an index beside the runs knows are not read at all.
+
+        The answers are the same; without leave to write there, or of a damaged index, they take longer.
+        """
+        if self._index is not None:
+            yield
+            return
+        index = self._index = Index(self.root)
+        try:
+            yield
+        finally:
+            self._index = None
+            index.keep()
 
     def folder(self, run: PlannedRun) -> RunFolder:
         """Return the directory of a planned run."""
@@ -51,21 +72,16 @@ class Store:
     def state(self, run: PlannedRun) -> State:
         """Say how far a run is; raises nothing. A record measured otherwise than the suite now asks is partial."""
         folder = self.folder(run)
+        return _state(run, folder, self._found(folder))
+
+    def _found(self, folder: RunFolder) -> Found:
         try:
+            if self._index is not None:
+                return self._index.facts(folder)
             record = folder.check()
-        except CorruptError:
-            return State.CORRUPT
-        except BenchError:  # `remark` says why
-            return State.UNREADABLE
-        if record is not None:
-            if not _is_measured(record, run):
-                return State.FAILED if folder.failure.is_file() else State.PARTIAL
-            current = record.digests is not None and record.digests.code == provenance.code_digest(run.spec)
-            return State.DONE if current else State.STALE
-        if folder.failure.is_file():
-            return State.FAILED
-        begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
-        return State.PARTIAL if begun else State.MISSING
+        except BenchError as error:
+            return error
+        return None if record is None else Facts.of(record)
 
     def is_trained(self, run: PlannedRun) -> bool:
         """Whether a record lies here whose weights today's code would make again, and what they can be had from.
@@ -73,12 +89,9 @@ class Store:
         Such a run that is stale has only to be measured again.
         """
         folder = self.folder(run)
-        with contextlib.suppress(BenchError):
-            record = folder.check()
-            kept = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
-            made = record.digests.training if record is not None and record.digests is not None else None
-            return kept and made == provenance.training_digest(run.spec)
-        return False
+        found = self._found(folder)
+        kept = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
+        return kept and isinstance(found, Facts) and found.training == provenance.training_digest(run.spec)
 
     def standing(self, suite: Suite, reports: Path = REPORTS) -> list[tuple[PlannedRun, State]]:
         """Say how far each run of a suite is, and which of the missing ones the committed report has.
@@ -87,46 +100,46 @@ class Store:
 
         Raises RecordError where the report's records cannot be read.
         """
-        committed = {record.key: record for record in read_records(reports / suite.name / "records.jsonl")}
-        states = []
-        for run in self.begun(suite, committed).runs:
-            state, record = self.state(run), committed.get(run.key)
-            is_reported = record is not None and record.status == "done" and _is_measured(record, run)
-            states.append((run, State.REPORTED if state is State.MISSING and is_reported else state))
-        return states
+        return [(run, state) for run, state, _ in self._survey(suite, reports, lambda run, folder, found: "")]
+
+    def survey(self, suite: Suite, reports: Path = REPORTS) -> list[tuple[PlannedRun, State, str]]:
+        """Say what `standing` says, each with its `remark`, of one look at each run."""
+        return self._survey(suite, reports, _remark)
+
+    def _survey(
+        self, suite: Suite, reports: Path, remark: Callable[[PlannedRun, RunFolder, Found], str]
+    ) -> list[tuple[PlannedRun, State, str]]:
+        committed = {record.key: Facts.of(record) for record in read_records(reports / suite.name / "records.jsonl")}
+        surveyed = []
+        with self.looking():
+            for run in self.begun(suite, committed).runs:
+                folder, reported = self.folder(run), committed.get(run.key)
+                found = self._found(folder)
+                state = _state(run, folder, found)
+                if state is State.MISSING and reported and reported.status == "done" and reported.measures(run):
+                    state = State.REPORTED
+                surveyed.append((run, state, remark(run, folder, found)))
+        return surveyed
 
     def begun(self, suite: Suite, committed: Container[str] = ()) -> Suite:
         """Return a suite with its own seeds and all up to the last added one of which a run is here or `committed`."""
         if not suite.looks.repeated:
             return suite
         longest = suite.longest
-        begun = {run.seed for run in longest.runs if run.key in committed or self.state(run) is not State.MISSING}
+        with self.looking():
+            begun = {run.seed for run in longest.runs if run.key in committed or self.state(run) is not State.MISSING}
         last = max((at for at, seed in enumerate(longest.spec.seeds) if seed in begun), default=0)
         return suite.with_seeds(max(len(suite.spec.seeds), last + 1))
 
     def remark(self, run: PlannedRun) -> str:
         """Return what there is to know of a run beside its state: who executes it, what is damaged, why it failed."""
         folder = self.folder(run)
-        holder = folder.executed_by()
-        remarks = [f"executed by {holder.words}"] if holder else []
-        try:
-            record = folder.check()
-            if record is None and (failed := last_failure(run, folder)):
-                remarks.append(str(failed.error))
-            if record is not None and (odd := oddities_of(record)):
-                remarks.append(odd)
-        except BenchError as error:
-            remarks.append(str(error))
-        if folder.to_begin_afresh:
-            remarks.append("to be trained from the start, as was asked")
-        return "; ".join(remarks)
+        return _remark(run, folder, self._found(folder))
 
     def oddities(self, run: PlannedRun) -> str:
         """Return what is wrong with a finished run, as that it diverged; empty of a sound one, and of any other."""
-        with contextlib.suppress(BenchError):  # of a record that cannot be read, `remark` says so
-            record = self.folder(run).check()
-            return "" if record is None else oddities_of(record)
-        return ""
+        found = self._found(self.folder(run))  # of a record that cannot be read, `remark` says so
+        return found.oddities() if isinstance(found, Facts) else ""
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
         """Return the records of a suite's runs: what this store holds, else what the committed report has."""
@@ -139,16 +152,35 @@ class Store:
             except BenchError as error:
                 record = committed.get(run.key) or failed_record(run, str(error))
             else:
-                if record is None or not _is_measured(record, run):
+                if record is None or not Facts.of(record).measures(run):
                     record = last_failure(run, folder) or record or committed.get(run.key)
             if record is not None:
                 found.append(record.model_copy(update={"label": run.label}))
         return found
 
 
-def _is_measured(record: RunRecord, run: PlannedRun) -> bool:
-    """Whether a record holds what the suite now asks to measure, with today's code of the neuron that is deployed."""
-    if record.measure_key != run.measure_key:
-        return False
-    deploy, deployed = run.measure.deploy, record.deployed
-    return deploy is None or (deployed is not None and deployed.code == provenance.neuron_digest(deploy))
+def _state(run: PlannedRun, folder: RunFolder, found: Found) -> State:
+    if isinstance(found, BenchError):  # `remark` says why
+        return State.CORRUPT if isinstance(found, CorruptError) else State.UNREADABLE
+    if found is not None:
+        if not found.measures(run):
+            return State.FAILED if folder.failure.is_file() else State.PARTIAL
+        return State.DONE if found.code == provenance.code_digest(run.spec) else State.STALE
+    if folder.failure.is_file():
+        return State.FAILED
+    begun = folder.checkpoint.is_file() or folder.older_checkpoint.is_file()
+    return State.PARTIAL if begun else State.MISSING
+
+
+def _remark(run: PlannedRun, folder: RunFolder, found: Found) -> str:
+    holder = folder.executed_by()
+    remarks = [f"executed by {holder.words}"] if holder else []
+    if isinstance(found, BenchError):
+        remarks.append(str(found))
+    elif found is None and (failed := last_failure(run, folder)):
+        remarks.append(str(failed.error))
+    elif found is not None and (odd := found.oddities()):
+        remarks.append(odd)
+    if folder.to_begin_afresh:
+        remarks.append("to be trained from the start, as was asked")
+    return "; ".join(remarks)

@@ -21,7 +21,10 @@ from bench.suite.explain import OVERRIDABLE, explain
 from bench.suite.looks import Looks
 from bench.suite.match import match_problems, merged
 from bench.suite.run_spec import PlannedRun, RunMeasure, RunSpec
+from bench.suite.seeded import seeded
 from bench.suite.spec import SuiteSpec
+
+MOST_NAMED = 100  # seeds in a message
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Suite:
     @property
     def outside_modules(self) -> set[str]:
         """The modules outside this package that the suite's runs would import."""
-        used = {(use.kind, use.name) for run in self.runs for use in run.plugins}
+        entries = {run.label: run for run in self.runs}.values()  # no seed uses others
+        used = {(use.kind, use.name) for run in entries for use in run.plugins}
         return outside_modules(used | rules_of(self.spec.energy))
 
     @property
@@ -62,10 +66,12 @@ class Suite:
         """Return the suite with `count` seeds: after its own the numbers that follow the greatest of them."""
         own = self.spec.seeds
         added = range(max(own) + 1, max(own) + 1 + count - len(own))
-        runs: list[PlannedRun] = []
-        for entry in self.spec.entries:
-            planned = [run for run in self.runs if run.label == entry.label]
-            runs += [*planned, *(_of_seed(planned[0], seed) for seed in added)]
+        if not added:
+            return self
+        planned: dict[str, list[PlannedRun]] = {}
+        for run in self.runs:
+            planned.setdefault(run.label, []).append(run)
+        runs = [run for entry in planned.values() for run in (*entry, *seeded(entry[0], added))]
         return replace(self, spec=self.spec.model_copy(update={"seeds": [*own, *added]}), runs=tuple(runs))
 
     @property
@@ -80,10 +86,15 @@ class Suite:
             raise BenchError(f"{self.path}: no entry '{label}'; {nearest(label, labels)}")
         within = self if seed is None else self.longest
         if seed is not None and seed not in within.spec.seeds:
-            raise BenchError(f"{self.path}: no seed {seed}; known: {', '.join(map(str, within.spec.seeds))}")
+            raise BenchError(f"{self.path}: no seed {seed}; known: {_shortened(within.spec.seeds)}")
         return tuple(
             run for run in within.runs if (label is None or run.label == label) and (seed is None or run.seed == seed)
         )
+
+
+def _shortened(seeds: Sequence[int]) -> str:
+    more = f", ... {seeds[-1]}" if len(seeds) > MOST_NAMED else ""
+    return ", ".join(map(str, seeds[: -1 if more else None][:MOST_NAMED])) + more
 
 
 def rules_of(tables: Iterable[str]) -> set[tuple[str, str]]:
@@ -182,21 +193,16 @@ def _wrong(path: Path, problems: Iterable[str]) -> SuiteError:
 def _expand(spec: SuiteSpec, data: Mapping[str, Any]) -> Iterator[PlannedRun]:
     for entry in spec.entries:
         parts = {part: merged(data, entry, part, model) for part, model in OVERRIDABLE.items()}
-        for seed in spec.seeds:
-            run = RunSpec(
-                suite_version=spec.version,
-                neuron=entry.neuron,
-                encoder=entry.encoder,
-                timesteps=entry.timesteps,
-                seed=seed,
-                **parts,
-            )
-            measure = RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy, tested=sorted(entry.tested))
-            yield PlannedRun(spec.name, entry.label, seed, run, measure)
-
-
-def _of_seed(run: PlannedRun, seed: int) -> PlannedRun:
-    return replace(run, seed=seed, spec=run.spec.model_copy(update={"seed": seed}))
+        run = RunSpec(
+            suite_version=spec.version,
+            neuron=entry.neuron,
+            encoder=entry.encoder,
+            timesteps=entry.timesteps,
+            seed=spec.seeds[0],
+            **parts,
+        )
+        measure = RunMeasure(**spec.measure.model_dump(), deploy=entry.deploy, tested=sorted(entry.tested))
+        yield from seeded(PlannedRun(spec.name, entry.label, spec.seeds[0], run, measure), spec.seeds)
 
 
 def _twins(runs: Sequence[PlannedRun]) -> Iterator[str]:

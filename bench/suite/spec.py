@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bench.suite.fields import MOST_ENTRIES, MOST_SEEDS, MOST_TABLES, Label, Name, PluginSpec, Positive, Strict, Title
+from bench.suite.fields import MOST_ENTRIES, MOST_RUNS, MOST_TABLES, Label, Name, PluginSpec, Positive, Strict, Title
 from bench.suite.recipe import TrainSpec
 from bench.suite.run_spec import DatasetSpec, Frames, MeasureSpec, ModelSpec
 from bench.suite.tuning import TunedSpec, TuneSpec
@@ -57,9 +57,9 @@ class SuiteSpec(Strict):
     version: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     title: Title
     baseline: Label
-    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1, max_length=MOST_SEEDS)]
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1, max_length=MOST_RUNS)]
     # `run --until-settled` adds seeds up to so many; said here, because every interval is corrected for the looks.
-    most_seeds: Annotated[int, Field(ge=3, le=MOST_SEEDS)] | None = None
+    most_seeds: Annotated[int, Field(ge=3, le=MOST_RUNS)] | None = None
     energy: Annotated[list[str], Field(min_length=1, max_length=MOST_TABLES)]
     margin_points: Positive = 0.5  # "as accurate" means within this many percentage points
     # Entries to compare beside each with the baseline: the first of two minus the second.

@@ -58,7 +58,7 @@ def test_added_seeds_follow_the_greatest_and_change_no_run_of_the_suites_own():
         ([0, 1, 2], 3, "most_seeds: 3 are no more than the 3 of `seeds`"),
         ([0, 1], 5, "most_seeds: nothing is decided with fewer than 3 seeds; begin with so many"),
         ([0, 1, 2**32 - 2], 5, "have to stay below 2**32"),
-        ([0, 1, 2], 5000, "most_seeds"),
+        ([0, 1, 2], 50_000, "most_seeds"),
         ([0, 1, 2], "many", "most_seeds"),
     ],
 )

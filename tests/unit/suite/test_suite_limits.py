@@ -30,7 +30,7 @@ from bench.suite.load import load_suite
         ),
         ("epochs = 2", f"epochs{'.a' * 40} = 2", "nested too deeply; a suite has at most 32 levels"),
         ("epochs = 2", f"epochs = {'[' * 40}{']' * 40}", "nested too deeply"),
-        ("seeds = [0, 1]", f"seeds = {list(range(1001))}", "seeds: List should have at most 1000 items"),
+        ("seeds = [0, 1]", f"seeds = {list(range(10_001))}", "seeds: List should have at most 10000 items"),
         ('["horowitz-fp32"]', f"{['horowitz-fp32'] * 101}", "energy: List should have at most 100 items"),
         ('["horowitz-fp32"]', '["nul\\u0000.toml"]', "nul\\x00.toml': a cost table's name has no control characters"),
         ('["horowitz-fp32"]', f'["{"a" * 5000}.toml"]', "cannot be read: File name too long"),
