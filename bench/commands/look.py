@@ -32,10 +32,12 @@ def status(suites: Suites) -> None:
 
     In reports/, not in runs/: reports count the committed record as done; `run` trains it again.
     """
+    from bench.execute.slurm.submissions import in_words
     from bench.store.store import Store
 
     store = Store()
     for suite in load(suites):
+        queued = in_words(store.root / suite.name)
         states = store.standing(suite)
         counted = Counter(state for _, state in states)
         out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
@@ -43,7 +45,8 @@ def status(suites: Suites) -> None:
         for column in ("entry", "seed", "key", "state", ""):
             table.add_column(column, no_wrap=column in ("seed", "key", "state"), overflow="fold")
         for planned, state in states:
-            table.add_row(planned.label, str(planned.seed), planned.key, state, store.remark(planned))
+            remark = "; ".join(filter(None, (queued.get(planned.key), store.remark(planned))))
+            table.add_row(planned.label, str(planned.seed), planned.key, state, remark)
         out.print(table)
 
 
