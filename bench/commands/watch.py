@@ -40,10 +40,8 @@ def watch(suites: Suites) -> None:
     for line in outcome.failed:
         err.print(f"failed: {line}")
     if outcome.interrupted:
-        words = " ".join(suite.arguments for suite in loaded)
-        out.print(
-            f"{outcome.done} of {runs_in_words(len(todos))} done; the others go on in SLURM: spikebench watch {words}"
-        )
+        again = f"spikebench watch {' '.join(suite.arguments for suite in loaded)}"
+        out.print(f"{outcome.done} of {runs_in_words(len(todos))} done; the others go on in SLURM: {again}")
         raise typer.Exit(TERMINATED if outcome.terminated else INTERRUPTED)
     if outcome.failed:
         raise typer.Exit(1)

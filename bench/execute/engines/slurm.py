@@ -173,7 +173,7 @@ class Slurm:
         return killed
 
     def _ask_to_end(self) -> None:
-        """Cancel what waits, and send SIGTERM to what runs: to its script, which is the program, and again till it ends."""
+        """Cancel what waits, and send SIGTERM to what runs: to its script, which is the program."""
         try:
             seen = self._look() or {}
             by_state: dict[str, list[str]] = {}
