@@ -19,6 +19,8 @@ from bench.execute.slurm.commands import ENDED, GONE, states
 from bench.files.durable import atomic_write
 from bench.store.folder import RunFolder
 
+SAVED = "saved its checkpoint"  # what a task says that has done so and is to go on
+
 _log = logging.getLogger(__name__)
 
 FOLDER = ".slurm"  # in that of a suite's runs
@@ -82,6 +84,7 @@ class Task:
     job: Job
     array: str
     read_bytes: int = 0  # of its events
+    said_last: str = ""  # of notes and ends
     stopped: bool = False  # by whoever follows it
     looks_after_end: int = 0  # at SLURM's queue
 
@@ -116,6 +119,7 @@ class Task:
             heard.append(event)
             if event.final:
                 break
+        self.said_last = heard[-1].error if heard else self.said_last
         return heard
 
     def final(self) -> Event | None:
@@ -126,6 +130,8 @@ class Task:
         """Say why it has ended without a word, in a state of SLURM's."""
         if self.stopped or self.is_to_end:
             return Event(kind="interrupted", error="ended before it could save")
+        if state == GONE and self.said_last.startswith(SAVED):
+            return Event(kind="interrupted", error=f"{self.said_last}; SLURM does not have it any more")
         if state == "CANCELLED":
             return Event(kind="interrupted", error=f"cancelled in SLURM, job {self.number}")
         log, out = tail(RunFolder(Path(self.job.folder)).log), tail(self.submission.printed(self.index))

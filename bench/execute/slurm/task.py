@@ -19,7 +19,7 @@ from bench.errors import SlurmError
 from bench.execute.messages import Event, Job
 from bench.execute.processes import worker_environment
 from bench.execute.slurm.commands import requeue, states
-from bench.execute.slurm.submissions import Submission
+from bench.execute.slurm.submissions import SAVED, Submission
 from bench.execute.worker import EXIT_INTERRUPTED
 from bench.files.lock import STALE_S
 from bench.store.folder import RunFolder
@@ -117,9 +117,9 @@ class _Task:
         except SlurmError:
             state = None
         if state not in (None, "RUNNING"):  # SLURM is ending it: to queue it again, or because it was cancelled
-            self._say(Event(kind="note", error=f"saved its checkpoint ({name})"))
+            self._say(Event(kind="note", error=f"{SAVED} ({name})"))
             return
-        self._say(Event(kind="note", error=f"saved its checkpoint ({name}), to be queued again"))
+        self._say(Event(kind="note", error=f"{SAVED} ({name}), to be queued again"))
         wrong = requeue(self.number)
         if wrong:
             self._say(Event(kind="interrupted", error=f"saved, and cannot be queued again: {wrong}"))
