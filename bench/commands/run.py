@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,7 +131,7 @@ def submit_todos(selected: Sequence[Todo], todos: Sequence[Todo], store: Store, 
         return
     with Board(out, todos, len(todos)) as board:
         numbers = submit(todos, store, settings, board)
-    suites = " ".join(dict.fromkeys(todo.suite.arguments for todo in todos))
+    suites = shlex.join(dict.fromkeys(str(todo.suite.path) for todo in todos))
     said = f"submitted as job {', '.join(numbers)}" if numbers else "nothing to submit"
     out.print(f"{said}; follow with: spikebench watch {suites}")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import typer
@@ -40,7 +41,7 @@ def watch(suites: Suites) -> None:
     for line in outcome.failed:
         err.print(f"failed: {line}")
     if outcome.interrupted:
-        again = f"spikebench watch {' '.join(suite.arguments for suite in loaded)}"
+        again = f"spikebench watch {shlex.join(str(suite.path) for suite in loaded)}"
         out.print(f"{outcome.done} of {runs_in_words(len(todos))} done; the others go on in SLURM: {again}")
         raise typer.Exit(TERMINATED if outcome.terminated else INTERRUPTED)
     if outcome.failed:

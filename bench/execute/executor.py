@@ -46,8 +46,11 @@ class Remembering(Executor, Protocol):
 
     most_restarts: int  # of a run that is stopped there though nobody asked here
 
-    def has(self, job: Job) -> bool:
-        """Whether it has the job already, of an earlier command; `start` then follows that one."""
+    def called(self, job: Job) -> str:
+        """Return what the job is called there, where an earlier command has started it: `start` then follows that one.
+
+        Empty where it is not there.
+        """
         ...
 
     def submit(self) -> Sequence[str]:

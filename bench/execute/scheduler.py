@@ -85,7 +85,10 @@ class Scheduler:
     def _begin(self, todo: Todo) -> None:
         job = todo.job(self.store, self.settings)
         holder = self.store.folder(todo.run).executed_by()
-        if holder is None or (isinstance(self.engine, Remembering) and self.engine.has(job)):
+        called = self.engine.called(job) if isinstance(self.engine, Remembering) else ""
+        if called:
+            self.observe(todo, Event(kind="note", error=f"submitted before, {called}"))
+        if called or holder is None:
             self.running[todo.key] = todo
             self.engine.start(job)
         else:

@@ -81,7 +81,7 @@ def test_a_suite_whatever_befalls_its_jobs(cluster, place):
     assert done.returncode == 0, done.stderr
     assert "6 runs: 6 to do" in done.stdout and "follow with: spikebench watch six.toml" in done.stdout
     again = spikebench(*command, cwd=place, **cluster)
-    assert again.stdout.count("SLURM has it already") == 6 and "nothing to submit" in again.stdout
+    assert again.stdout.count("submitted before, SLURM job ") == 6 and "nothing to submit" in again.stdout
     found = {task.job.label: task for task in tasks(place / "runs" / "six")}
     watching = [start("watch", "six.toml", cwd=place, **cluster) for _ in range(2)]
 

@@ -93,7 +93,7 @@ def slurm(cpus=4):
         except AssertionError:
             raise AssertionError((folder / "start.log").read_text()) from None
         assert listening_elsewhere(daemons) == []
-        stack.callback(_said, environment, "scancel", "--signal=KILL", "--full", "--user=root")
+        stack.callback(_await, lambda: not _said(environment, "squeue", "-h"))
         stack.callback(_said, environment, "scancel", "--user=root")
         yield environment
 

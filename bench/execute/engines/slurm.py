@@ -46,19 +46,18 @@ class Slurm:
         self._known: dict[Path, dict[str, Task]] = {}  # by folder of a suite: what SLURM had before this command
         self._said: deque[tuple[str, Event]] = deque()
 
-    def has(self, job: Job) -> bool:
-        """Whether SLURM has the run already, of an earlier command: it is followed then, and not submitted."""
+    def called(self, job: Job) -> str:
+        """Return SLURM's number of the job where it has the run, of an earlier command, and nobody has ended that."""
         folder = Path(job.folder).parent
         if folder not in self._known:
             self._known[folder] = {key: task for key, (task, _) in living(folder).items() if not task.is_to_end}
-        return job.key in self._known[folder]
+        task = self._known[folder].get(job.key)
+        return "" if task is None else f"SLURM job {task.number}"
 
     def start(self, job: Job) -> None:
-        """Collect a job, which is submitted with the others when these are heard."""
-        if self.has(job):
-            task = self._known[Path(job.folder).parent].pop(job.key)
-            self._said.append((job.key, Event(kind="note", error=f"SLURM has it already, job {task.number}")))
-            self.follow(task)
+        """Collect a job, which is submitted with the others when these are heard; follow one that SLURM has."""
+        if self.called(job):
+            self.follow(self._known[Path(job.folder).parent].pop(job.key))
         else:
             RunFolder(Path(job.folder)).make()
             self._collected.append(job)
