@@ -57,6 +57,10 @@ class TableError(BenchError):
     """A cost table that cannot be read."""
 
 
+class SlurmError(BenchError):
+    """A file of SLURM resources that cannot be used, or a SLURM that is not there or refuses."""
+
+
 class RunFailedError(BenchError):
     """A run that cannot go on: the loss is not finite, memory is exhausted."""
 

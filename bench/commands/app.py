@@ -27,6 +27,7 @@ from bench.commands.streams import give_up_output, print_whatever_can_be
 from bench.commands.tune import tune
 from bench.commands.upkeep import clean, doctor
 from bench.commands.verb import Verb
+from bench.commands.watch import watch
 from bench.errors import BenchError, StoreError
 
 
@@ -57,7 +58,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for verb in (run, plan, report, status, count, diagnose, check, diff, rank, tune, speed, doctor, clean, restamp):
+for verb in (run, watch, plan, report, status, count, diagnose, check, diff, rank, tune, speed, doctor, clean, restamp):
     app.command(cls=Verb)(verb)
 
 app.command("list", cls=Verb)(list_)

@@ -33,14 +33,19 @@ def status(suites: Suites) -> None:
 
     In reports/, not in runs/: reports count the committed record as done; `run` trains it again.
     """
+    from bench.execute.slurm.submissions import in_words
     from bench.store.store import Store
 
     store = Store()
     for suite in load(suites):
+        queued = in_words(store.root / suite.name)
         states = store.survey(suite)
         counted = Counter(state for _, state, _ in states)
         out.print(f"{suite.path}: {', '.join(f'{count} {state}' for state, count in sorted(counted.items()))}")
-        rows = [(run.label, str(run.seed), run.key, str(state), remark) for run, state, remark in states]
+        rows = [
+            (run.label, str(run.seed), run.key, str(state), "; ".join(filter(None, (queued.get(run.key), remark))))
+            for run, state, remark in states
+        ]
         header, *lines = columns([("entry", "seed", "key", "state", ""), *rows], (0, 4), out)
         out.print(header, style="table.header")
         out.print("\n".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ from bench.commands.options import (
     out,
     runs_in_words,
 )
-from bench.errors import RecordError
+from bench.errors import BenchError, RecordError
 from bench.train.machine.path import ExecutionPath
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ def run(
     profile: Annotated[
         bool, typer.Option("--profile", help="Show where the time of a training step goes, and keep its trace.")
     ] = False,
+    submit_only: Annotated[
+        bool, typer.Option("--submit-only", help="Hand the runs to --on slurm and return; `watch` follows them.")
+    ] = False,
     until_settled: Annotated[
         bool, typer.Option("--until-settled", help="Add seeds until every comparison is settled.")
     ] = False,
@@ -76,8 +80,13 @@ def run(
 
     def execute_planned(wanted: Sequence[Suite]) -> None:
         planned = plan(wanted, store, labels=only or (), seeds=seed or (), force=force, stale=stale)
-        execute_todos(*planned, store, settings, dry_run)
+        if submit_only and not dry_run:
+            submit_todos(*planned, store, settings)
+        else:
+            execute_todos(*planned, store, settings, dry_run)
 
+    if submit_only and until_settled:
+        raise BenchError("--submit-only: somebody has to wait before seeds are added; leave --until-settled out")
     if until_settled or most_seeds is not None:
         refuse_others(until_settled, {"--only": only, "--seed": seed, "--force": force})
         settle(loaded, store, most_seeds, execute_planned, dry_run)
@@ -109,6 +118,22 @@ def execute_todos(
     if settings.profile:
         print_profiles(todos, store)
     end(outcome, len(todos))
+
+
+def submit_todos(selected: Sequence[Todo], todos: Sequence[Todo], store: Store, settings: Settings) -> None:
+    """Say what of the selected runs is to do, and hand it to an engine that goes on by itself."""
+    from bench.commands.progress import Board
+    from bench.execute.suites import submit
+
+    out.print(plan_in_words(selected, todos))
+    print_reported(todos, store)
+    if not todos:
+        return
+    with Board(out, todos, len(todos)) as board:
+        numbers = submit(todos, store, settings, board)
+    suites = shlex.join(dict.fromkeys(str(todo.suite.path) for todo in todos))
+    said = f"submitted as job {', '.join(numbers)}" if numbers else "nothing to submit"
+    out.print(f"{said}; follow with: spikebench watch {suites}")
 
 
 def plan_in_words(selected: Sequence[Todo], todos: Sequence[Todo]) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from bench.execute.messages import Event, Job
 from bench.execute.plan import Settings
@@ -37,6 +38,24 @@ class Executor(Protocol):
         By force after `grace_s` seconds, or at once on a Ctrl-C meanwhile; their final event is "interrupted". All last
         words can be heard without waiting afterwards.
         """
+
+
+@runtime_checkable
+class Remembering(Executor, Protocol):
+    """An engine whose jobs go on without the command that started them, and that finds them again."""
+
+    most_restarts: int  # of a run that is stopped there though nobody asked here
+
+    def called(self, job: Job) -> str:
+        """Return what the job is called there, where an earlier command has started it: `start` then follows that one.
+
+        Empty where it is not there.
+        """
+        ...
+
+    def submit(self) -> Sequence[str]:
+        """Hand over what was started now, and return what that is called there."""
+        ...
 
 
 def open_engine(settings: Settings) -> Executor:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from bench.errors import StoreError
-from bench.execute.executor import Executor
+from bench.execute.executor import Executor, Remembering
 from bench.execute.interrupts import Terminated
 from bench.execute.messages import Event
 from bench.execute.plan import Observer, Outcome, Settings, Todo
@@ -38,12 +38,7 @@ class Scheduler:
 
     def execute(self, todos: Sequence[Todo]) -> Outcome:
         """Execute what nobody else has done meanwhile. Raises StoreError, the workers stopped, when it cannot write."""
-        for todo in todos:
-            folder = self.store.folder(todo.run)
-            if todo.afresh and not folder.changed_since(todo.seen):  # nobody has done it meanwhile
-                folder.ask_afresh()
-        # The longest first, so that no long one is left alone at the end.
-        self.waiting.extend(sorted(todos, key=lambda todo: -work_of(todo.run.spec)))
+        self._queue(todos)
         try:
             while self.waiting or self.running or self.elsewhere:
                 while self.waiting and len(self.running) < self.engine.slots:
@@ -63,11 +58,39 @@ class Scheduler:
             raise
         return Outcome(self.done, tuple(self.failed))
 
+    def hand_over(self, todos: Sequence[Todo]) -> None:
+        """Start what nobody else executes, and hear nothing of it. Raises StoreError when that is impossible."""
+        self._queue(todos)
+        while self.waiting:
+            self._begin(self.waiting.popleft())
+
+    def attend(self, todos: Sequence[Todo]) -> Outcome:
+        """Hear runs that the engine has already to their end; a Ctrl-C ends the hearing and none of them."""
+        self.running = {todo.key: todo for todo in todos}
+        try:
+            while self.running:
+                self._hear_an_end(None)
+        except KeyboardInterrupt as asked:
+            return Outcome(self.done, tuple(self.failed), True, isinstance(asked, Terminated))
+        return Outcome(self.done, tuple(self.failed))
+
+    def _queue(self, todos: Sequence[Todo]) -> None:
+        for todo in todos:
+            folder = self.store.folder(todo.run)
+            if todo.afresh and not folder.changed_since(todo.seen):  # nobody has done it meanwhile
+                folder.ask_afresh()
+        # The longest first, so that no long one is left alone at the end.
+        self.waiting.extend(sorted(todos, key=lambda todo: -work_of(todo.run.spec)))
+
     def _begin(self, todo: Todo) -> None:
+        job = todo.job(self.store, self.settings)
         holder = self.store.folder(todo.run).executed_by()
-        if holder is None:
+        called = self.engine.called(job) if isinstance(self.engine, Remembering) else ""
+        if called:
+            self.observe(todo, Event(kind="note", error=f"submitted before, {called}"))
+        if called or holder is None:
             self.running[todo.key] = todo
-            self.engine.start(todo.job(self.store, self.settings))
+            self.engine.start(job)
         else:
             self.observe(todo, Event(kind="busy", error=f"{holder.words} executes it; waiting for it"))
             self.elsewhere.append(todo)

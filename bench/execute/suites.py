@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from bench.execute.executor import Executor, open_engine
+from bench.errors import BenchError
+from bench.execute.executor import Executor, Remembering, open_engine
 from bench.execute.messages import path_to_text
 from bench.execute.plan import (
     Observer,
@@ -44,14 +45,35 @@ def execute(
     """
     if not todos:
         return Outcome()
-    path_to_text(settings.data)  # or it is refused before anything is looked for
     engine = engine or open_engine(settings)
+    check(todos, settings)
+    scheduler = Scheduler(store, settings, engine, observe)
+    if isinstance(engine, Remembering):
+        scheduler.most_restarts = engine.most_restarts
+    return scheduler.execute(todos)
+
+
+def submit(todos: Sequence[Todo], store: Store, settings: Settings, observe: Observer) -> list[str]:
+    """Hand runs over to an engine that goes on without this command, and return what they are called there.
+
+    Raises BenchError for an engine that does not, and whatever `execute` does.
+    """
+    engine = open_engine(settings)
+    if not isinstance(engine, Remembering):
+        raise BenchError(f"--submit-only: '{settings.on}' ends with its command; it is for --on slurm[:FILE]")
+    check(todos, settings)
+    Scheduler(store, settings, engine, observe).hand_over(todos)
+    return list(engine.submit())
+
+
+def check(todos: Sequence[Todo], settings: Settings) -> None:
+    """Check values, place and data before anything starts; see `execute` for what it raises."""
+    path_to_text(settings.data)  # or it is refused before anything is looked for
     check_values(todo.suite for todo in todos)
     check_place((todo.run for todo in todos), settings)
     for warning in warnings_of(todo.suite for todo in todos):
         _log.warning("warning: %s", warning)
     prepare_data(todos, settings)
-    return Scheduler(store, settings, engine, observe).execute(todos)
 
 
 class How(TypedDict, total=False):

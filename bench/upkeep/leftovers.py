@@ -17,6 +17,7 @@ from bench.store.folder import RunFolder
 from bench.suite.load import Suite
 
 YOUNG_S = 60.0  # a file that is being written may look left over
+SUBMITTED = ".slurm"  # beside the runs of a suite: what a cluster was handed
 _FRAMES = "spikebench-frames"
 
 
@@ -108,7 +109,7 @@ def _delete(path: Path) -> None:
 
 def _folders(root: Path, names: set[str], depth: int) -> Iterator[Path]:
     for folder in sorted(root.glob("/".join("*" * depth))):
-        if folder.is_dir() and (not names or folder.relative_to(root).parts[0] in names):
+        if folder.is_dir() and folder.name != SUBMITTED and (not names or folder.relative_to(root).parts[0] in names):
             yield folder
 
 

@@ -18,6 +18,7 @@ from bench.suite.load import load_suite
 SUITE, LABEL = "мини x.toml", "LIF θ ± 实"
 VERBS = {
     "status": (SUITE,),
+    "watch": (SUITE,),
     "check": (SUITE,),
     "report": (SUITE,),
     "report --check": (SUITE,),
