@@ -16,7 +16,6 @@ from bench.errors import CorruptError, RecordError
 from bench.execute.messages import Event, Job, path_of_text, path_to_text
 from bench.execute.work import clear_the_way, ended_by_another
 from bench.files.durable import atomic_write, check_sealed
-from bench.files.lock import Lock
 from bench.records.record import RunRecord
 from bench.runs.provenance import code_digest
 from bench.store.folder import UNSEEN, RunFolder

@@ -1,4 +1,4 @@
-"""A Ray cluster as the engine `ray` needs it: joined or started, how much it takes, and the bell that stops its runs."""
+"""A Ray cluster as the engine `ray` needs it: joined or started, what it holds, and the bell that stops its runs."""
 
 from __future__ import annotations
 
@@ -131,10 +131,9 @@ def _say_to_ray(*, loopback: bool) -> None:
 
 
 def _alone() -> dict[str, object]:
-    cores = len(os.sched_getaffinity(0))
     return {
         "address": "local",
-        "num_cpus": cores,
+        "num_cpus": len(os.sched_getaffinity(0)),
         "include_dashboard": False,
         "object_store_memory": OBJECT_BYTES,
     }

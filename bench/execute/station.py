@@ -78,9 +78,10 @@ def _executed(job: Job, folder: RunFolder, asked: Asked) -> Iterator[Parcel]:
 
 def _heard(engine: Local) -> list[Event]:
     """Return what the worker says within a moment; of its progress the newest alone."""
-    deadline, events = time.monotonic() + LOOK_EVERY_S, []
+    deadline, events = time.monotonic() + LOOK_EVERY_S, list[Event]()
     while (heard := engine.hear(max(0.0, deadline - time.monotonic()))) is not None:
-        events = [event for event in events if "progress" not in (event.kind, heard[1].kind) or event.kind == "note"]
+        if events and events[-1].kind == heard[1].kind == "progress":
+            events.pop()
         events.append(heard[1])
         if heard[1].final:
             break

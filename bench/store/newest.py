@@ -44,7 +44,7 @@ def newest(folder: RunFolder) -> tuple[bytes | None, list[str]]:
 
     Those are set aside. Raises StoreError where that is impossible.
     """
-    wrong = []
+    wrong: list[str] = []
     for path in (folder.checkpoint, folder.older_checkpoint):
         try:
             data = path.read_bytes()

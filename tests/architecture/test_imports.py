@@ -24,7 +24,7 @@ ORDER = {
     ),
     "data": ("base", "recordings", "augmentations", "feed"),
     "energy": ("table", "work", "rules", "estimate", "conventions"),
-    "execute": ("messages", "plan", "workload", "executor", "scheduler", "engines", "suites"),
+    "execute": ("messages", "plan", "workload", "executor", "scheduler", "afar", "engines", "station", "suites"),
     "measure": ("mode", "meters", "counting", "evaluate", "watch", "tally", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),
     "train": ("keeper", "optimizers", "schedules", "losses", "step", "machine", "learner", "loop"),

@@ -52,6 +52,11 @@ class Ray:
         return self._joined
 
     @property
+    def waiting(self) -> int:
+        """How many runs have not ended, and events have not been heard: nothing else is kept."""
+        return len(self._running) + len(self._said)
+
+    @property
     def slots(self) -> int:
         """How many runs the nodes take that are there now; 0 while all are gone."""
         if time.monotonic() - self._looked >= LOOK_EVERY_S:
