@@ -28,18 +28,18 @@ def execute(order: Order, asked: Callable[[], float | None]) -> Iterator[Parcel]
     yield Parcel((Event(kind="done").model_dump_json(),))
 
 
-def measured(jobs: int, on: str, folder: Path) -> tuple[float, Counter[str], int]:
-    """Return the seconds of so many jobs, how often each has ended, and how many the engine still knows of then."""
+def measured(jobs: int, on: str, folder: Path) -> tuple[float, float, Counter[str], int]:
+    """Return the seconds of so many jobs, those computed here, how often each has ended, and what is left of them."""
     settings = Settings(device="cpu", on=on)
     engine = Ray(module=Path(__file__).stem, _settings=settings)
     run = load_suite(SUITE).runs[0]
     job = Todo(load_suite(SUITE), run, State.MISSING).job(Store(folder), settings)
     names = [str(number) for number in range(jobs)]
-    waiting = [job.model_copy(update={"suite": name, "folder": str(folder / name / run.key)}) for name in names]
+    waiting = [job.model_copy(update={"suite": name, "folder": str(folder / "runs" / name)}) for name in names]
     ended: Counter[str] = Counter()
     for warm in (True, False):  # the first job of each process imports
         todo = waiting[: engine.slots] if warm else waiting[engine.slots :]
-        began, running = time.monotonic(), 0
+        began, computed, running = time.monotonic(), time.process_time(), 0
         while todo or running:
             while todo and running < engine.slots:
                 engine.start(todo.pop())
@@ -49,10 +49,10 @@ def measured(jobs: int, on: str, folder: Path) -> tuple[float, Counter[str], int
             if heard[1].kind == "done":
                 ended[heard[0]] += 1
             running -= heard[1].final
-    seconds = time.monotonic() - began
+    seconds, computed = time.monotonic() - began, time.process_time() - computed
     left = engine.waiting
     engine.stop(0.0)
-    return seconds, ended, left
+    return seconds, computed, ended, left
 
 
 def main() -> None:
@@ -62,9 +62,10 @@ def main() -> None:
     parser.add_argument("--on", default="ray", help="ray or ray:HOST:PORT")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        seconds, ended, left = measured(asked.jobs, asked.on, Path(folder))
+        seconds, computed, ended, left = measured(asked.jobs, asked.on, Path(folder))
     once = sum(count == 1 for count in ended.values())
-    print(f"{asked.jobs} jobs: {once} ended once, {left} left in the engine, {1000 * seconds / asked.jobs:.1f} ms each")
+    each = f"{1000 * seconds / asked.jobs:.1f} ms each, {1000 * computed / asked.jobs:.1f} ms of them computing here"
+    print(f"{asked.jobs} jobs: {once} ended once, {left} left in the engine, {each}")
 
 
 if __name__ == "__main__":

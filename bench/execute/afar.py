@@ -20,6 +20,18 @@ from bench.records.record import RunRecord
 from bench.runs.provenance import code_digest
 from bench.store.folder import UNSEEN, RunFolder
 from bench.store.newest import newest, put_newest
+from bench.suite.run_spec import RunSpec
+
+
+def digest_of(spec: RunSpec) -> str:
+    """Return the digest of the code that a run is of, as this process has found it first."""
+    plugins = repr(spec.plugins)
+    if plugins not in _digests:
+        _digests[plugins] = code_digest(spec)
+    return _digests[plugins]
+
+
+_digests: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,7 @@ class HeldRun:
         self.notes += wrong
         data = path_to_text(path_of_text(self.job.data).absolute())
         job = self.job.model_copy(update={"device": device, "data": data, "seen": UNSEEN})
-        return Order(job.model_dump_json(), code_digest(job.spec), checkpoint, offline, python_paths())
+        return Order(job.model_dump_json(), digest_of(job.spec), checkpoint, offline, python_paths())
 
     def take(self, parcel: Parcel) -> list[Event]:
         """Write what a parcel holds, and return its events.

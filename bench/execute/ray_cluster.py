@@ -49,6 +49,7 @@ class Cluster:
             self.ray.get_runtime_context().get_node_id(), soft=False
         )
         beside = {"num_cpus": 0, "max_concurrency": MOST_PROCESSES, "scheduling_strategy": here}
+        self._tasks: dict[tuple[tuple[str, float], ...], Any] = {}  # by what a task takes of a node
         self.bell: Any = self.ray.remote(Bell).options(**beside).remote()
 
     def holds(self) -> tuple[int, int]:
@@ -61,8 +62,11 @@ class Cluster:
 
         The task makes the next parcel when one is taken, and is never tried again: where is for others to decide.
         """
-        settings = {"max_retries": 0, "num_returns": "streaming", "_generator_backpressure_num_objects": 1}
-        return self.ray.remote(_execute).options(**settings, **resources).remote(module, order, self.bell)
+        shares = tuple(sorted(resources.items()))
+        if shares not in self._tasks:  # a function that is made anew is sent to all nodes anew
+            settings = {"max_retries": 0, "num_returns": "streaming", "_generator_backpressure_num_objects": 1}
+            self._tasks[shares] = self.ray.remote(_execute).options(**settings, **resources)
+        return self._tasks[shares].remote(module, order, self.bell)
 
     def close(self) -> None:
         """Leave the cluster, and end it where it was started here."""

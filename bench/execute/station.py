@@ -18,12 +18,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from bench.errors import BenchError
-from bench.execute.afar import Order, Parcel, files_of
+from bench.execute.afar import Order, Parcel, digest_of, files_of
 from bench.execute.engines.local import Local
 from bench.execute.messages import Event, Job, path_of_text
 from bench.execute.plan import Settings, prepare_data_of
 from bench.plugins.trust import trusting
-from bench.runs.provenance import code_digest
 from bench.store.folder import RunFolder
 
 LOOK_EVERY_S = 0.25  # at what a run has written
@@ -152,7 +151,7 @@ def _go_to(paths: tuple[str, ...]) -> None:
 
 def _check_code(job: Job, expected: str) -> None:
     """Raise BenchError where the run would be of other code than it was planned with."""
-    here = code_digest(job.spec)
+    here = digest_of(job.spec)
     if here != expected:
         raise BenchError(
             f"has other code for {job.label} than the command ({here} here, {expected} there); install the same there"
