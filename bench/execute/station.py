@@ -38,7 +38,7 @@ def execute(order: Order, asked: Asked) -> Iterator[Parcel]:
     Whoever takes the parcels sets the pace: nothing but the newest checkpoint and the newest progress waits for it.
     """
     job, host = Job.model_validate_json(order.job), socket.gethostname()
-    yield _said(Event(kind="note", error=f"{job.label} seed {job.seed} works on {host}, process {os.getpid()}"))
+    yield _said(Event(kind="note", error=f"works on {host}, process {os.getpid()}"))
     _go_to(order.paths)
     try:
         with trusting(job.trust):

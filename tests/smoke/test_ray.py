@@ -89,20 +89,23 @@ def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_r
         process = start(*RUN, *on, cwd=folder, stdout=stream, **environment)
     try:
         wait_until(lambda: len(saved(folder)) == 2, log.read_text)
-        assert listened(processes(*environment.popitem())) == {"127.0.0.1"}
+        listening = listened(processes(*place_of(folder)))
         nodes("kill")
         wait_until(lambda: "its node or process is gone" in log.read_text(), log.read_text)
-        before = saved(folder)
-        wait_until(lambda: any(ns != before.get(label) for label, ns in saved(folder).items()), log.read_text)
+        [victim] = re.findall(r"survivor/(\w+) seed 0: its node", log.read_text())
+        before = saved(folder)[victim]
+        wait_until(lambda: log.read_text().count(f"{victim} seed 0: works on") == 2, log.read_text)
+        wait_until(lambda: saved(folder).get(victim) != before, log.read_text)
     finally:
         process.kill()
         process.communicate(timeout=60)
+    assert listening == {"127.0.0.1"}
     said = log.read_text()
-    assert re.search(r"works on \S+, process \d+", said) and "failed" not in said
+    assert re.search(r"works on \S+, process \d+", said) and "seed 0: failed" not in said
     runs = lambda: [words for words in processes(*place_of(folder)).values() if "bench.execute" in words]  # noqa: E731
     wait_until(lambda: not runs(), lambda: f"left behind: {runs()}")
     nodes("add")
-    said = to_the_end(start(*RUN, *on, cwd=folder, **dict([place_of(folder)])))
+    said = to_the_end(start(*RUN, *on, cwd=folder, **environment))
     assert re.search(r"4 runs: .*to do.*partial", said)
     expected = results(folder)
     for path in (folder / "runs").rglob("lock*"):

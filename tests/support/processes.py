@@ -49,4 +49,5 @@ def listened(pids):
 def _address(digits):
     """An address as the kernel prints it: words of four bytes, each in this machine's order."""
     words = [bytes.fromhex(digits[at : at + 8])[::-1] for at in range(0, len(digits), 8)]
-    return str(ipaddress.ip_address(b"".join(words)))
+    address = ipaddress.ip_address(b"".join(words))
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -151,9 +151,9 @@ class Ray:
             self._end(stream, Event(kind="failed", error=_cause(error)))
             return
         except errors.RayError as error:
-            words = f"{running.run.job.label} seed {running.run.job.seed}: its node or process is gone"
-            self._said.append((running.key, Event(kind="note", error=f"{words} ({in_one_line(error)})")))
-            self._end(stream, Event(kind="interrupted", error="its node or process is gone"))
+            words = f"its node or process is gone ({type(error).__name__})"
+            self._said.append((running.key, Event(kind="note", error=words)))
+            self._end(stream, Event(kind="interrupted", error=words))
             return
         running.begun = True
         try:
