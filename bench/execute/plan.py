@@ -18,7 +18,7 @@ from bench.plugins.trust import trusted_modules
 from bench.store.folder import UNSEEN, Seen
 from bench.store.store import State, Store
 from bench.suite.load import Suite
-from bench.suite.run_spec import PlannedRun
+from bench.suite.run_spec import PlannedRun, RunSpec
 from bench.train.machine.path import ExecutionPath
 
 DOWNLOAD_PATIENCE_S = 6 * 3600.0  # while another command downloads the same data
@@ -145,28 +145,35 @@ def _whose(labels: Sequence[str], suite: Suite) -> str:
 
 def prepare_data(todos: Sequence[Todo], settings: Settings) -> None:
     """Download or find each data set once, before several processes want it."""
+    prepare_data_of((todo.run.spec for todo in todos), settings.data, settings.offline)
+
+
+def prepare_data_of(specs: Iterable[RunSpec], data: Path, offline: bool) -> None:
+    """Find each data set of these runs in the folder `data`, or download it there once unless `offline`."""
     from bench.runs.assembly import distinct_data, make_dataset
 
-    for spec in distinct_data(todo.run.spec for todo in todos):
+    for spec in distinct_data(specs):
         dataset = make_dataset(spec)
         try:
-            dataset.prepare(settings.data, offline=True)
+            dataset.prepare(data, offline=True)
         except DataError:
-            if settings.offline:
+            if offline:
                 raise
             try:
-                make_folder(settings.data)
+                make_folder(data)
             except OSError as error:
-                raise DataError(f"{settings.data}: cannot be made: {error.strerror}") from None
-            with Lock(settings.data / f".{spec.dataset.name.rpartition(':')[2]}.lock", DOWNLOAD_PATIENCE_S):
-                dataset.prepare(settings.data, offline=False)
+                raise DataError(f"{data}: cannot be made: {error.strerror}") from None
+            with Lock(data / f".{spec.dataset.name.rpartition(':')[2]}.lock", DOWNLOAD_PATIENCE_S):
+                dataset.prepare(data, offline=False)
 
 
 def _devices(wanted: str) -> list[str]:
+    if wanted == "cpu":  # for which nobody has to wait for torch
+        return ["cpu"]
     import torch
 
     available = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    if wanted == "cpu" or (wanted == "auto" and not available):
+    if wanted == "auto" and not available:
         return ["cpu"]
     if wanted in ("auto", "cuda") and available:
         return available

@@ -27,7 +27,7 @@ class Scheduler:
     engine: Executor
     observe: Observer
     elsewhere_every_s: float = 1.0  # between looks at runs that other processes execute
-    most_restarts: int = 3  # of a run whose worker is stopped from outside
+    most_restarts: int = 3  # of a run whose worker is stopped from outside, and has saved nothing new
     stop_grace_s: float = 60.0  # a step of a large network on a CPU takes seconds, and the checkpoint some more
     waiting: deque[Todo] = field(default_factory=deque)
     running: dict[str, Todo] = field(default_factory=dict)  # by the job's key
@@ -35,6 +35,10 @@ class Scheduler:
     done: int = 0
     failed: list[str] = field(default_factory=list)
     restarts: Counter[str] = field(default_factory=Counter)  # by key: workers that stopped though nobody asked here
+    saved: dict[str, int | None] = field(
+        default_factory=dict
+    )  # by key: when the checkpoint it went on from was written
+    stepped: set[str] = field(default_factory=set)  # keys of running jobs that have made a step
 
     def execute(self, todos: Sequence[Todo]) -> Outcome:
         """Execute what nobody else has done meanwhile. Raises StoreError, the workers stopped, when it cannot write."""
@@ -90,6 +94,8 @@ class Scheduler:
             self.observe(todo, Event(kind="note", error=f"submitted before, {called}"))
         if called or holder is None:
             self.running[todo.key] = todo
+            self.saved[todo.key] = self.store.folder(todo.run).saved_ns()
+            self.stepped.discard(todo.key)
             self.engine.start(job)
         else:
             self.observe(todo, Event(kind="busy", error=f"{holder.words} executes it; waiting for it"))
@@ -119,12 +125,16 @@ class Scheduler:
 
     def _take(self, key: str, event: Event) -> tuple[Todo, Event]:
         todo = self.running.pop(key) if event.final else self.running[key]
+        if event.kind == "progress":
+            self.stepped.add(key)
         if event.printed is not None:
             self._keep_failure(todo, event.error, event.printed)
         self.observe(todo, event)
         return todo, event
 
     def _settle(self, todo: Todo, end: Event) -> None:
+        if end.kind == "interrupted" and self._has_gone_on(todo):
+            self.restarts[todo.key] = 0
         if end.kind == "done":
             self.done += 1
         elif end.kind == "busy" or (end.kind == "interrupted" and self.restarts[todo.key] < self.most_restarts):
@@ -133,6 +143,11 @@ class Scheduler:
             self.elsewhere.append(todo)
         else:
             self.failed.append(f"{todo.run.label} seed {todo.run.seed}: {end.error or end.kind}")
+
+    def _has_gone_on(self, todo: Todo) -> bool:
+        """Whether a run has made a step since it began here and saved it: its next worker begins further on."""
+        saved = self.store.folder(todo.run).saved_ns()
+        return todo.key in self.stepped and saved is not None and saved != self.saved[todo.key]
 
     def _keep_failure(self, todo: Todo, error: str, printed: str) -> None:
         """Leave the reason of a death in the run's folder, which the worker could not."""

@@ -53,10 +53,10 @@ def _executed(job: Job, say: Say, stop: Callable[[], bool], patience_s: float) -
     folder = RunFolder(Path(job.folder))
     try:
         with folder.lock(patience_s) as lock:
-            ended = _ended_by_another(job, folder)
+            ended = ended_by_another(job, folder)
             if ended is not None:
                 return ended
-            _clear_the_way(folder, say)
+            clear_the_way(folder, say)
             _journal(f"begins on {job.device} of {socket.gethostname()}")
             with _failure_kept(folder, lock):
                 _run(job, folder, lock, say, stop)
@@ -131,7 +131,7 @@ def _in_log(words: str) -> None:
         print(words, file=sys.stderr, flush=True)
 
 
-def _ended_by_another(job: Job, folder: RunFolder) -> Event | None:
+def ended_by_another(job: Job, folder: RunFolder) -> Event | None:
     """Say how another process ended the run since it was planned; None where it is still to do. The lock is held."""
     if not folder.changed_since(job.seen):
         return None
@@ -143,7 +143,8 @@ def _ended_by_another(job: Job, folder: RunFolder) -> Event | None:
     return None if failed is None else Event(kind="failed", error=str(failed.error))
 
 
-def _clear_the_way(folder: RunFolder, say: Say) -> None:
+def clear_the_way(folder: RunFolder, say: Say) -> None:
+    """Make a run's folder ready for the run to begin, or to go on. The lock is held."""
     damaged = folder.set_record_aside()
     if damaged:
         say(Event(kind="note", error=damaged))

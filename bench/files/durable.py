@@ -91,9 +91,13 @@ def unsealed(path: Path) -> bytes:
         raise CorruptError(path, "is a folder") from None
     except OSError as error:
         raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
-    payload = memoryview(data)[_HEADER:]
-    _compare(path, data[:_HEADER], hashlib.sha256(payload).hexdigest())
-    return bytes(payload)
+    check_sealed(path, data)
+    return data[_HEADER:]
+
+
+def check_sealed(path: Path, data: bytes) -> None:
+    """Raise CorruptError, naming the file, where `data` is not the content of a sealed file as it was written."""
+    _compare(path, data[:_HEADER], hashlib.sha256(memoryview(data)[_HEADER:]).hexdigest())
 
 
 def check_seal(path: Path) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench.errors import CorruptError, StoreError, in_one_line
-from bench.files.durable import seal, set_aside, sync_folder, unsealed
+from bench.errors import CorruptError, in_one_line
+from bench.files.durable import seal, set_aside, unsealed
 from bench.store.folder import older
+from bench.store.newest import put_newest
 from bench.train.keeper import FOREIGN
 
 _log = logging.getLogger(__name__)
@@ -76,24 +74,6 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
     Raises StoreError where there is no room or no leave to write: both checkpoints are then as they were.
     """
-    partial: str | None = None
-    try:
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
-        with os.fdopen(descriptor, "wb") as handle:
-            handle.write(seal(buffer.getbuffer()))
-            handle.write(buffer.getbuffer())
-            handle.flush()
-            os.fsync(handle.fileno())
-        os.chmod(partial, 0o644)
-        if path.exists():
-            os.replace(path, older(path))
-        os.replace(partial, path)
-        sync_folder(path.parent)
-    except OSError as error:
-        if partial is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(partial)
-        reason = error.strerror or str(error)
-        raise StoreError(f"{path}: cannot be written: {reason}; the older checkpoint is kept") from error
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    put_newest(path, [seal(buffer.getbuffer()), buffer.getbuffer()])

@@ -89,6 +89,10 @@ class RunFolder:
         """Whether a result lies here that did not when `seen` was taken; one that is gone is none."""
         return any(now is not None and now != then for now, then in zip(self.seen(), seen, strict=True))
 
+    def saved_ns(self) -> int | None:
+        """Return when the newest checkpoint was written; None where there is none."""
+        return _written_ns(self.checkpoint)
+
     def ask_afresh(self) -> None:
         """Leave word that the run is to be trained from the start. Raises StoreError when that is impossible."""
         atomic_write(self.afresh_mark, "")

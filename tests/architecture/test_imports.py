@@ -26,7 +26,7 @@ ORDER = {
     "energy": ("table", "work", "rules", "estimate", "conventions"),
     "execute": (
         *("messages", "plan", "workload", "campaign", "placement", "executor", "scheduler"),
-        *("slurm", "engines", "suites"),
+        *("slurm", "afar", "engines", "station", "suites"),
     ),
     "measure": ("mode", "meters", "counting", "evaluate", "watch", "tally", "diagnose", "power"),
     "report": ("formats", "evidence", "figures", "sections", "page", "write"),

@@ -1,0 +1,140 @@
+"""Runs on a Ray cluster of this machine: a node dies, the command dies, it is asked to stop; nothing is lost."""
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from support import ROOT
+from support.command import start
+from support.processes import listened, processes, wait_until
+from support.suites import entry, survivor
+
+from bench.records.record import RunRecord
+from bench.store.store import State, Store
+from bench.suite.load import load_suite
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra `ray`")
+
+ENTRIES = (entry("ANN", "relu", 1), entry("LIF", "lif", 2), entry("PLIF", "plif", 2), entry("CLIF", "clif", 3))
+RUN = ("run", "survivor.toml", "--offline", "--device", "cpu")
+
+
+@pytest.fixture
+def place():
+    """A folder with a suite, and what processes started for it have in their environment; none of them outlives it."""
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:  # a short path, for the sockets in it
+        Path(folder, "survivor.toml").write_text(survivor(*ENTRIES, epochs=6))
+        yield Path(folder), {"RAY_TMPDIR": folder}
+        left = lambda: processes("RAY_TMPDIR", folder)  # noqa: E731
+        wait_until(lambda: not left(), lambda: f"left behind: {left()}")
+
+
+@pytest.fixture
+def nodes(place):
+    """A cluster of two nodes with a CPU each, and one without for whoever runs the command."""
+    command = [sys.executable, ROOT / "tests" / "support" / "ray_nodes.py"]
+    streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, **place[1], "PYTHONPATH": str(ROOT)}
+    with (
+        open(place[0] / "nodes.log", "w") as log,
+        subprocess.Popen(command, env=environment, stderr=log, **streams) as process,
+    ):
+        yield Nodes(process)
+        process.communicate("end\n", timeout=60)
+
+
+class Nodes:
+    """The near end of `support/ray_nodes.py`."""
+
+    def __init__(self, process):
+        self.process, self.address = process, process.stdout.readline().strip()
+        assert self.address, "the cluster does not start"
+
+    def __call__(self, word):
+        self.process.stdin.write(f"{word}\n")
+        self.process.stdin.flush()
+        assert self.process.stdout.readline() == f"{word}\n"
+
+
+def results(folder):
+    """What must be equal wherever the runs were made: their records without wall clock and provenance."""
+    records = map(RunRecord.from_json, (path.read_text() for path in folder.glob("runs/survivor/*/record.json")))
+    return {each.label: each.model_copy(update={"wall_clock": {}, "provenance": {}}).to_json() for each in records}
+
+
+def to_the_end(process):
+    stdout, stderr = process.communicate(timeout=240)
+    assert process.returncode == 0, stdout + stderr
+    return stdout
+
+
+def saved(folder):
+    """When each run of the folder's suite was saved last, of those that are not done."""
+    suite, store = load_suite(folder / "survivor.toml"), Store(folder / "runs")
+    partial = [run for run in suite.runs if store.state(run) is State.PARTIAL]
+    return {run.label: store.folder(run).saved_ns() for run in partial}
+
+
+def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_run(place, nodes):
+    folder, environment = place
+    on = ("--on", f"ray:{nodes.address}")
+    log = folder / "command.log"
+    with log.open("w") as stream:
+        process = start(*RUN, *on, cwd=folder, stdout=stream, **environment)
+    try:
+        wait_until(lambda: len(saved(folder)) == 2, log.read_text)
+        listening = listened(processes(*place_of(folder)))
+        nodes("kill")
+        wait_until(lambda: "its node or process is gone" in log.read_text(), log.read_text)
+        [victim] = re.findall(r"survivor/(\w+) seed 0: its node", log.read_text())
+        before = saved(folder)[victim]
+        wait_until(lambda: log.read_text().count(f"{victim} seed 0: works on") == 2, log.read_text)
+        wait_until(lambda: saved(folder).get(victim) != before, log.read_text)
+    finally:
+        process.kill()
+        process.communicate(timeout=60)
+    assert listening == {"127.0.0.1"}
+    said = log.read_text()
+    assert re.search(r"works on \S+, process \d+", said) and "seed 0: failed" not in said
+    runs = lambda: [words for words in processes(*place_of(folder)).values() if "bench.execute" in words]  # noqa: E731
+    wait_until(lambda: not runs(), lambda: f"left behind: {runs()}")
+    nodes("add")
+    said = to_the_end(start(*RUN, *on, cwd=folder, **environment))
+    assert re.search(r"4 runs: .*to do.*partial", said)
+    expected = results(folder)
+    for path in (folder / "runs").rglob("lock*"):
+        raise AssertionError(f"left behind: {path}")
+    to_the_end(start(*RUN, "--force", cwd=folder))
+    assert len(expected) == 4 and results(folder) == expected
+
+
+def place_of(folder):
+    return "RAY_TMPDIR", str(folder)
+
+
+def test_on_ctrl_c_runs_are_saved_and_the_cluster_that_was_started_here_ends(place):
+    folder, environment = place
+    process = start(*RUN, "--on", "ray", "--jobs", "1", cwd=folder, **environment)
+    wait_until(lambda: saved(folder), "no run is saved")
+    assert listened(processes(*place_of(folder))) == {"127.0.0.1"}
+    before = saved(folder)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130 and "1 saved part of the way" in stdout, stdout + stderr
+    assert "killed" not in stdout and saved(folder).keys() == before.keys() and saved(folder) != before
+    [log] = folder.glob("runs/survivor/*/log.txt")
+    assert "interrupted" in log.read_text()
+
+
+def test_a_thousand_jobs_end_once_each_and_nothing_is_left_in_the_engine(place):
+    command = [sys.executable, ROOT / "benchmarks" / "ray_jobs.py", "--jobs", "1000"]
+    environment = {**os.environ, **place[1], "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    print(done.stdout)
+    assert done.stdout.startswith("1000 jobs: 1000 ended once, 0 left in the engine"), done.stdout + done.stderr
