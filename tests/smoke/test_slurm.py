@@ -97,12 +97,15 @@ def test_a_suite_whatever_befalls_its_jobs(cluster, place):
 
     soon(lambda: all(map(has_begun, LONG)), "the long runs train")
     said(cluster, "scontrol", "requeue", found["requeued"].number)
-    said(cluster, "scancel", "--batch", "--signal=USR1", found["near its limit"].number)
+    signalled = ("scancel", "--batch", "--signal=USR1", found["near its limit"].number)
+    telling = subprocess.Popen(signalled, env=os.environ | cluster, stderr=subprocess.DEVNULL)  # it may try for long
     soon(lambda: {states()[label] for label in LONG[1:]} == {"PENDING"}, "both are queued again")
     said(cluster, "sbatch", "--partition=high", "--cpus-per-task=3", "--output=/dev/null", "--wrap=true")
     soon(lambda: states()["preempted"] == "PENDING", "it makes room")
     status = spikebench("status", "six.toml", cwd=place, **cluster).stdout
     assert status.count("requeued in SLURM, job ") == 3
+    telling.kill()
+    telling.wait()
     watching[0].send_signal(signal.SIGINT)
     stdout, _ = watching[0].communicate(timeout=TIMEOUT_S)
     assert watching[0].returncode == 130 and "go on in SLURM: spikebench watch six.toml" in stdout
