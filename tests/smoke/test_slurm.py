@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,10 @@ from bench.suite.load import load_suite
 
 pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not())
 
-BROKEN = '''
+NEURONS = '''
+import os
+import time
+
 from bench.neurons.lif import LIF
 
 
@@ -27,6 +31,14 @@ class Broken(LIF):
 
     def step(self, x, state):
         raise ValueError("no step is taken")
+
+
+class Patient(LIF):
+    """LIF that takes its time while a file is there."""
+
+    def step(self, x, state):
+        time.sleep(0.5 * os.path.exists("slowly"))
+        return super().step(x, state)
 '''
 MODEL = {"name": "convnet", "width": 4, "stages": 1}
 LONG = ("preempted", "requeued", "near its limit")
@@ -50,15 +62,36 @@ def read(path):
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder with a suite of six runs, one of which raises, and a page of resources."""
-    long = [entry(label, "lif", 6) | {"neuron": {"name": "lif", "tau": 2.0 + at / 4}} for at, label in enumerate(LONG)]
-    broken = entry("broken", "broken_neuron:Broken", 2)
-    entries = [entry("ANN", "relu", 1), entry("LIF", "lif", 2), broken, *long]
-    text = small_suite("six", *entries, model=MODEL, train={"epochs": 12})
-    (tmp_path / "six.toml").write_text(text)
-    (tmp_path / "broken_neuron.py").write_text(BROKEN)
+    """A folder with neurons of its own, a page of resources, and a function that writes a suite there."""
+    (tmp_path / "awkward.py").write_text(NEURONS)
     (tmp_path / "lab.toml").write_text('partition = "low"\ntime = 30\ncpus = 1\n')
+    (tmp_path / "slowly").touch()
     return tmp_path
+
+
+@pytest.fixture
+def begin(cluster, place):
+    """Start a command there, which does not outlive the test."""
+    begun = []
+
+    def begin(*words):
+        begun.append(start(*words, cwd=place, **cluster))
+        return begun[-1]
+
+    yield begin
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def write(place, name, *entries):
+    """Write a suite and return the folder of its first run."""
+    (place / name).write_text(small_suite(name.removesuffix(".toml"), *entries, model=MODEL, train={"epochs": 6}))
+    return Store(place / "runs").folder(load_suite(place / name).runs[0])
+
+
+def patient(label, tau=2.0):
+    return entry(label, "", 2) | {"neuron": {"name": "awkward:Patient", "tau": tau}}
 
 
 def said(cluster, *command):
@@ -75,7 +108,10 @@ def soon(condition, what):
     return found
 
 
-def test_a_suite_whatever_befalls_its_jobs(cluster, place):
+def test_a_suite_whatever_befalls_its_jobs(cluster, place, begin):
+    long = [patient(label, 2.0 + at / 4) for at, label in enumerate(LONG)]
+    short = [entry("ANN", "relu", 1), entry("LIF", "lif", 1), entry("broken", "awkward:Broken", 1)]
+    write(place, "six.toml", *short, *long)
     command = ("run", "six.toml", "--trust", "--on", "slurm:lab.toml", "--submit-only")
     done = spikebench(*command, cwd=place, **cluster)
     assert done.returncode == 0, done.stderr
@@ -83,7 +119,7 @@ def test_a_suite_whatever_befalls_its_jobs(cluster, place):
     again = spikebench(*command, cwd=place, **cluster)
     assert again.stdout.count("submitted before, SLURM job ") == 6 and "nothing to submit" in again.stdout
     found = {task.job.label: task for task in tasks(place / "runs" / "six")}
-    watching = [start("watch", "six.toml", cwd=place, **cluster) for _ in range(2)]
+    watching = [begin("watch", "six.toml") for _ in range(2)]
 
     def states():
         lines = said(cluster, "squeue", "-h", "-t", "all", "-r", "-o", "%i %T").splitlines()
@@ -97,12 +133,18 @@ def test_a_suite_whatever_befalls_its_jobs(cluster, place):
 
     soon(lambda: all(map(has_begun, LONG)), "the long runs train")
     said(cluster, "scontrol", "requeue", found["requeued"].number)
-    said(cluster, "scancel", "--batch", "--signal=USR1", found["near its limit"].number)
-    soon(lambda: {states()[label] for label in LONG[1:]} == {"PENDING"}, "both are queued again")
+    signalled = ("scancel", "--batch", "--signal=USR1", found["near its limit"].number)
+    telling = subprocess.Popen(signalled, env=os.environ | cluster, stderr=subprocess.DEVNULL)  # it may try for long
+    soon(lambda: {states()[label] for label in LONG[1:]} == {"PENDING"}, "two are queued again")
+    expected = {"COMPLETED": 2, "FAILED": 1, "PENDING": 2, "RUNNING": 1}
+    soon(lambda: Counter(states().values()) == expected, "the short ones end")
     said(cluster, "sbatch", "--partition=high", "--cpus-per-task=3", "--output=/dev/null", "--wrap=true")
     soon(lambda: states()["preempted"] == "PENDING", "it makes room")
     status = spikebench("status", "six.toml", cwd=place, **cluster).stdout
     assert status.count("requeued in SLURM, job ") == 3
+    telling.kill()
+    telling.wait()
+    (place / "slowly").unlink()
     watching[0].send_signal(signal.SIGINT)
     stdout, _ = watching[0].communicate(timeout=TIMEOUT_S)
     assert watching[0].returncode == 130 and "go on in SLURM: spikebench watch six.toml" in stdout
@@ -122,7 +164,7 @@ def test_a_suite_whatever_befalls_its_jobs(cluster, place):
 def compare_with_a_local_command(place):
     suite, here = load_suite(place / "six.toml"), Store(place / "runs")
     (place / "local").mkdir()
-    for name in ("six.toml", "broken_neuron.py"):
+    for name in ("six.toml", "awkward.py"):
         (place / "local" / name).write_bytes((place / name).read_bytes())
     assert spikebench("run", "six.toml", "--trust", cwd=place / "local").returncode == 1
     for run in suite.runs:
@@ -133,31 +175,29 @@ def compare_with_a_local_command(place):
             assert twin(place / path) == twin(place / "local" / path)
 
 
-def test_whoever_ends_the_command_ends_its_jobs_and_the_same_command_goes_on(cluster, tmp_path):
-    (tmp_path / "two.toml").write_text(small_suite("two", entry("LIF", "lif", 6), model=MODEL, train={"epochs": 12}))
-    [run], store = load_suite(tmp_path / "two.toml").runs, Store(tmp_path / "runs")
-    command = start("run", "two.toml", "--on", "slurm", cwd=tmp_path, **cluster)
-    log = store.folder(run).log
-    soon(lambda: b"begins on cpu" in read(log), "it trains")
-    time.sleep(1.0)
+def test_whoever_ends_the_command_ends_its_jobs_and_the_same_command_goes_on(cluster, place, begin):
+    folder = write(place, "two.toml", patient("LIF"))
+    words = ("run", "two.toml", "--trust", "--on", "slurm")
+    command = begin(*words)
+    soon(lambda: b"begins on cpu" in read(folder.log), "it trains")
     command.send_signal(signal.SIGINT)
     stdout, stderr = command.communicate(timeout=TIMEOUT_S)
     assert command.returncode == 130, (stdout, stderr)
     assert "interrupted: 0 of 1 run done, 1 saved part of the way; the same command goes on" in stdout
     assert said(cluster, "squeue", "-h", "--name=spikebench-two") == ""
-    done = spikebench("run", "two.toml", "--on", "slurm", cwd=tmp_path, **cluster)
-    assert done.returncode == 0 and store.state(run) is State.DONE, done.stderr
+    (place / "slowly").unlink()
+    done = spikebench(*words, cwd=place, **cluster)
+    assert done.returncode == 0 and folder.record.exists(), done.stderr
 
 
-def test_a_job_that_somebody_cancels_stays_cancelled(cluster, tmp_path):
-    (tmp_path / "one.toml").write_text(small_suite("one", entry("LIF", "lif", 6), model=MODEL, train={"epochs": 40}))
-    command = start("run", "one.toml", "--on", "slurm", cwd=tmp_path, **cluster)
-    [run], store = load_suite(tmp_path / "one.toml").runs, Store(tmp_path / "runs")
-    soon(lambda: b"begins on cpu" in read(store.folder(run).log), "it trains")
+def test_a_job_that_somebody_cancels_stays_cancelled(cluster, place, begin):
+    folder = write(place, "one.toml", patient("LIF"))
+    command = begin("run", "one.toml", "--trust", "--on", "slurm")
+    soon(lambda: b"begins on cpu" in read(folder.log), "it trains")
     said(cluster, "scancel", "--name=spikebench-one")
     stdout, stderr = command.communicate(timeout=TIMEOUT_S)
     assert command.returncode == 1 and "cancelled in SLURM, job" in stderr, (stdout, stderr)
-    assert store.folder(run).executed_by() is None and store.state(run) is State.PARTIAL
+    assert folder.executed_by() is None and folder.checkpoint.exists() and not folder.record.exists()
 
 
 def test_what_slurm_refuses_is_one_message(cluster, tmp_path):

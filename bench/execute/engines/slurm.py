@@ -10,7 +10,7 @@ from collections import deque
 from itertools import groupby
 from pathlib import Path
 
-from bench.errors import SlurmError, StoreError
+from bench.errors import StoreError
 from bench.execute.interrupts import Terminated, interrupts_deferred
 from bench.execute.messages import Event, Job
 from bench.execute.plan import Settings
@@ -173,15 +173,12 @@ class Slurm:
 
     def _ask_to_end(self) -> None:
         """Cancel what waits, and send SIGTERM to what runs: to its script, which is the program."""
-        try:
-            seen = self._look() or {}
-            by_state: dict[str, list[str]] = {}
-            for task in self._tasks.values():
-                by_state.setdefault(seen.get(task.number, GONE), []).append(task.number)
-            cancel(by_state.pop("RUNNING", []), "--batch", "--signal=TERM")
-            cancel([number for state, some in by_state.items() if state not in (*ENDED, GONE) for number in some])
-        except SlurmError as error:  # no answer in time; asked again
-            _log.warning("%s", error)
+        seen = self._look() or {}
+        by_state: dict[str, list[str]] = {}
+        for task in self._tasks.values():
+            by_state.setdefault(seen.get(task.number, GONE), []).append(task.number)
+        cancel(by_state.pop("RUNNING", []), "--batch", "--signal=TERM")
+        cancel([number for state, some in by_state.items() if state not in (*ENDED, GONE) for number in some])
 
 
 def _suite_folder(job: Job) -> Path:

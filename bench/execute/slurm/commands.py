@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,7 @@ from bench.errors import SlurmError
 
 NEEDED = ("sbatch", "squeue", "scancel")
 PATIENCE_S = 60.0  # with a controller that is busy
+CANCEL_PATIENCE_S = 10.0
 ENDED = {
     *("BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED", "NODE_FAIL", "OUT_OF_MEMORY", "PREEMPTED"),
     *("REVOKED", "TIMEOUT"),
@@ -49,33 +51,37 @@ def states(numbers: Iterable[str]) -> dict[str, str] | None:
 
 
 def cancel(numbers: Sequence[str], *options: str) -> None:
-    """Cancel or signal jobs; those that have ended meanwhile are none of its business."""
+    """Cancel or signal jobs; nothing is said of those that have ended, or that are about to begin or to end."""
     if numbers:
-        _run(["scancel", "--quiet", *options, *numbers])
+        with contextlib.suppress(SlurmError):  # it goes on trying while a job is between two states
+            _run(["scancel", "--quiet", *options, *numbers], patience_s=CANCEL_PATIENCE_S)
 
 
 def requeue(number: str) -> str:
     """Queue a job again, which ends it; return what is wrong where that is refused."""
-    done = _run(["scontrol", "requeue", number])
+    try:
+        done = _run(["scontrol", "requeue", number])
+    except SlurmError as error:
+        return str(error)
     return "" if done.returncode in (0, -15) else _words(done)  # the end of a job may reach the command too
 
 
-def _run(command: list[str], given: str | None = None) -> subprocess.CompletedProcess[str]:
+def _run(command: list[str], given: str = "", patience_s: float = PATIENCE_S) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command,
-            input=given or "",
+            input=given,
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=PATIENCE_S,
+            timeout=patience_s,
             start_new_session=True,  # a Ctrl-C must not end it halfway
             check=False,
         )
     except FileNotFoundError:
         raise SlurmError(f"--on slurm: no {command[0]} here") from None
     except subprocess.TimeoutExpired:
-        raise SlurmError(f"{command[0]}: no answer from SLURM in {PATIENCE_S:.0f} s; try again later") from None
+        raise SlurmError(f"{command[0]}: no answer from SLURM in {patience_s:.0f} s; try again later") from None
 
 
 def _words(done: subprocess.CompletedProcess[str]) -> str:

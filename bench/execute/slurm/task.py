@@ -15,7 +15,6 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from bench.errors import SlurmError
 from bench.execute.messages import Event, Job
 from bench.execute.processes import worker_environment
 from bench.execute.slurm.commands import requeue, states
@@ -112,10 +111,7 @@ class _Task:
             self._say(Event(kind="interrupted"))
             return
         name = self.asked.name if self.asked else "the end"
-        try:
-            state = (states([self.number]) or {}).get(self.number)
-        except SlurmError:
-            state = None
+        state = (states([self.number]) or {}).get(self.number)
         if state not in (None, "RUNNING"):  # SLURM is ending it: to queue it again, or because it was cancelled
             self._say(Event(kind="note", error=f"{SAVED} ({name})"))
             return
