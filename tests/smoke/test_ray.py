@@ -75,7 +75,7 @@ def results(folder):
 
 def to_the_end(process):
     stdout, stderr = process.communicate(timeout=240)
-    assert process.returncode == 0, stdout + stderr
+    assert process.returncode == 0 and stderr == "", stdout + stderr
     return stdout
 
 
@@ -110,8 +110,8 @@ def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_r
         wait_until(lambda: saved(folder).get(victim) != before, log.read_text)
     finally:
         process.kill()
-        process.communicate(timeout=60)
-    assert listening == {"127.0.0.1"}
+        stderr = process.communicate(timeout=60)[1]
+    assert listening == {"127.0.0.1"} and stderr == "" and "state-dump" not in log.read_text()
     said = log.read_text()
     assert re.search(r"works on \S+, process \d+", said) and "seed 0: failed" not in said
     runs = lambda: [words for words in processes(VARIABLE, nodes.folder).values() if "bench.execute" in words]  # noqa: E731
@@ -134,7 +134,7 @@ def test_on_ctrl_c_runs_are_saved_and_the_cluster_that_was_started_here_ends(fol
         before = saved(folder)
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=120)
-        assert process.returncode == 130 and "1 saved part of the way" in stdout, stdout + stderr
+        assert process.returncode == 130 and "1 saved part of the way" in stdout and stderr == "", stdout + stderr
         assert "killed" not in stdout and saved(folder).keys() == before.keys() and saved(folder) != before
         [log] = folder.glob("runs/survivor/*/log.txt")
         assert "interrupted" in log.read_text()
