@@ -44,6 +44,7 @@ def execute(order: Order, asked: Asked) -> Iterator[Parcel]:
         with trusting(job.trust):
             _check_code(job, order.code)
             _prepare(job.spec.dataset.model_dump_json(), order.job, order.offline)
+        engine = _engine(job.device)
     except BenchError as error:
         yield _said(Event(kind="failed", error=f"{host}: {error}"))
         return
@@ -53,11 +54,11 @@ def execute(order: Order, asked: Asked) -> Iterator[Parcel]:
         folder.make()
         if order.checkpoint is not None:
             folder.checkpoint.write_bytes(order.checkpoint)
-        yield from _executed(job.model_copy(update={"folder": str(folder.path)}), folder, asked)
+        yield from _executed(engine, job.model_copy(update={"folder": str(folder.path)}), folder, asked)
 
 
-def _executed(job: Job, folder: RunFolder, asked: Asked) -> Iterator[Parcel]:
-    engine, courier, stopped = _engine(job.device), Courier(folder), False
+def _executed(engine: Local, job: Job, folder: RunFolder, asked: Asked) -> Iterator[Parcel]:
+    courier, stopped = Courier(folder), False
     engine.start(job)
     while True:
         events = _heard(engine)
