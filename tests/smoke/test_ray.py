@@ -50,7 +50,7 @@ def nodes():
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the suite."""
-    (tmp_path / "survivor.toml").write_text(survivor(*ENTRIES, epochs=6))
+    (tmp_path / "survivor.toml").write_text(survivor(*ENTRIES, epochs=5))
     return tmp_path
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+from dataclasses import replace
 
 import pytest
 from support.runs import RUN, SUITE, put, record, small_run, twin
@@ -95,7 +96,7 @@ def test_a_run_that_somebody_has_done_since_it_was_planned_is_not_sent(held, sto
 
 def test_a_node_of_other_code_is_refused_by_name(held, here):
     order = held.order("cpu", offline=True)
-    changed = type(order)(order.job, "0" * 12, None, True, order.paths)
+    changed = replace(order, code="0" * 12)
     note, end = (held.take(parcel)[0] for parcel in station.execute(changed, lambda: None))
     assert note.error.startswith(f"works on {socket.gethostname()}, process")
     assert end.kind == "failed" and f"{socket.gethostname()}: has other code for LIF" in end.error
