@@ -38,10 +38,9 @@ _digests: dict[str, str] = {}
 class Order:
     """A job as a node gets it, with what it needs of the run's folder."""
 
-    job: str  # as JSON, its device that of the node
+    job: str  # as JSON, with the device of the node, which sees to the data itself
     code: str  # digest of the code that the run is of, which must be the node's too
     checkpoint: bytes | None = None  # the file to go on from
-    offline: bool = False
     paths: tuple[str, ...] = ()  # where Python looks for modules first; the working directory is the first of them
 
 
@@ -93,8 +92,8 @@ class HeldRun:
         checkpoint, wrong = newest(self.folder)
         self.notes += wrong
         data = path_to_text(path_of_text(self.job.data).absolute())
-        job = self.job.model_copy(update={"device": device, "data": data, "seen": UNSEEN})
-        return Order(job.model_dump_json(), digest_of(job.spec), checkpoint, offline, python_paths())
+        job = self.job.model_copy(update={"device": device, "data": data, "offline": offline, "seen": UNSEEN})
+        return Order(job.model_dump_json(), digest_of(job.spec), checkpoint, python_paths())
 
     def take(self, parcel: Parcel) -> list[Event]:
         """Write what a parcel holds, and return its events.

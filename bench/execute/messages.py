@@ -43,7 +43,7 @@ class Job(BaseModel):
     measure: RunMeasure
     folder: str
     data: str
-    offline: bool
+    offline: bool  # its data is there already, or not to be downloaded
     device: str  # as asked for ("auto", "cuda"), until the engine gives it one of its own ("cpu", "cuda:1")
     path: ExecutionPath = "auto"
     profile: bool = False

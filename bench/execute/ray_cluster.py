@@ -27,12 +27,14 @@ class Cluster:
     def __init__(self, where: str) -> None:
         """where: HOST:PORT; "" starts a cluster. Raises BenchError where there is none, or no node of it is here."""
         host = _host(where)
-        _say_to_ray(loopback=host == LOOPBACK)
+        _say_to_ray(alone=not where, loopback=host == LOOPBACK)
         if where:
             _check_answer(where)
         arguments = {"address": where} if where else _alone()
         with _signals_as_they_were():
             self.ray: Any = importlib.import_module("ray")
+            # What a node wrote last before it died is not for whoever reads how far the runs are, whatever Ray is told.
+            vars(importlib.import_module("ray._private.worker"))["print_to_stdstream"] = lambda *said, **how: None
             self._ours = not self.ray.is_initialized()
             if self._ours:
                 try:
@@ -44,7 +46,8 @@ class Cluster:
                         configure_logging=False,
                     )
                 except (OSError, RuntimeError, ValueError, AssertionError) as error:
-                    raise BenchError(f"--on ray{':' * bool(where)}{where}: {in_one_line(error)}") from error
+                    hint = "; where it asks for a token, set RAY_AUTH_MODE=token" if where else ""
+                    raise BenchError(f"--on ray{':' * bool(where)}{where}: {in_one_line(error)}{hint}") from error
         here = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
             self.ray.get_runtime_context().get_node_id(), soft=False
         )
@@ -126,10 +129,11 @@ def _host(where: str) -> str:
     return LOOPBACK if host == "localhost" else host
 
 
-def _say_to_ray(*, loopback: bool) -> None:
+def _say_to_ray(*, alone: bool, loopback: bool) -> None:
     """Set what Ray reads once, when it is imported, and hands to the processes that it starts."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # the death of a node is said by events, in one line
+    if alone:
+        os.environ.setdefault("RAY_AUTH_MODE", "token")  # other users of this machine are kept out
     if loopback:  # otherwise Ray takes the outer address of this machine in place of 127.0.0.1
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
 

@@ -137,10 +137,11 @@ class Scheduler:
             self.restarts[todo.key] = 0
         if end.kind == "done":
             self.done += 1
-        elif end.kind == "busy" or (end.kind == "interrupted" and self.restarts[todo.key] < self.most_restarts):
-            # Somebody else has it, or asked the worker alone to stop; it is looked at again.
-            self.restarts[todo.key] += end.kind == "interrupted"
+        elif end.kind == "busy":
             self.elsewhere.append(todo)
+        elif end.kind == "interrupted" and self.restarts[todo.key] < self.most_restarts:
+            self.restarts[todo.key] += 1  # somebody else asked the worker alone to stop, or its machine is gone
+            self.waiting.appendleft(todo)
         else:
             self.failed.append(f"{todo.run.label} seed {todo.run.seed}: {end.error or end.kind}")
 

@@ -21,7 +21,7 @@ from bench.errors import BenchError
 from bench.execute.afar import Order, Parcel, digest_of, files_of
 from bench.execute.engines.local import Local
 from bench.execute.messages import Event, Job, path_of_text
-from bench.execute.plan import Settings, prepare_data_of
+from bench.execute.plan import Settings
 from bench.plugins.trust import trusting
 from bench.store.folder import RunFolder
 
@@ -43,7 +43,7 @@ def execute(order: Order, asked: Asked) -> Iterator[Parcel]:
     try:
         with trusting(job.trust):
             _check_code(job, order.code)
-            _prepare(job.spec.dataset.model_dump_json(), order.job, order.offline)
+        engine = _engine(job.device)
     except BenchError as error:
         yield _said(Event(kind="failed", error=f"{host}: {error}"))
         return
@@ -53,11 +53,11 @@ def execute(order: Order, asked: Asked) -> Iterator[Parcel]:
         folder.make()
         if order.checkpoint is not None:
             folder.checkpoint.write_bytes(order.checkpoint)
-        yield from _executed(job.model_copy(update={"folder": str(folder.path)}), folder, asked)
+        yield from _executed(engine, job.model_copy(update={"folder": str(folder.path)}), folder, asked)
 
 
-def _executed(job: Job, folder: RunFolder, asked: Asked) -> Iterator[Parcel]:
-    engine, courier, stopped = _engine(job.device), Courier(folder), False
+def _executed(engine: Local, job: Job, folder: RunFolder, asked: Asked) -> Iterator[Parcel]:
+    courier, stopped = Courier(folder), False
     engine.start(job)
     while True:
         events = _heard(engine)
@@ -156,13 +156,6 @@ def _check_code(job: Job, expected: str) -> None:
         raise BenchError(
             f"has other code for {job.label} than the command ({here} here, {expected} there); install the same there"
         )
-
-
-@functools.cache
-def _prepare(dataset: str, job: str, offline: bool) -> None:
-    """Find or download the data of a job, once for a data set."""
-    planned = Job.model_validate_json(job)
-    prepare_data_of([planned.spec], path_of_text(planned.data), offline)
 
 
 def _sweep() -> None:

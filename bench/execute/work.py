@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from bench.errors import BenchError, BusyError, LostError, RunFailedError, StoreError
 from bench.execute.messages import Event, Job, path_of_text
 from bench.execute.placement import OUT_OF_MEMORY
+from bench.execute.plan import prepare_data_of
 from bench.files.lock import Lock
 from bench.plugins.trust import trusting
 from bench.store.failures import last_failure, write_failure
@@ -77,9 +78,11 @@ def _run(job: Job, folder: RunFolder, lock: Lock, say: Say, stop: Callable[[], b
     from bench.runs.training import Place
     from bench.store.checkpoints import Checkpoints
 
-    keeper = Checkpoints(folder.checkpoint, lock.check)
-    memory = _memory_of(job.device)
-    place = Place(keeper, path_of_text(job.data), job.offline, job.device, job.path)
+    data = path_of_text(job.data)
+    if not job.offline:
+        prepare_data_of([job.spec], data, offline=False)
+    keeper, memory = Checkpoints(folder.checkpoint, lock.check), _memory_of(job.device)
+    place = Place(keeper, data, job.offline, job.device, job.path)
     inspect = _profiled(folder) if job.profile else None
     record = run_one(job.planned(), place, _progress_said(say, memory), lambda: stop() or lock.lost, inspect)
     lock.check()

@@ -1,5 +1,6 @@
 """Runs on a Ray cluster of this machine: a node dies, the command dies, it is asked to stop; nothing is lost."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -22,38 +23,42 @@ from bench.suite.load import load_suite
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs the extra `ray`")
 
 ENTRIES = (entry("ANN", "relu", 1), entry("LIF", "lif", 2), entry("PLIF", "plif", 2), entry("CLIF", "clif", 3))
+VARIABLE = "RAY_TMPDIR"  # by which processes are known, too
 RUN = ("run", "survivor.toml", "--offline", "--device", "cpu")
 
 
-@pytest.fixture
-def place():
-    """A folder with a suite, and what processes started for it have in their environment; none of them outlives it."""
-    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:  # a short path, for the sockets in it
-        Path(folder, "survivor.toml").write_text(survivor(*ENTRIES, epochs=6))
-        yield Path(folder), {"RAY_TMPDIR": folder}
-        left = lambda: processes("RAY_TMPDIR", folder)  # noqa: E731
-        wait_until(lambda: not left(), lambda: f"left behind: {left()}")
+@contextlib.contextmanager
+def short_folder():
+    """A folder of a short path, for the sockets of Ray in it; no process that has it for them outlives it."""
+    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
+        yield folder
+        wait_until(lambda: not processes(VARIABLE, folder), lambda: f"left behind: {processes(VARIABLE, folder)}")
 
 
-@pytest.fixture
-def nodes(place):
+@pytest.fixture(scope="module")
+def nodes():
     """A cluster of two nodes with a CPU each, and one without for whoever runs the command."""
     command = [sys.executable, ROOT / "tests" / "support" / "ray_nodes.py"]
     streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    environment = {**os.environ, **place[1], "PYTHONPATH": str(ROOT)}
-    with (
-        open(place[0] / "nodes.log", "w") as log,
-        subprocess.Popen(command, env=environment, stderr=log, **streams) as process,
-    ):
-        yield Nodes(process)
-        process.communicate("end\n", timeout=60)
+    with short_folder() as folder, open(Path(folder, "nodes.log"), "w") as log:
+        environment = {**os.environ, VARIABLE: folder, "PYTHONPATH": str(ROOT)}
+        with subprocess.Popen(command, env=environment, stderr=log, **streams) as process:
+            yield Nodes(process, folder)
+            process.communicate("end\n", timeout=60)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with the suite."""
+    (tmp_path / "survivor.toml").write_text(survivor(*ENTRIES, epochs=5))
+    return tmp_path
 
 
 class Nodes:
     """The near end of `support/ray_nodes.py`."""
 
-    def __init__(self, process):
-        self.process, self.address = process, process.stdout.readline().strip()
+    def __init__(self, process, folder):
+        self.process, self.address, self.folder = process, process.stdout.readline().strip(), folder
         assert self.address, "the cluster does not start"
 
     def __call__(self, word):
@@ -70,7 +75,7 @@ def results(folder):
 
 def to_the_end(process):
     stdout, stderr = process.communicate(timeout=240)
-    assert process.returncode == 0, stdout + stderr
+    assert process.returncode == 0 and stderr == "", stdout + stderr
     return stdout
 
 
@@ -81,15 +86,22 @@ def saved(folder):
     return {run.label: store.folder(run).saved_ns() for run in partial}
 
 
-def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_run(place, nodes):
-    folder, environment = place
-    on = ("--on", f"ray:{nodes.address}")
+def test_a_thousand_jobs_end_once_each_and_nothing_is_left_in_the_engine(nodes):
+    command = [sys.executable, ROOT / "benchmarks" / "ray_jobs.py", "--jobs", "1000", "--on", f"ray:{nodes.address}"]
+    environment = {**os.environ, VARIABLE: nodes.folder, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    print(done.stdout)
+    assert done.stdout.startswith("1000 jobs: 1000 ended once, 0 left in the engine"), done.stdout + done.stderr
+
+
+def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_run(folder, nodes):
+    environment, on = {VARIABLE: nodes.folder}, ("--on", f"ray:{nodes.address}")
     log = folder / "command.log"
     with log.open("w") as stream:
         process = start(*RUN, *on, cwd=folder, stdout=stream, **environment)
     try:
         wait_until(lambda: len(saved(folder)) == 2, log.read_text)
-        listening = listened(processes(*place_of(folder)))
+        listening = listened(processes(VARIABLE, nodes.folder))
         nodes("kill")
         wait_until(lambda: "its node or process is gone" in log.read_text(), log.read_text)
         [victim] = re.findall(r"survivor/(\w+) seed 0: its node", log.read_text())
@@ -98,11 +110,11 @@ def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_r
         wait_until(lambda: saved(folder).get(victim) != before, log.read_text)
     finally:
         process.kill()
-        process.communicate(timeout=60)
-    assert listening == {"127.0.0.1"}
+        stderr = process.communicate(timeout=60)[1]
+    assert listening == {"127.0.0.1"} and stderr == "" and "state-dump" not in log.read_text()
     said = log.read_text()
     assert re.search(r"works on \S+, process \d+", said) and "seed 0: failed" not in said
-    runs = lambda: [words for words in processes(*place_of(folder)).values() if "bench.execute" in words]  # noqa: E731
+    runs = lambda: [words for words in processes(VARIABLE, nodes.folder).values() if "bench.execute" in words]  # noqa: E731
     wait_until(lambda: not runs(), lambda: f"left behind: {runs()}")
     nodes("add")
     said = to_the_end(start(*RUN, *on, cwd=folder, **environment))
@@ -114,27 +126,15 @@ def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_r
     assert len(expected) == 4 and results(folder) == expected
 
 
-def place_of(folder):
-    return "RAY_TMPDIR", str(folder)
-
-
-def test_on_ctrl_c_runs_are_saved_and_the_cluster_that_was_started_here_ends(place):
-    folder, environment = place
-    process = start(*RUN, "--on", "ray", "--jobs", "1", cwd=folder, **environment)
-    wait_until(lambda: saved(folder), "no run is saved")
-    assert listened(processes(*place_of(folder))) == {"127.0.0.1"}
-    before = saved(folder)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=120)
-    assert process.returncode == 130 and "1 saved part of the way" in stdout, stdout + stderr
-    assert "killed" not in stdout and saved(folder).keys() == before.keys() and saved(folder) != before
-    [log] = folder.glob("runs/survivor/*/log.txt")
-    assert "interrupted" in log.read_text()
-
-
-def test_a_thousand_jobs_end_once_each_and_nothing_is_left_in_the_engine(place):
-    command = [sys.executable, ROOT / "benchmarks" / "ray_jobs.py", "--jobs", "1000"]
-    environment = {**os.environ, **place[1], "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
-    print(done.stdout)
-    assert done.stdout.startswith("1000 jobs: 1000 ended once, 0 left in the engine"), done.stdout + done.stderr
+def test_on_ctrl_c_runs_are_saved_and_the_cluster_that_was_started_here_ends(folder):
+    with short_folder() as its_own:
+        process = start(*RUN, "--on", "ray", "--jobs", "1", cwd=folder, **{VARIABLE: its_own})
+        wait_until(lambda: saved(folder), "no run is saved")
+        assert listened(processes(VARIABLE, its_own)) == {"127.0.0.1"}
+        before = saved(folder)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=120)
+        assert process.returncode == 130 and "1 saved part of the way" in stdout and stderr == "", stdout + stderr
+        assert "killed" not in stdout and saved(folder).keys() == before.keys() and saved(folder) != before
+        [log] = folder.glob("runs/survivor/*/log.txt")
+        assert "interrupted" in log.read_text()

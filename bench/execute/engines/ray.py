@@ -151,6 +151,7 @@ class Ray:
             self._end(stream, Event(kind="failed", error=_cause(error)))
             return
         except errors.RayError as error:
+            self._looked = 0.0  # the cluster holds less, perhaps
             words = f"its node or process is gone ({type(error).__name__})"
             self._said.append((running.key, Event(kind="note", error=words)))
             self._end(stream, Event(kind="interrupted", error=words))

@@ -75,14 +75,31 @@ def test_a_worker_that_is_stopped_from_outside_is_started_again_but_not_for_ever
     assert outcome == Outcome(failed=("LIF seed 0: interrupted",)) and len(engine.jobs) == 3
 
 
+@pytest.mark.parametrize(("said", "jobs"), [([PROGRESS, INTERRUPTED], 8), ([INTERRUPTED], 3)])
+def test_a_run_is_started_again_however_often_so_long_as_it_goes_on(store, said, jobs):
+    """A checkpoint without a step is none that is further on."""
+
+    def script(job):
+        write_state_of(store, planned(store)[0])
+        return said if len(engine.jobs) < 8 else [DONE]
+
+    engine = Scripted(script)
+    outcome = execute(store, planned(store), engine, most_restarts=2)
+    assert outcome == (Outcome(done=1) if jobs == 8 else Outcome(failed=("LIF seed 0: interrupted",)))
+    assert len(engine.jobs) == jobs
+
+
 @pytest.mark.parametrize("option", ["force", "stale"])
 def test_a_worker_that_is_started_again_goes_on_and_does_not_begin_afresh_twice(store, option):
     """Its checkpoint is what it had computed, also where the plan was to train from the start."""
     folder = store.folder(RUN)
     put(store, digests=Digests(initial_weights="w", sample_order="o", code="older"))
     write_state(folder.checkpoint, {"epoch": 7, "step": 0})
-    outcome = execute(store, planned(store, **{option: True}), InThisProcess(steps=3), most_restarts=1)
-    assert outcome == Outcome(failed=("LIF seed 0: interrupted",))
+    engine = InThisProcess(steps=3)
+    works = engine.script
+    engine.script = lambda job: works(job) if len(engine.jobs) < 3 else [Event(kind="failed", error="enough")]
+    outcome = execute(store, planned(store, **{option: True}), engine, most_restarts=1)
+    assert outcome == Outcome(failed=("LIF seed 0: enough",))
     assert folder.previous_record.exists() and not folder.to_begin_afresh
     state = read_state(folder.checkpoint)
     assert (state["epoch"], state["step"]) == (0, 8)  # twice four, from the start
