@@ -16,6 +16,8 @@ from bench.records.record import RunRecord
 
 _LOOKS = 5  # at files that may be replaced meanwhile
 
+AFRESH, LOCK = "afresh", "lock"  # asked for in every run of a store: as text, which is found sooner than a path is made
+
 Seen = tuple[int | None, int | None]  # what `RunFolder.seen` returns; nobody else looks into it
 UNSEEN: Seen = (None, None)  # as of a folder without any result
 
@@ -69,12 +71,12 @@ class RunFolder:
     @property
     def afresh_mark(self) -> Path:
         """Says that the run is to be trained from the start, though its record is there."""
-        return self.path / "afresh"
+        return self.path / AFRESH
 
     @property
     def to_begin_afresh(self) -> bool:
         """Whether somebody asked to train from the start, and nobody has begun."""
-        return self.afresh_mark.exists()
+        return os.path.exists(f"{self.path}/{AFRESH}")
 
     @property
     def is_begun_afresh(self) -> bool:
@@ -128,7 +130,7 @@ class RunFolder:
     @property
     def lock_file(self) -> Path:
         """Who executes the run."""
-        return self.path / "lock"
+        return self.path / LOCK
 
     def lock(self, patience_s: float = 0.0) -> Lock:
         """Return the lock that keeps the run for this process, to be held by `with`; see `Lock`."""
@@ -137,7 +139,7 @@ class RunFolder:
 
     def executed_by(self) -> Holder | None:
         """Return who executes the run now; None where nobody does, or only a lock is left of whoever did."""
-        if not os.path.lexists(self.lock_file):
+        if not os.path.lexists(f"{self.path}/{LOCK}"):
             return None
         holder = holder_of(self.lock_file)
         return None if is_stale(self.lock_file, holder) else holder or Holder.unknown()

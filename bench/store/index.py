@@ -50,7 +50,7 @@ class Index:
 
     def facts(self, folder: RunFolder) -> Facts | None:
         """Return what `folder.check()` finds, and raise what it raises."""
-        suite, key = folder.path.parent.name, folder.path.name
+        suite, key = folder.path.parts[-2:]
         before = _stamp(folder.record)
         held = None if before is None else self._held(suite, key, before)
         if held is not None:

@@ -67,7 +67,7 @@ class Store:
 
     def folder(self, run: PlannedRun) -> RunFolder:
         """Return the directory of a planned run."""
-        return RunFolder(self.root / run.suite / run.key)
+        return RunFolder(self.root / f"{run.suite}/{run.key}")
 
     def state(self, run: PlannedRun) -> State:
         """Say how far a run is; raises nothing. A record measured otherwise than the suite now asks is partial."""
