@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import BenchError, CorruptError
-from bench.records.lines import read_records
 from bench.records.record import RunRecord
 from bench.runs import provenance
+from bench.store.committed import Line, committed
 from bench.store.facts import Facts
 from bench.store.failures import failed_record, last_failure
 from bench.store.folder import RunFolder
@@ -50,17 +50,17 @@ class Store:
         self._index: Index | None = None
 
     @contextlib.contextmanager
-    def looking(self) -> Iterator[None]:
+    def looking(self) -> Iterator[Index]:
         """Within the block records are read once, and those that an index beside the runs knows are not read at all.
 
         The answers are the same; without leave to write there, or of a damaged index, they take longer.
         """
         if self._index is not None:
-            yield
+            yield self._index
             return
         index = self._index = Index(self.root)
         try:
-            yield
+            yield index
         finally:
             self._index = None
             index.keep()
@@ -109,14 +109,14 @@ class Store:
     def _survey(
         self, suite: Suite, reports: Path, remark: Callable[[PlannedRun, RunFolder, Found], str]
     ) -> list[tuple[PlannedRun, State, str]]:
-        committed = {record.key: Facts.of(record) for record in read_records(reports / suite.name / "records.jsonl")}
         surveyed = []
-        with self.looking():
-            for run in self.begun(suite, committed).runs:
-                folder, reported = self.folder(run), committed.get(run.key)
+        with self.looking() as index:
+            lines = committed(reports / suite.name / "records.jsonl", index)
+            for run in self.begun(suite, lines).runs:
+                folder, line = self.folder(run), lines.get(run.key)
                 found = self._found(folder)
                 state = _state(run, folder, found)
-                if state is State.MISSING and reported and reported.status == "done" and reported.measures(run):
+                if state is State.MISSING and line and line.facts.status == "done" and line.facts.measures(run):
                     state = State.REPORTED
                 surveyed.append((run, state, remark(run, folder, found)))
         return surveyed
@@ -143,20 +143,20 @@ class Store:
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
         """Return the records of a suite's runs: what this store holds, else what the committed report has."""
-        committed = {record.key: record for record in read_records(reports / suite.name / "records.jsonl")}
-        found = []
-        for run in suite.longest.runs:
-            folder = self.folder(run)
-            try:
-                record = folder.check()
-            except BenchError as error:
-                record = committed.get(run.key) or failed_record(run, str(error))
-            else:
-                if record is None or not Facts.of(record).measures(run):
-                    record = last_failure(run, folder) or record or committed.get(run.key)
-            if record is not None:
-                found.append(record.model_copy(update={"label": run.label}))
-        return found
+        with self.looking() as index:
+            lines = committed(reports / suite.name / "records.jsonl", index)
+            found = ((run, self._collected(run, lines, index)) for run in suite.longest.runs)
+            return [record.model_copy(update={"label": run.label}) for run, record in found if record is not None]
+
+    def _collected(self, run: PlannedRun, lines: Mapping[str, Line], index: Index) -> RunRecord | None:
+        folder, line = self.folder(run), lines.get(run.key)
+        try:
+            record = index.record(folder)
+        except BenchError as error:
+            return failed_record(run, str(error)) if line is None else line.record()
+        if record is not None and Facts.of(record).measures(run):
+            return record
+        return last_failure(run, folder) or record or (None if line is None else line.record())
 
 
 def _state(run: PlannedRun, folder: RunFolder, found: Found) -> State:
