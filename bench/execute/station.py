@@ -43,11 +43,11 @@ def execute(order: Order, asked: Asked) -> Iterator[Parcel]:
     try:
         with trusting(job.trust):
             _check_code(job, order.code)
-        engine = _engine(job.device)
+        engine = engine_on(job.device)
     except BenchError as error:
         yield _said(Event(kind="failed", error=f"{host}: {error}"))
         return
-    _sweep()
+    sweep()
     with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}{os.getpid()}-") as scratch:
         folder = RunFolder(Path(scratch) / "runs" / job.suite / job.spec.key)
         folder.make()
@@ -60,7 +60,7 @@ def _executed(engine: Local, job: Job, folder: RunFolder, asked: Asked) -> Itera
     courier, stopped = Courier(folder), False
     engine.start(job)
     while True:
-        events = _heard(engine)
+        events = heard_from(engine)
         if events and events[-1].final:
             break
         parcel = courier.parcel(events)
@@ -75,7 +75,7 @@ def _executed(engine: Local, job: Job, folder: RunFolder, asked: Asked) -> Itera
     yield courier.parcel(events, whole=True) or Parcel()
 
 
-def _heard(engine: Local) -> list[Event]:
+def heard_from(engine: Local) -> list[Event]:
     """Return what the worker says within a moment; of its progress the newest alone."""
     deadline, events = time.monotonic() + LOOK_EVERY_S, list[Event]()
     while (heard := engine.hear(max(0.0, deadline - time.monotonic()))) is not None:
@@ -134,7 +134,8 @@ def _said(event: Event) -> Parcel:
 
 
 @functools.cache
-def _engine(device: str) -> Local:
+def engine_on(device: str) -> Local:
+    """Return the engine that this process keeps for a device."""
     return Local(_settings=Settings(device=device, jobs=1))
 
 
@@ -158,7 +159,7 @@ def _check_code(job: Job, expected: str) -> None:
         )
 
 
-def _sweep() -> None:
+def sweep() -> None:
     """Remove the folders of runs whose process was killed."""
     for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}*-*"):
         pid = left.name.removeprefix(SCRATCH).partition("-")[0]

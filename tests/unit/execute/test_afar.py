@@ -44,7 +44,7 @@ def here(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
     monkeypatch.setattr("sys.path", ["", *os.sys.path])
     yield
-    station._engine.cache_clear()
+    station.engine_on.cache_clear()
 
 
 def test_what_a_parcel_holds_is_written_and_the_checkpoint_before_is_kept(held, tmp_path):
@@ -130,7 +130,7 @@ def test_of_the_progress_within_a_moment_the_newest_is_sent_alone():
         def hear(self, patience_s):
             return ("key", said.pop(0)) if said else time.sleep(patience_s)
 
-    assert [(event.kind, event.step) for event in station._heard(Engine())] == [
+    assert [(event.kind, event.step) for event in station.heard_from(Engine())] == [
         ("progress", 2),
         ("note", 0),
         ("progress", 0),
@@ -141,5 +141,5 @@ def test_folders_of_processes_that_were_killed_are_removed(tmp_path, monkeypatch
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     for pid in (os.getpid(), 2**22 + 1):
         (tmp_path / f"{station.SCRATCH}{pid}-x" / "runs").mkdir(parents=True)
-    station._sweep()
+    station.sweep()
     assert [path.name for path in tmp_path.iterdir()] == [f"{station.SCRATCH}{os.getpid()}-x"]
