@@ -61,11 +61,12 @@ def read(path):
 
 
 @pytest.fixture
-def place(tmp_path):
+def place(tmp_path, monkeypatch):
     """A folder with neurons of its own, a page of resources, and a function that writes a suite there."""
     (tmp_path / "awkward.py").write_text(NEURONS)
     (tmp_path / "lab.toml").write_text('partition = "low"\ntime = 30\ncpus = 1\n')
     (tmp_path / "slowly").touch()
+    monkeypatch.syspath_prepend(tmp_path)
     return tmp_path
 
 
