@@ -170,12 +170,12 @@ def _settled(stamp: str) -> bool:
 
 
 def _seal(suite: str, key: str, stamp: str, words: str) -> str:
-    parts = (code_version(), suite, key, stamp, words)
+    parts = (version(), suite, key, stamp, words)
     return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()
 
 
 @functools.cache
-def code_version() -> str:
+def version() -> str:
     """Return a digest of all that decides what is found in a record: this package, and what it reads records with."""
     digest = hashlib.sha256(platform.python_version().encode())
     for name in ("pydantic", "pydantic-core", "scipy"):

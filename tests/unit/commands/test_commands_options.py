@@ -8,7 +8,10 @@ from support.command import in_process
 from bench.commands.app import app
 
 VERBS = typer.main.get_command(app).commands
-SEVERAL = {("run", "only"), ("run", "seed"), ("report", "table"), ("report", "convention")}
+SEVERAL = {
+    *(("run", "only"), ("run", "seed"), ("report", "table"), ("report", "convention"), ("count-model", "convention")),
+    *(("plan", "only"), ("plan", "seed"), ("plan", "workers")),
+}
 
 
 def verbs(group=VERBS, before=()):

@@ -82,7 +82,7 @@ def test_a_file_that_was_just_written_is_not_taken_for_settled(store, monkeypatc
 
 
 def _other_version(path):
-    index.code_version.cache_clear()
+    """The file stays as it is: the code is another."""
 
 
 def _other_table(path):
@@ -126,7 +126,7 @@ def test_an_index_that_cannot_be_used_changes_nothing(store, damage, monkeypatch
     before = said(store)
     damage(store.root / index.NAME)
     if damage is _other_version:
-        monkeypatch.setattr(index, "code_version", lambda: "another")
+        monkeypatch.setattr(index, "version", lambda: "another")
     assert read_now(store, monkeypatch) != []
     assert said(store) == before
     read_now(store, monkeypatch)  # by now it is made anew, where a file can be

@@ -3,12 +3,13 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import ROOT
 from support.reports import make_record, make_suite
 from support.suites import DATA
 
 from bench.errors import BenchError, SuiteError
 from bench.report.evidence.comparison import compare, held
-from bench.suite.load import Suite
+from bench.suite.load import Suite, load_suite
 from bench.suite.looks import Looks
 
 
@@ -105,3 +106,12 @@ def test_a_run_that_was_measured_otherwise_is_not_looked_at():
     records = [make_record(run) for run in suite.longest.runs]
     records[-1] = records[-1].model_copy(update={"measure_key": "0" * 12})
     assert compare(suite, records).suite.spec.seeds == [0, 1, 2]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "suites").glob("*.toml")), ids=lambda path: path.stem)
+def test_keys_that_are_reckoned_from_the_seed_are_those_of_the_run(path):
+    suite = load_suite(path)
+    for run in suite.with_seeds(len(suite.spec.seeds) + 2).runs:
+        assert {"key", "measure_key"} <= set(vars(run))  # before anybody asks
+        assert (run.key, run.measure_key) == (run.spec.key, run.spec.measure_key(run.measure))
+        assert run.seed == run.spec.seed
