@@ -100,9 +100,9 @@ class Index:
             key, text = json.loads(held[1:])
             return str(key), Facts.from_text(text)
         record = RunRecord.from_json(line.decode(), where)
-        facts = Facts.of(record)
-        self._add(place, stamp[:24], stamp, _SOUND + json.dumps([record.key, facts.to_text()]))
-        return record.key, facts
+        text = Facts.of(record).to_text()
+        self._add(place, stamp[:24], stamp, _SOUND + json.dumps([record.key, text]))
+        return record.key, Facts.from_text(text)  # which holds no record
 
     def keep(self) -> None:
         """Write what was found; where that is impossible it is forgotten."""
