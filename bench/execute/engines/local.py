@@ -35,7 +35,7 @@ class Local:
     """
 
     name = "local"
-    start_s: ClassVar[float] = 0.5  # of a run, as `plan` reckons: a fork, its data, and its end
+    start_s: ClassVar[float] = 0.5  # of a run, as `plan` reckons: assumed, not measured
 
     def __init__(
         self, *, module: str = "bench.execute.worker", read_grace_s: float = 5.0, _settings: Settings | None = None
