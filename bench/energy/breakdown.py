@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from bench.energy.table import CostTable
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LayerEnergy:
     """The synaptic energy of one layer, picojoule per sample, and the operations that it is made of."""
 
@@ -24,7 +24,7 @@ class LayerEnergy:
     addressing_pj_per_sample: float | None  # None where the table does not price addressing
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NeuronEnergy:
     """The update energy of one neuron layer, picojoule per sample."""
 
@@ -33,7 +33,7 @@ class NeuronEnergy:
     pj_per_sample: float | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EnergyBreakdown:
     """The energy of one sample, all timesteps, under one table.
 
@@ -83,14 +83,8 @@ class EnergyBreakdown:
 
     def figure(self, what: str, mode: str) -> float | None:
         """Return `total`, `synapse` or `per_spike` (what), `dense` or `zero_skipping` (mode)."""
-        return {
-            ("total", "dense"): self.total_dense_pj_per_sample,
-            ("total", "zero_skipping"): self.total_zero_skipping_pj_per_sample,
-            ("synapse", "dense"): self.synapse_dense_pj_per_sample,
-            ("synapse", "zero_skipping"): self.synapse_zero_skipping_pj_per_sample,
-            ("per_spike", "dense"): self.per_spike_dense_pj_per_sample,
-            ("per_spike", "zero_skipping"): self.per_spike_zero_skipping_pj_per_sample,
-        }[what, mode]
+        value: float | None = getattr(self, f"{what}_{mode}_pj_per_sample")
+        return value
 
     @property
     def parts(self) -> dict[str, float | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.energy.memory import Memory
@@ -58,11 +58,15 @@ class RestCosts:
 
 def layer_costs(layer: LayerCount, table: CostTable) -> LayerCosts:
     """Price one synaptic layer, dense and zero-skipping; one of quantised inputs or weights by their bits."""
-    works = (rule_of(table).layer(layer, zero_skipping, table.memory or UNPRICED) for zero_skipping in (False, True))
-    costs = (_cost(work, narrowed_for(layer, table), table) for work in works)
-    if layer.network_input:  # what it is given does not grow with the network's firing rate
-        costs = (replace(cost, per_spike=0.0) for cost in costs)
-    return LayerCosts(*costs)
+    rule, memory, own = rule_of(table), table.memory or UNPRICED, narrowed_for(layer, table)
+    dense, skipping = (rule.layer(layer, zero_skipping, memory) for zero_skipping in (False, True))
+    cost = _layer_cost(layer, dense, own, table)
+    return LayerCosts(cost, cost if skipping == dense else _layer_cost(layer, skipping, own, table))
+
+
+def _layer_cost(layer: LayerCount, work: Work, own: CostTable, table: CostTable) -> Cost:
+    cost = _cost(work, own, table)
+    return replace(cost, per_spike=0.0) if layer.network_input else cost  # which no firing rate of the network drives
 
 
 def narrowed_for(layer: LayerCount, table: CostTable) -> CostTable:
@@ -114,15 +118,18 @@ def _accesses(accesses: Iterable[Access], table: CostTable) -> float:
     return sum((count * pj for count, pj in found if pj is not None), 0.0)
 
 
-def rest_costs(counts: Counts, table: CostTable) -> RestCosts:
-    """Price neurons, bias, batch norm, pooling, sums, encoder and readout, and the routing of spikes."""
+def rest_costs(counts: Counts, works: Sequence[Work], table: CostTable) -> RestCosts:
+    """Price neurons, bias, batch norm, pooling, sums, encoder and readout, and the routing of spikes.
+
+    works: what `charged_work` says of each of the neurons.
+    """
     columns: dict[Column, float | None] = {
         column: None if column in table.included else _column(counts, column, table)
         for column in ("bias", "norm", "pooling", "residual", "encoder", "readout")
     }
     inside = "neuron" in table.included
-    works = [charged_work(n, table) for n in counts.neurons]
-    neurons = add_up(neuron_pj(n, table) for n in counts.neurons if not (inside and n.spiking))
+    found = zip(counts.neurons, works, strict=True)
+    neurons = add_up(neuron_pj(n, work, table) for n, work in found if not (inside and n.spiking))
     memory = sum(_accesses(work.accesses, table) for work in works)
     routing = sum(_routing(neuron, table) for neuron in counts.neurons if neuron.spiking)
     driven = [add_up([price(w.per_spike, table), _accesses(filter(_per_spike, w.accesses), table)]) for w in works]
@@ -157,12 +164,12 @@ def known(cost: Cost) -> float:
     return sum(part for part in (cost.synapse, cost.memory, cost.addressing) if part is not None)
 
 
-def partial_rest(counts: Counts, table: CostTable) -> float:
+def partial_rest(counts: Counts, works: Sequence[Work], table: CostTable) -> float:
     """Price the operations that have a price of all that is not a synaptic layer."""
     total = 0.0
-    for neuron in counts.neurons:
-        whole = neuron_pj(neuron, table)
-        total += _priced(charged_work(neuron, table).operations, table) if whole is None else whole
+    for neuron, work in zip(counts.neurons, works, strict=True):
+        whole = neuron_pj(neuron, work, table)
+        total += _priced(work.operations, table) if whole is None else whole
     for other in counts.other_ops:
         total += 0.0 if other.column in table.included else _priced(other.ops_per_sample, table)
     return total
@@ -172,15 +179,18 @@ def _priced(operations: Mapping[str, float], table: CostTable) -> float:
     return sum(count * table.operation_pj.get(operation, 0.0) for operation, count in operations.items())
 
 
-def neuron_pj(neuron: NeuronCount, table: CostTable) -> float | None:
-    """Return the price of a neuron layer's updates, None where it is part of another price or there is none."""
+def neuron_pj(neuron: NeuronCount, work: Work, table: CostTable) -> float | None:
+    """Return the price of a neuron layer's updates, None where it is part of another price or there is none.
+
+    work: what `charged_work` says of it.
+    """
     if neuron.spiking and "neuron" in table.included:
         return None
     if neuron.spiking and table.neuron_update_pj is not None:
         idle = table.neuron_update_pj if table.neuron_update_idle_pj is None else table.neuron_update_idle_pj
         silent = neuron.idle_updates_per_sample * max(1, neuron.state_words) * idle
         return silent + neuron.spikes_per_sample * max(1, neuron.state_words) * table.neuron_update_pj
-    found = price(charged_work(neuron, table).operations, table)
+    found = price(work.operations, table)
     return None if found is None else max(0.0, found)  # a neuron that does less than published terms contain
 
 

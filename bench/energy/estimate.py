@@ -86,7 +86,10 @@ def _under_one(
         total_sigmoid_free_pj_per_sample=network.total_with_sigmoid_at(0.0),
         total_sigmoid_tenfold_pj_per_sample=network.total_with_sigmoid_at(10.0),
         layers=tuple(_layer_energy(*found, zero_skipping) for found in zip(counts.layers, layers, tables, strict=True)),
-        neurons=tuple(NeuronEnergy(n.name, n.neuron, neuron_pj(n, table)) for n in counts.neurons),
+        neurons=tuple(
+            NeuronEnergy(neuron.name, neuron.neuron, neuron_pj(neuron, work, table))
+            for neuron, work in zip(counts.neurons, network.updates, strict=True)
+        ),
         unpriced=network.unpriced,
         not_counted=tuple(counts.not_counted),
         at_least_pj_per_sample=network.at_least,

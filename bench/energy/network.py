@@ -19,6 +19,7 @@ from bench.energy.costs import (
     rest_costs,
 )
 from bench.energy.table import CostTable
+from bench.energy.work import Work
 from bench.records.counts import Counts, LayerCount, OtherOps
 
 
@@ -34,17 +35,17 @@ class NetworkCosts:
     layers: tuple[LayerCosts, ...]
     zero_skipping: bool
 
-    @property
+    @cached_property
     def dense(self) -> list[Cost]:
         """The layers with every multiply-accumulate charged."""
         return [costs.dense for costs in self.layers]
 
-    @property
+    @cached_property
     def skipping(self) -> list[Cost]:
         """The layers with zeros skipped."""
         return [costs.skipping for costs in self.layers]
 
-    @property
+    @cached_property
     def chosen(self) -> list[Cost]:
         """The layers under the rule chosen."""
         return [costs.under(self.zero_skipping) for costs in self.layers]
@@ -52,7 +53,12 @@ class NetworkCosts:
     @cached_property
     def rest(self) -> RestCosts:
         """All that is not a synaptic layer."""
-        return rest_costs(self.counts, self.table)
+        return rest_costs(self.counts, self.updates, self.table)
+
+    @cached_property
+    def updates(self) -> list[Work]:
+        """What each neuron layer is charged for operation by operation."""
+        return [charged_work(neuron, self.table) for neuron in self.counts.neurons]
 
     def synapse(self, layers: Sequence[Cost]) -> float | None:
         """Return the synapses of some layers; None where products were not counted."""
@@ -69,7 +75,7 @@ class NetworkCosts:
         """What has a price of what was counted, under the rule chosen: all of it where nothing is left out."""
         rest = self.rest.total
         if rest is None:
-            rest = self.rest.memory + self.rest.routing + partial_rest(self.counts, self.table)
+            rest = self.rest.memory + self.rest.routing + partial_rest(self.counts, self.updates, self.table)
         return sum((known(cost) for cost in self.chosen), rest)
 
     @property
@@ -79,7 +85,10 @@ class NetworkCosts:
 
     def total_with_sigmoid_at(self, factor: float) -> float | None:
         """Return the total if a sigmoid cost `factor` times its price."""
-        return self._total(self.chosen, rest_costs(self.counts, self.table.scaled("sigmoid", factor)))
+        works = (*(work.operations for work in self.updates), *(each.ops_per_sample for each in self.counts.other_ops))
+        if not any("sigmoid" in operations for operations in works):
+            return self.total(self.chosen)
+        return self._total(self.chosen, rest_costs(self.counts, self.updates, self.table.scaled("sigmoid", factor)))
 
     def _total(self, layers: Sequence[Cost], rest: RestCosts) -> float | None:
         return None if self.counts.not_counted else add_up([*(cost.total for cost in layers), rest.total])
@@ -118,7 +127,7 @@ class NetworkCosts:
         """The operations without a price, as `where: operation`."""
         counts, prices = self.counts, self.table.operation_pj
         work = [(layer.name, cost.operations) for layer, cost in zip(counts.layers, self.chosen, strict=True)]
-        work += [(n.name, charged_work(n, self.table).operations) for n in counts.neurons]
+        work += [(n.name, own.operations) for n, own in zip(counts.neurons, self.updates, strict=True)]
         work += [(o.name, o.ops_per_sample) for o in counts.other_ops if o.column not in self.table.included]
         found = [f"{name}: {op}" for name, ops in work for op, n in ops.items() if n and op not in prices]
         return tuple(dict.fromkeys(found))

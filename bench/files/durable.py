@@ -7,7 +7,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bench.errors import CorruptError, StoreError
@@ -27,10 +27,11 @@ def atomic_write(path: Path, content: str | bytes) -> None:
     atomic_write_all({path: content})
 
 
-def atomic_write_all(contents: Mapping[Path, str | bytes]) -> None:
+def atomic_write_all(contents: Mapping[Path, str | bytes | Iterable[str]]) -> None:
     """Write several files, each as `atomic_write` does; none gets its name before all of them are on disk.
 
-    Raises StoreError, naming the file, when that is impossible; all the old files are then untouched.
+    A content may also be its parts one by one, so that it is never in memory as a whole. Raises StoreError, naming the
+    file, when that is impossible; all the old files are then untouched.
     """
     partial: dict[Path, str] = {}
     path = Path()
@@ -41,7 +42,7 @@ def atomic_write_all(contents: Mapping[Path, str | bytes]) -> None:
                 raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
             descriptor, partial[path] = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".", suffix=".part")
             with os.fdopen(descriptor, "wb") as handle:
-                handle.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+                handle.writelines(_encoded(content))
                 handle.flush()
                 os.fsync(handle.fileno())
             os.chmod(partial[path], 0o644)
@@ -55,6 +56,14 @@ def atomic_write_all(contents: Mapping[Path, str | bytes]) -> None:
         for name in partial.values():
             with contextlib.suppress(OSError):
                 os.unlink(name)
+
+
+def _encoded(content: str | bytes | Iterable[str]) -> Iterator[bytes]:
+    if isinstance(content, bytes):
+        yield content
+    else:
+        parts = [content] if isinstance(content, str) else content
+        yield from (part.encode("utf-8", "backslashreplace") for part in parts)
 
 
 def make_folder(folder: Path) -> None:

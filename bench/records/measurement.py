@@ -62,7 +62,7 @@ class Measurement(Part):
         """What was counted, as `bench.estimate_energy` takes it; None where nothing was."""
         if self.samples_counted is None:
             return None
-        return Counts(
+        return Counts.model_construct(  # of what was found to be sound before
             samples=self.samples_counted,
             timesteps=timesteps,
             layers=self.layers,

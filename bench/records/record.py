@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from bench.errors import NewerError, RecordError
-from bench.files.canonical import canonical_json, checked, parsed, unchecked
+from bench.files.canonical import parsed, sealed_json, unchecked
 from bench.records.bounds import MOST_TIMESTEPS, ByTimestep, Number, Part, Share, Size, Total, WallClock
 from bench.records.counts import Counts
 from bench.records.diagnostics import Diagnostics
@@ -116,7 +116,7 @@ class RunRecord(Measurement):
         """Return the record as a line of canonical JSON; its checksum is not that of the wall clock, which has one."""
         data = self.model_dump(mode="json", by_alias=True) | {"schema": SCHEMA_VERSION}
         clock = data.pop("wall_clock")
-        return canonical_json(checked(data) | {"wall_clock": checked(clock)})
+        return sealed_json(data, wall_clock=sealed_json(clock))
 
     @classmethod
     def from_json(cls, text: str, where: str = "record") -> RunRecord:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from bench.errors import StoreError
@@ -57,7 +57,7 @@ def write_report(evidence: Evidence, folder: Path, formats: Sequence[PageFormat]
     """
     from bench.report.figures.draw import draw_figures
 
-    contents: dict[Path, str | bytes] = {folder / RECORDS: records_text(evidence.comparison.records)}
+    contents: dict[Path, str | bytes | Iterable[str]] = {folder / RECORDS: record_lines(evidence.comparison.records)}
     page = document(evidence)
     contents |= {file: text_of(each, each.page(page)) for file, each in page_files(folder, formats).items()}
     contents |= {folder / FIGURES / name: drawn for name, drawn in draw_figures(evidence).items()}
@@ -72,7 +72,13 @@ def page_files(folder: Path, formats: Sequence[PageFormat] = ()) -> dict[Path, P
 
 def records_text(records: Iterable[RunRecord]) -> str:
     """Return records as lines of canonical JSON."""
-    return "".join(record.to_json() + "\n" for record in records)
+    return "".join(record_lines(records))
+
+
+def record_lines(records: Iterable[RunRecord]) -> Iterator[str]:
+    """Yield records as lines of canonical JSON."""
+    for record in records:
+        yield record.to_json() + "\n"
 
 
 def check_report(

@@ -60,18 +60,8 @@ class Index:
             if held.startswith(_CORRUPT):
                 raise CorruptError(folder.record, json.loads(held[1:]))
             return Facts.from_text(held[1:])
-        facts, words = None, None
-        try:
-            record = folder.check()
-            facts = None if record is None else Facts.of(record)
-            words = None if facts is None else _SOUND + facts.to_text()
-        except CorruptError as error:
-            words = _CORRUPT + json.dumps(error.what) if error.path == folder.record else None
-            raise
-        finally:
-            if words is not None and before is not None and _settled(before) and _stamp(folder.record) == before:
-                self._add(suite, key, before, words)
-        return facts
+        record = self._checked(folder, before)
+        return None if record is None else Facts.of(record)
 
     def record(self, folder: RunFolder) -> RunRecord | None:
         """Return what `folder.check()` returns, and raise what it raises; a file known to be sound is only parsed."""
@@ -79,7 +69,7 @@ class Index:
         before = _stamp(folder.record)
         held = None if before is None else self._held(suite, key, before)
         if held is None or not held.startswith(_SOUND):
-            return folder.check()
+            return self._checked(folder, before)
         try:
             data = json.loads(folder.record.read_bytes())
             if data["schema"] == SCHEMA_VERSION and _stamp(folder.record) == before:
@@ -88,6 +78,21 @@ class Index:
         except (OSError, ValueError, LookupError, TypeError):  # it is another by now
             pass
         return folder.check()
+
+    def _checked(self, folder: RunFolder, before: str | None) -> RunRecord | None:
+        """Return what `folder.check()` returns, raise what it raises, and remember which of it."""
+        words = None
+        try:
+            record = folder.check()
+            words = None if record is None else _SOUND + Facts.of(record).to_text()
+            return record
+        except CorruptError as error:
+            words = _CORRUPT + json.dumps(error.what) if error.path == folder.record else None
+            raise
+        finally:
+            if words is not None and before is not None and _settled(before) and _stamp(folder.record) == before:
+                suite, key = folder.path.parts[-2:]
+                self._add(suite, key, before, words)
 
     def line(self, suite: str, line: bytes, where: str) -> tuple[str, Facts]:
         """Return the key of a record that is a line of a suite's report, and what it says.

@@ -16,6 +16,7 @@ from bench.store.facts import Facts
 from bench.store.failures import failed_record, last_failure
 from bench.store.folder import RunFolder
 from bench.store.index import Index
+from bench.store.shared import Shared
 from bench.suite.run_spec import PlannedRun
 
 if TYPE_CHECKING:
@@ -146,7 +147,8 @@ class Store:
         with self.looking() as index:
             lines = committed(reports / suite.name / "records.jsonl", index)
             found = ((run, self._collected(run, lines, index)) for run in suite.longest.runs)
-            return [record.model_copy(update={"label": run.label}) for run, record in found if record is not None]
+            shared = Shared()
+            return [shared.of(record, run.label) for run, record in found if record is not None]
 
     def _collected(self, run: PlannedRun, lines: Mapping[str, Line], index: Index) -> RunRecord | None:
         folder, line = self.folder(run), lines.get(run.key)

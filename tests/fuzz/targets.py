@@ -23,7 +23,7 @@ from bench.data.images import Cifar10, FashionMnist
 from bench.data.spike_trains import Shd
 from bench.energy.table import load_table
 from bench.errors import BenchError, DataError, RecordError, SuiteError, TableError
-from bench.files.canonical import checked
+from bench.files.canonical import sealed_json
 from bench.records.lines import read_records
 from bench.report.evidence.comparison import compare
 from bench.report.evidence.evidence import Evidence
@@ -199,8 +199,8 @@ def sample_records():
 def sealed(line):
     """A record as a line of JSON with the checksums that it should have."""
     clock = line.get("wall_clock")
-    rest = checked({name: value for name, value in line.items() if name not in ("wall_clock", "checksum")})
-    return json.dumps(rest | {"wall_clock": checked(clock) if isinstance(clock, dict) else clock})
+    rest = {name: value for name, value in line.items() if name not in ("wall_clock", "checksum")}
+    return sealed_json(rest, wall_clock=sealed_json(clock) if isinstance(clock, dict) else json.dumps(clock))
 
 
 def _soon(*command, timeout, run=subprocess.run, **options):

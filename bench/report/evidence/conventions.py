@@ -9,7 +9,8 @@ from statistics import fmean
 
 from bench.energy.conventions.base import Charge, Convention, Estimate, convention_called
 from bench.energy.conventions.split import Split, split
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.pricing import DENSE, Priced
 from bench.report.evidence.statistics import summarise_complete
 from bench.report.formats.text import ratio
@@ -94,7 +95,7 @@ def _converted(comparison: Comparison, ours: Priced, name: str) -> Converted:
     convention = convention_called(name)
     estimates, splits = {}, {}
     for entry in comparison.entries:
-        counts = [found for record in entry.done if (found := record.counts) is not None]
+        counts = list(entry.counts.values())
         theirs = tuple(map(convention.estimate, counts))
         estimates[entry.label] = theirs
         splits[entry.label] = tuple(map(split, counts, ours.breakdowns[entry.label], theirs))

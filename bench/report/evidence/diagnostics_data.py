@@ -7,7 +7,8 @@ from statistics import fmean
 from typing import Any
 
 from bench.records.diagnostics import LayerDiagnostics
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.neuron_layers import found_layers, known_membranes, neuron_layers
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from bench.files.canonical import canonical_json
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Comparison, Entry, compare
+from bench.report.evidence.comparison import Comparison, compare
 from bench.report.evidence.conventions import Converted, convert
 from bench.report.evidence.crossed import CONFIDENCE
 from bench.report.evidence.decisions import judge
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.figure_data import figure_data
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, price
 from bench.suite.load import Suite

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.crossed import CONFIDENCE, Chance, components
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.resampled import resampled
 from bench.report.evidence.statistics import Summary
 from bench.suite.fields import MOST_SEEDS

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.records.record import EpochRow
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.diagnostics_data import gradient_flow_data, membrane_data, named
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.frames import neurons_frame
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.evidence.quantities import ACCURACY

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from bench.report.evidence.comparison import Comparison, Entry, Slot
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry, Slot
 from bench.report.evidence.quantities import QUANTITIES
 
 

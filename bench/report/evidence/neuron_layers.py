@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from bench.records.diagnostics import Diagnostics, LayerDiagnostics, Membrane
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.entry import Entry
 
 
 def gradient_shares(entry: Entry) -> dict[int, float]:

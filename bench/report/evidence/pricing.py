@@ -9,7 +9,8 @@ from bench.energy.estimate import EnergyBreakdown, estimate_energy
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import CostTable, load_table
 from bench.records.early import first_timesteps
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.quantities import FIRING_RATE
 from bench.report.evidence.statistics import ERROR, Summary, ratio_interval, summarise_complete
 from bench.report.formats.text import ratio
@@ -27,10 +28,13 @@ class Priced:
     table: CostTable
     baseline: Entry
     breakdowns: Mapping[str, tuple[EnergyBreakdown, ...]]  # by label, one per finished run
-    # The baseline with narrower activations by timesteps, kept: sections ask for it once per entry and mode.
-    _quantised: dict[int, list[EnergyBreakdown | None]] = field(
+    # Kept, because sections ask for the same numbers: summaries by label, figure and mode; intervals; the totals of the
+    # baseline with narrower activations by timesteps and mode.
+    _summaries: dict[tuple[str, str, str], Summary] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _intervals: dict[tuple[str, str, float, float], tuple[float, float] | None] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _quantised: dict[int, dict[str, Summary]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -47,7 +51,10 @@ class Priced:
 
     def summary(self, entry: Entry, what: str, mode: str) -> Summary:
         """Summarise energy in pJ per sample."""
-        return self.of(entry, lambda breakdown: breakdown.figure(what, mode))
+        asked = entry.label, what, mode
+        if asked not in self._summaries:
+            self._summaries[asked] = self.of(entry, lambda breakdown: breakdown.figure(what, mode))
+        return self._summaries[asked]
 
     def mean(self, entry: Entry, what: str, mode: str) -> float | None:
         """Return the mean energy in pJ per sample, None where it has no price or nothing has finished."""
@@ -76,13 +83,15 @@ class Priced:
         """
         if not self.comparable(entry):
             return None
-        base, own = (self._by_seed(each, mode) for each in (self.baseline, entry))
-        return ratio_interval(own, base, error, overlap)
+        asked = entry.label, mode, error, overlap
+        if asked not in self._intervals:
+            base, own = (self._by_seed(each, mode) for each in (self.baseline, entry))
+            self._intervals[asked] = ratio_interval(own, base, error, overlap)
+        return self._intervals[asked]
 
     def _by_seed(self, entry: Entry, mode: str) -> dict[int, float | None]:
-        records = [record for record in entry.done if record.counts is not None]
-        found = zip(records, self.breakdowns[entry.label], strict=True)
-        return {record.seed: breakdown.figure("total", mode) for record, breakdown in found}
+        found = zip(entry.counts, self.breakdowns[entry.label], strict=True)
+        return {seed: breakdown.figure("total", mode) for seed, breakdown in found}
 
     def spiking_pj(self, entry: Entry) -> float | None:
         """Return the synaptic energy of all layers whose input is not analog."""
@@ -109,7 +118,7 @@ class Priced:
         """Summarise the energy of an entry's first timesteps, in pJ per sample; none where they were not told apart."""
         if timesteps == entry.spec.timesteps:
             return self.summary(entry, "total", mode)
-        found = [first_timesteps(counts, timesteps) for record in entry.done if (counts := record.counts) is not None]
+        found = [first_timesteps(counts, timesteps) for counts in entry.counts.values()]
         energies = [None if counts is None else estimate_energy(counts, self.table) for counts in found]
         return summarise_complete([None if each is None else each.figure("total", mode) for each in energies])
 
@@ -119,13 +128,12 @@ class Priced:
         None where the baseline spikes, or the table cannot price narrower activations.
         """
         if timesteps not in self._quantised:
-            self._quantised[timesteps] = [
-                estimate_quantised(counts, self.table, timesteps)
-                for record in self.baseline.done
-                if (counts := record.counts) is not None
-            ]
-        found = self._quantised[timesteps]
-        return summarise_complete([None if each is None else each.figure("total", mode) for each in found]).mean
+            found = [estimate_quantised(counts, self.table, timesteps) for counts in self.baseline.counts.values()]
+            self._quantised[timesteps] = {
+                each: summarise_complete([None if made is None else made.figure("total", each) for made in found])
+                for each in (DENSE, ZERO_SKIPPING)
+            }
+        return self._quantised[timesteps][mode].mean
 
 
 def turning_price(priced: Priced, entry: Entry, mode: str) -> float | None:
@@ -157,9 +165,7 @@ def price(comparison: Comparison, tables: Sequence[str]) -> list[Priced]:
     found = []
     for table in map(load_table, tables):
         breakdowns = {
-            entry.label: tuple(
-                estimate_energy(counts, table) for record in entry.done if (counts := record.counts) is not None
-            )
+            entry.label: tuple(estimate_energy(counts, table) for counts in entry.counts.values())
             for entry in comparison.entries
         }
         found.append(Priced(table, comparison.baseline, breakdowns))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.energy.quantised import activation_bits
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import Priced
 from bench.report.formats.document import Block, Paragraph, Section, Table

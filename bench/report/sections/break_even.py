@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, firing_rate
 from bench.report.formats.document import Block, Bullets, Paragraph, Section, Table

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from bench.report.evidence.comparison import Entry
 from bench.report.evidence.conventions import NEGLIGIBLE, Converted
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE
 from bench.report.formats.document import Block, Bullets, Paragraph, Section, Table

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from bench.records.diagnostics import LayerDiagnostics
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.neuron_layers import found_layers, known_membranes, mean_over_runs, neuron_layers
 from bench.report.formats.document import Block, Paragraph, Section, Table

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from bench.energy.quantised import activation_bits
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced, turning_price
 from bench.report.formats.inline import Inline, Said, Text, join, text

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.crossed import Difference
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.evidence.quantities import ACCURACY, BEST_ACCURACY, DENSE_MACS, EFFECTIVE_SYNOPS, FIRING_RATE

@@ -21,8 +21,8 @@ def section(evidence: Evidence) -> list[Block]:
         return [Paragraph("No finished run, so nothing to verify.")]
     rows: list[list[Inline]] = [
         [str(seed), Said(weights), Said(order), join(", ", map(Said, labels))]
-        for seed in comparison.suite.spec.seeds
-        for weights, order, labels in _digest_groups(comparison, seed)
+        for seed, done in _by_seed(comparison).items()
+        for weights, order, labels in _digest_groups(done)
     ]
     return [
         Paragraph(join(" ", [_said(comparison), *_declared(comparison)])),
@@ -37,8 +37,7 @@ def unmatched_runs(comparison: Comparison) -> list[tuple[str, int]]:
     The reference of a seed is the baseline, or the first entry that finished where the baseline did not.
     """
     found = []
-    for seed in comparison.suite.spec.seeds:
-        done = list(_done(comparison, seed))
+    for seed, done in _by_seed(comparison).items():
         if done:
             _, reference = done[0]
             found += [(label, seed) for label, record in done if _matching(record) != _matching(reference)]
@@ -71,11 +70,14 @@ def _declared(comparison: Comparison) -> list[Text]:
     ]
 
 
-def _done(comparison: Comparison, seed: int) -> Iterable[tuple[str, RunRecord]]:
+def _by_seed(comparison: Comparison) -> dict[int, list[tuple[str, RunRecord]]]:
+    """Return the finished trainings of each seed with the label of their entry, the baseline's first."""
+    found: dict[int, list[tuple[str, RunRecord]]] = {seed: [] for seed in comparison.suite.spec.seeds}
     for entry in (comparison.baseline, *comparison.others):
         for slot in () if entry.trained_as else entry.slots:
-            if slot.run.seed == seed and slot.done is not None:
-                yield entry.label, slot.done
+            if slot.done is not None:
+                found[slot.run.seed].append((entry.label, slot.done))
+    return found
 
 
 def _matching(record: RunRecord) -> tuple[str, str] | None:
@@ -86,8 +88,8 @@ def _matching(record: RunRecord) -> tuple[str, str] | None:
     return record.digests.initial_weights, record.digests.sample_order + recordings + tested
 
 
-def _digest_groups(comparison: Comparison, seed: int) -> list[tuple[str, str, list[str]]]:
+def _digest_groups(done: Iterable[tuple[str, RunRecord]]) -> list[tuple[str, str, list[str]]]:
     groups: dict[tuple[str, str], list[str]] = {}
-    for name, record in _done(comparison, seed):
+    for name, record in done:
         groups.setdefault(_matching(record) or ("not recorded", "not recorded"), []).append(name)
     return [(*digests, labels) for digests, labels in groups.items()]

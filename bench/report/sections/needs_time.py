@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.crossed import Difference
 from bench.report.evidence.decisions import judge
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.needs_time import TimeTest, time_tests
 from bench.report.evidence.statistics import summarise

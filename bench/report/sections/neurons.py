@@ -8,7 +8,8 @@ from statistics import fmean
 import pandas as pd
 
 from bench.records.counts import NeuronCount
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.frames import neurons_frame
 from bench.report.formats.document import Block, Paragraph, Section, Table

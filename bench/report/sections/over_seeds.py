@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.quantities import EFFECTIVE_SYNOPS, FIRING_RATE
 from bench.report.evidence.statistics import interval, ratio_interval
 from bench.report.formats.document import Block, Paragraph, Table

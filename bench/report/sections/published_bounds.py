@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import firing_rate
 from bench.report.evidence.statistics import summarise

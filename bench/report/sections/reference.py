@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.pricing import DENSE, ZERO_SKIPPING, Priced
 from bench.report.formats.document import Block, Paragraph, Table

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bench.records.correct import unpack_correct
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.statistics import McNemar, mcnemar
 from bench.report.formats.document import Block, Paragraph, Table

@@ -7,7 +7,8 @@ from typing import Any
 
 from bench.files.canonical import canonical_json
 from bench.plugins import registry
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Bullets, Paragraph, Section, Table
 from bench.report.formats.inline import Inline, Said

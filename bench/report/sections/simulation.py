@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench.records.record import RunRecord
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.evidence.quantities import IMAGES_PER_SECOND, PEAK_MEMORY, TRAINING_TIME
 from bench.report.formats.document import Block, Paragraph, Table

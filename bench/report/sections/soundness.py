@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bench.records.health import LEVEL, STATES, TIMES_A_GUESS
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
+from bench.report.evidence.entry import Entry
 from bench.report.formats.document import Block, Paragraph
 from bench.report.formats.inline import Inline, Said, Text, join, text
 from bench.report.sections.cells import label

@@ -20,7 +20,7 @@ NOTE = (
 def section(evidence: Evidence) -> list[Block]:
     """Return one row an entry, each share the mean over its finished runs."""
     entries = [entry for entry in evidence.comparison.entries if entry.done]
-    found = {entry.label: [counts for record in entry.done if (counts := record.counts)] for entry in entries}
+    found = {entry.label: list(entry.counts.values()) for entry in entries}
     return audited(found) if entries else []
 
 

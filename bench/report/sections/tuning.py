@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from bench.report.evidence.comparison import Entry
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph, Table
 from bench.report.formats.inline import Inline, Said

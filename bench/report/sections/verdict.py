@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bench.energy.status import in_numbers
-from bench.report.evidence.comparison import Comparison, Entry
+from bench.report.evidence.comparison import Comparison
 from bench.report.evidence.crossed import Difference
 from bench.report.evidence.decisions import judge
+from bench.report.evidence.entry import Entry
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Bullets, Paragraph
 from bench.report.formats.inline import Inline, Said, Strong, Text, join, text

@@ -6,7 +6,7 @@ import pytest
 from support import ROOT
 
 from bench.errors import RecordError
-from bench.files.canonical import CHECKSUM, checked
+from bench.files.canonical import CHECKSUM, canonical_json, sealed_json
 from bench.records.lines import read_records
 from bench.records.record import RunRecord
 
@@ -42,4 +42,4 @@ def test_a_deployment_that_was_not_measured_in_full_is_refused(name, value):
     del line[CHECKSUM]
     clock = line.pop("wall_clock")
     with pytest.raises(RecordError, match=rf"corrupt: not a run record: deployed: .*has no {name}"):
-        RunRecord.from_json(json.dumps(checked(line) | {"wall_clock": clock}))
+        RunRecord.from_json(sealed_json(line, wall_clock=canonical_json(clock)))
