@@ -19,6 +19,7 @@ from bench.commands.options import (
     OneSuite,
     Suites,
     Trust,
+    collect_seldom,
     err,
     load,
     out,
@@ -109,6 +110,7 @@ def check(suites: Suites, trust: Trust = False) -> None:
     from bench.commands.tune import check_tuning
     from bench.execute.plan import check_values, warnings_of
 
+    collect_seldom()
     loaded = load(suites, trust)
     check_values(loaded)
     warn(warnings_of(loaded))

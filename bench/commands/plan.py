@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.estimate import duration
-from bench.commands.options import On, Only, Seed, Suites, Trust, load, out, runs_in_words
+from bench.commands.options import On, Only, Seed, Suites, Trust, collect_seldom, load, out, runs_in_words
 
 if TYPE_CHECKING:
     from bench.execute.campaign import Duration, Schedule
@@ -42,6 +42,7 @@ def plan(
     from bench.store.store import Store
 
     engine, _ = engine_and_place(on)
+    collect_seldom()
     loaded, store = load(suites, trust, [("engine", engine)]), Store()
     rates = None if images_per_s is None else read_rates(images_per_s)
     start_s = float(getattr(registry.find("engine", engine).load(), "start_s", 0.0))

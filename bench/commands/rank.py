@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.commands.options import Suites, Trust, load, out
+from bench.commands.options import Suites, Trust, collect_seldom, load, out
 
 
 def rank(suites: Suites, trust: Trust = False) -> None:
@@ -13,5 +13,6 @@ def rank(suites: Suites, trust: Trust = False) -> None:
     from bench.report.sections.ranks import ranked
     from bench.store.store import Store
 
+    collect_seldom()
     loaded, store = load(suites, trust), Store()
     out.print(Markdown().blocks(ranked(ranks_of([compare(suite, store.collect(suite)) for suite in loaded]))))

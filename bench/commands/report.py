@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.options import Suites, Trust, err, load, out
+from bench.commands.options import Suites, Trust, collect_seldom, err, load, out
 
 
 def report(
@@ -37,6 +37,7 @@ def report(
 
     conventions = list(dict.fromkeys(convention or ()))
     used = {("format", format), *rules_of(table or ()), *(("convention", name) for name in conventions)}
+    collect_seldom()
     loaded = load(suites, trust, used)
     chosen = format_named(format)
     pages = [chosen] if isinstance(chosen, PageFormat) else []

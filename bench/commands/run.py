@@ -24,6 +24,7 @@ from bench.commands.options import (
     Seed,
     Suites,
     Trust,
+    collect_seldom,
     err,
     load,
     out,
@@ -76,6 +77,7 @@ def run(
 
     terminate_like_interrupt()
     settings = Settings(device, jobs, data, offline, path, profile, on, per_gpu)
+    collect_seldom()
     loaded, store = load(suites, trust, [("engine", settings.engine)]), Store()
 
     def execute_planned(wanted: Sequence[Suite]) -> None:

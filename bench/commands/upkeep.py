@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.options import Data, load, out
+from bench.commands.options import Data, collect_seldom, load, out
 
 if TYPE_CHECKING:
     from bench.upkeep.leftovers import Leftover
@@ -25,6 +25,7 @@ def doctor(
     from bench.upkeep.doctor import examine
 
     wrong = 0
+    collect_seldom()
     for finding in examine(load(suites or sorted(Path("suites").glob("*.toml"))), Store(), REPORTS, data):
         wrong += finding.state == "wrong"
         out.print(f"{finding.state:<7}  {finding.what:<9}  {finding.words}")
@@ -49,6 +50,7 @@ def clean(
     from bench.store.store import REPORTS, RUNS
     from bench.upkeep.leftovers import leftovers, remove
 
+    collect_seldom()
     found = leftovers(RUNS, REPORTS, data, load(suites or []), checkpoints=checkpoints, unplanned=unplanned)
     for leftover in found:
         out.print(f"{leftover.path}  {leftover.size_bytes:,} bytes  {leftover.why}")

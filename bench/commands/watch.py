@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.commands.options import INTERRUPTED, TERMINATED, Suites, err, load, out, runs_in_words
+from bench.commands.options import INTERRUPTED, TERMINATED, Suites, collect_seldom, err, load, out, runs_in_words
 
 if TYPE_CHECKING:
     from bench.execute.plan import Todo
@@ -26,6 +26,7 @@ def watch(suites: Suites) -> None:
     from bench.store.store import Store
 
     terminate_like_interrupt()
+    collect_seldom()
     loaded, store = load(suites), Store()
     submitted = [(todo, task) for suite in loaded for todo, task in _submitted(suite, store)]
     if not submitted:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from bench.energy.memory import Memory
 from bench.energy.narrow import narrowed
 from bench.energy.rules.base import Rule, rule_called
 from bench.energy.table import CostTable
-from bench.energy.work import Access, Work
+from bench.energy.work import Work
 from bench.records.counts import Column, Counts, LayerCount, NeuronCount
 
 UNPRICED = Memory(accesses="per-operation", word_bits=32)  # of a table that has no memory: nothing has a price
@@ -26,7 +27,7 @@ class Cost:
     addressing: float | None
     per_spike: float | None
 
-    @property
+    @cached_property
     def total(self) -> float | None:
         """Synapse, memory and addressing together."""
         return add_up([self.synapse, self.memory, self.addressing])
@@ -97,25 +98,41 @@ def rule_of(table: CostTable) -> Rule:
 def _cost(work: Work, table: CostTable, of_addresses: CostTable) -> Cost:
     addressing = price(work.addressing, of_addresses)
     driven = addressing if work.per_spike else 0.0  # where spikes come in, it is they that are addressed
+    accesses = _accesses(work, table)
     return Cost(
         work.operations,
         price(work.operations, table),
-        _accesses(work.accesses, table),
-        _accesses((access for access in work.accesses if access.purpose == "load"), table),
+        accesses.whole,
+        accesses.load,
         addressing,
-        add_up([price(work.per_spike, table), driven, _accesses(filter(_per_spike, work.accesses), table)]),
+        add_up([price(work.per_spike, table), driven, accesses.per_spike]),
     )
 
 
-def _per_spike(access: Access) -> bool:
-    return access.per_spike
+@dataclass(frozen=True, slots=True)
+class _Accesses:
+    """Picojoule per sample of memory accesses, and of some of them."""
+
+    whole: float = 0.0
+    load: float = 0.0
+    per_spike: float = 0.0
 
 
-def _accesses(accesses: Iterable[Access], table: CostTable) -> float:
+def _accesses(work: Work, table: CostTable) -> _Accesses:
     if table.memory is None:
-        return 0.0
-    found = ((access.per_sample, table.memory.access_pj(access.purpose, access.words)) for access in accesses)
-    return sum((count * pj for count, pj in found if pj is not None), 0.0)
+        return _Accesses()
+    whole = load = per_spike = 0.0
+    for access in work.accesses:
+        pj = table.memory.access_pj(access.purpose, access.words)
+        if pj is None:
+            continue
+        found = access.per_sample * pj
+        whole += found
+        if access.purpose == "load":
+            load += found
+        if access.per_spike:
+            per_spike += found
+    return _Accesses(whole, load, per_spike)
 
 
 def rest_costs(counts: Counts, works: Sequence[Work], table: CostTable) -> RestCosts:
@@ -123,16 +140,14 @@ def rest_costs(counts: Counts, works: Sequence[Work], table: CostTable) -> RestC
 
     works: what `charged_work` says of each of the neurons.
     """
-    columns: dict[Column, float | None] = {
-        column: None if column in table.included else _column(counts, column, table)
-        for column in ("bias", "norm", "pooling", "residual", "encoder", "readout")
-    }
+    columns = _columns(counts, table)
     inside = "neuron" in table.included
     found = zip(counts.neurons, works, strict=True)
     neurons = add_up(neuron_pj(n, work, table) for n, work in found if not (inside and n.spiking))
-    memory = sum(_accesses(work.accesses, table) for work in works)
+    accesses = [_accesses(work, table) for work in works]
+    memory = sum(each.whole for each in accesses)
     routing = sum(_routing(neuron, table) for neuron in counts.neurons if neuron.spiking)
-    driven = [add_up([price(w.per_spike, table), _accesses(filter(_per_spike, w.accesses), table)]) for w in works]
+    driven = [add_up([price(w.per_spike, table), a.per_spike]) for w, a in zip(works, accesses, strict=True)]
     driven += [_updates_of_spikes(neuron, table) for neuron in counts.neurons if neuron.spiking]
     priced = [value for column, value in columns.items() if column not in table.included]
     return RestCosts(
@@ -194,13 +209,25 @@ def neuron_pj(neuron: NeuronCount, work: Work, table: CostTable) -> float | None
     return None if found is None else max(0.0, found)  # a neuron that does less than published terms contain
 
 
-def _column(counts: Counts, column: Column, table: CostTable) -> float | None:
-    return add_up(price(o.ops_per_sample, table) for o in counts.other_ops if o.column == column)
+def _columns(counts: Counts, table: CostTable) -> dict[Column, float | None]:
+    """Price the operations outside synapses and neurons; None where another price contains them."""
+    found: dict[Column, list[float | None]] = {
+        column: [] for column in ("bias", "norm", "pooling", "residual", "encoder", "readout")
+    }
+    for other in counts.other_ops:
+        found[other.column].append(price(other.ops_per_sample, table))
+    return {column: None if column in table.included else add_up(prices) for column, prices in found.items()}
 
 
 def price(operations: Mapping[str, float], table: CostTable) -> float | None:
     """Return the price of some operations, None where one that occurs has none."""
-    return add_up(times(count, table.operation_pj.get(operation)) for operation, count in operations.items())
+    total, prices = 0.0, table.operation_pj
+    for operation, count in operations.items():
+        found = times(count, prices.get(operation))
+        if found is None:
+            return None
+        total += found
+    return total
 
 
 def times(count: float, price: float | None) -> float | None:

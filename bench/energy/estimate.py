@@ -54,19 +54,34 @@ def estimate_energy(
     return together(counts, chip, _under_one(other, table.rest_table, zero_skipping, network_input_table))
 
 
+def estimate_totals(counts: Counts, table: CostTable) -> tuple[float | None, float | None]:
+    """Return the energy per sample in pJ, with analog layers dense and with zeros skipped.
+
+    That is `total_dense_pj_per_sample` and `total_zero_skipping_pj_per_sample` of `estimate_energy`, in less time.
+    """
+    if table.rest_table is not None:
+        found = estimate_energy(counts, table)
+        return found.total_dense_pj_per_sample, found.total_zero_skipping_pj_per_sample
+    network = NetworkCosts(counts, table, tuple(layer_costs(layer, table) for layer in counts.layers), False)
+    return network.total(network.dense), network.total(network.skipping)
+
+
 def _under_one(
     counts: Counts, table: CostTable, zero_skipping: bool, network_input_table: CostTable | None
 ) -> EnergyBreakdown:
     tables = [(network_input_table if layer.network_input else None) or table for layer in counts.layers]
     layers = tuple(layer_costs(layer, own) for layer, own in zip(counts.layers, tables, strict=True))
     network = NetworkCosts(counts, table, layers, zero_skipping)
-    chosen, dense, skipping, rest = network.chosen, network.dense, network.skipping, network.rest
+    both, rest = (network.dense, network.skipping), network.rest
+    synapses, drivens, totals = (
+        [of(each) for each in both] for of in (network.synapse, network.per_spike, network.total)
+    )
     return EnergyBreakdown(
         table=table,
         zero_skipping=zero_skipping,
-        synapse_pj_per_sample=network.synapse(chosen),
-        synapse_dense_pj_per_sample=network.synapse(dense),
-        synapse_zero_skipping_pj_per_sample=network.synapse(skipping),
+        synapse_pj_per_sample=synapses[zero_skipping],
+        synapse_dense_pj_per_sample=synapses[False],
+        synapse_zero_skipping_pj_per_sample=synapses[True],
         bias_pj_per_sample=rest.columns["bias"],
         norm_pj_per_sample=rest.columns["norm"],
         pooling_pj_per_sample=rest.columns["pooling"],
@@ -76,12 +91,12 @@ def _under_one(
         neuron_pj_per_sample=rest.neuron,
         memory_pj_per_sample=network.memory,
         addressing_pj_per_sample=network.addressing,
-        per_spike_pj_per_sample=network.per_spike(chosen),
-        per_spike_dense_pj_per_sample=network.per_spike(dense),
-        per_spike_zero_skipping_pj_per_sample=network.per_spike(skipping),
-        total_pj_per_sample=network.total(chosen),
-        total_dense_pj_per_sample=network.total(dense),
-        total_zero_skipping_pj_per_sample=network.total(skipping),
+        per_spike_pj_per_sample=drivens[zero_skipping],
+        per_spike_dense_pj_per_sample=drivens[False],
+        per_spike_zero_skipping_pj_per_sample=drivens[True],
+        total_pj_per_sample=totals[zero_skipping],
+        total_dense_pj_per_sample=totals[False],
+        total_zero_skipping_pj_per_sample=totals[True],
         total_cached_pj_per_sample=network.total_cached,
         total_sigmoid_free_pj_per_sample=network.total_with_sigmoid_at(0.0),
         total_sigmoid_tenfold_pj_per_sample=network.total_with_sigmoid_at(10.0),

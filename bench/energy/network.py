@@ -45,10 +45,10 @@ class NetworkCosts:
         """The layers with zeros skipped."""
         return [costs.skipping for costs in self.layers]
 
-    @cached_property
+    @property
     def chosen(self) -> list[Cost]:
         """The layers under the rule chosen."""
-        return [costs.under(self.zero_skipping) for costs in self.layers]
+        return self.skipping if self.zero_skipping else self.dense
 
     @cached_property
     def rest(self) -> RestCosts:

@@ -15,7 +15,7 @@ from bench.energy.memory import Purpose
 from bench.records.counts import LayerCount
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Access:
     """Accesses of one kind to one memory, per sample and summed over timesteps."""
 
@@ -25,7 +25,7 @@ class Access:
     per_spike: bool = False  # whether their number is proportional to the spikes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Work:
     """Operations and accesses of a layer or of its neurons, per sample and summed over timesteps."""
 

@@ -23,6 +23,9 @@ from bench.records.counts import Counts, LayerCount, NeuronCount, OtherOps
 LATER = frozenset(["correct_by_timestep", "fvcore_macs", "reasons"])  # what older records do not have
 
 
+_COUNTED = {"samples", "timesteps", "layers", "neurons", "other_ops", "not_counted", "reasons"}
+
+
 def _none(value: object) -> bool:
     return value is None
 
@@ -63,6 +66,7 @@ class Measurement(Part):
         if self.samples_counted is None:
             return None
         return Counts.model_construct(  # of what was found to be sound before
+            _COUNTED,
             samples=self.samples_counted,
             timesteps=timesteps,
             layers=self.layers,

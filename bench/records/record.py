@@ -6,6 +6,7 @@ import operator
 from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic.dataclasses import dataclass
 
 from bench.errors import NewerError, RecordError
 from bench.files.canonical import parsed, sealed_json, unchecked
@@ -62,7 +63,8 @@ class Digests(Part):
     training: str = Field(default="", exclude_if=operator.not_)  # that part of the code which made the weights
 
 
-class EpochRow(Part):
+@dataclass(frozen=True, slots=True, config=ConfigDict(extra="forbid"))  # no model: a run has many
+class EpochRow:
     """One line of the training curve; accuracies are fractions."""
 
     epoch: Total

@@ -26,7 +26,7 @@ from bench.suite.run_spec import Frames, PlannedRun
 def measure_run(run: PlannedRun, trained: Trained) -> RunRecord:
     """Measure a trained network and return its record, still without what only the machine knows."""
     assembly, arrays, history = trained.assembly, trained.arrays, trained.history
-    rows = [EpochRow.model_validate(row) for row in history.rows]
+    rows = [EpochRow(**row) for row in history.rows]
     return RunRecord(
         **provenance.identity(run),
         **_measured(run, assembly, arrays, trained.batches()).measured,

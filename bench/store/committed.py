@@ -14,7 +14,7 @@ from bench.store.facts import Facts
 from bench.store.index import Index
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """A sound record of a report: what it says, and the record itself when it is asked for."""
 

@@ -13,7 +13,7 @@ from bench.runs import provenance
 from bench.suite.run_spec import PlannedRun
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a sound record says of its run; `None` where it says nothing."""
 

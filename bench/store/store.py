@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Container, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -99,7 +100,7 @@ class Store:
 
         Of seeds that may be added, those up to the last that has been begun.
 
-        Raises RecordError where the report's records cannot be read.
+        Raises RecordError where the report is needed and its records cannot be read.
         """
         return [(run, state) for run, state, _ in self._survey(suite, reports, lambda run, folder, found: "")]
 
@@ -112,13 +113,14 @@ class Store:
     ) -> list[tuple[PlannedRun, State, str]]:
         surveyed = []
         with self.looking() as index:
-            lines = committed(reports / suite.name / "records.jsonl", index)
-            for run in self.begun(suite, lines).runs:
-                folder, line = self.folder(run), lines.get(run.key)
+            lines = functools.cache(lambda: committed(reports / suite.name / "records.jsonl", index))
+            for run in self.begun(suite, lines() if suite.looks.repeated else ()).runs:
+                folder = self.folder(run)
                 found = self._found(folder)
                 state = _state(run, folder, found)
-                if state is State.MISSING and line and line.facts.status == "done" and line.facts.measures(run):
-                    state = State.REPORTED
+                if state is State.MISSING and (line := lines().get(run.key)) is not None:
+                    reported = line.facts.status == "done" and line.facts.measures(run)
+                    state = State.REPORTED if reported else state
                 surveyed.append((run, state, remark(run, folder, found)))
         return surveyed
 
@@ -143,22 +145,29 @@ class Store:
         return found.oddities() if isinstance(found, Facts) else ""
 
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
-        """Return the records of a suite's runs: what this store holds, else what the committed report has."""
+        """Return the records of a suite's runs: what this store holds, else what the committed report has.
+
+        Raises RecordError where the report is needed and its records cannot be read.
+        """
         with self.looking() as index:
-            lines = committed(reports / suite.name / "records.jsonl", index)
+            lines = functools.cache(lambda: committed(reports / suite.name / "records.jsonl", index))
             found = ((run, self._collected(run, lines, index)) for run in suite.longest.runs)
             shared = Shared()
             return [shared.of(record, run.label) for run, record in found if record is not None]
 
-    def _collected(self, run: PlannedRun, lines: Mapping[str, Line], index: Index) -> RunRecord | None:
-        folder, line = self.folder(run), lines.get(run.key)
+    def _collected(self, run: PlannedRun, lines: Callable[[], Mapping[str, Line]], index: Index) -> RunRecord | None:
+        folder = self.folder(run)
         try:
             record = index.record(folder)
         except BenchError as error:
+            line = lines().get(run.key)
             return failed_record(run, str(error)) if line is None else line.record()
         if record is not None and Facts.of(record).measures(run):
             return record
-        return last_failure(run, folder) or record or (None if line is None else line.record())
+        found = last_failure(run, folder) or record
+        if found is None and (line := lines().get(run.key)) is not None:
+            found = line.record()
+        return found
 
 
 def _state(run: PlannedRun, folder: RunFolder, found: Found) -> State:

@@ -14,7 +14,9 @@ def seeded(run: PlannedRun, seeds: Iterable[int]) -> Iterator[PlannedRun]:
     """Yield a planned run with other seeds, each with its keys: those that the run itself would give, without work."""
     key, measure_key = _parts(run)
     for seed in seeds:
-        other = replace(run, seed=seed, spec=run.spec.model_copy(update={"seed": seed}))
+        spec = run.spec.model_copy(update={"seed": seed})
+        object.__setattr__(spec, "__pydantic_fields_set__", run.spec.model_fields_set)  # held once for all of them
+        other = replace(run, seed=seed, spec=spec)
         if key is not None and measure_key is not None:
             found = _digest(str(seed).join(key))
             vars(other).update(key=found, measure_key=_digest(found.join(measure_key)))  # where cached properties look

@@ -1,6 +1,7 @@
 """A made-up suite whose every number can be worked out by hand; the sums are in the comments."""
 
 import base64
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -201,7 +202,7 @@ def make_records(suite):
 
 def diverged(record):
     """The record of a run whose loss ended at 1e29; a guess of its 100 outputs has ln 100 = 4.61."""
-    last = record.history[-1].model_copy(update={"train_loss": 1e29})
+    last = replace(record.history[-1], train_loss=1e29)
     return record.model_copy(update={"history": [*record.history[:-1], last]})
 
 

@@ -32,31 +32,21 @@ def layers_frame(comparison: Comparison) -> pd.DataFrame:
     """Return one row per finished run and synaptic layer, all per sample and summed over timesteps."""
     return pd.DataFrame(
         [
-            {
-                "entry": entry.label,
-                "seed": record.seed,
-                "layer": layer.name,
-                "kind": layer.kind,
-                "input_kind": layer.input_kind,
-                "input_density_fraction": layer.input_density_fraction,
-                "dense_macs_per_sample": layer.dense_macs_per_sample,
-                "dense_macs_valid_per_sample": layer.dense_macs_valid_per_sample,
-                "effective_synops_per_sample": layer.effective_synops_per_sample,
-                "silent": layer.silent,
-                "static_input": layer.static_input,
-                "timesteps": layer.timesteps,
-                "input_bits": layer.input_bits,
-                "weight_bits": layer.weight_bits,
-                "zero_weights_fraction": layer.zero_weights_fraction,
-            }
+            (
+                *(entry.label, record.seed, layer.name, layer.kind, layer.input_kind, layer.input_density_fraction),
+                *(layer.dense_macs_per_sample, layer.dense_macs_valid_per_sample, layer.effective_synops_per_sample),
+                *(layer.silent, layer.static_input, layer.timesteps, layer.input_bits, layer.weight_bits),
+                layer.zero_weights_fraction,
+            )
             for entry in comparison.entries
             for record in entry.done
             for layer in record.layers
         ],
         columns=[
-            *("entry", "seed", "layer", "kind", "input_kind", "input_density_fraction", "dense_macs_per_sample"),
-            *("dense_macs_valid_per_sample", "effective_synops_per_sample", "silent", "static_input", "timesteps"),
-            *("input_bits", "weight_bits", "zero_weights_fraction"),
+            *("entry", "seed", "layer", "kind", "input_kind", "input_density_fraction"),
+            *("dense_macs_per_sample", "dense_macs_valid_per_sample", "effective_synops_per_sample"),
+            *("silent", "static_input", "timesteps", "input_bits", "weight_bits"),
+            "zero_weights_fraction",
         ],
     )
 
@@ -65,19 +55,16 @@ def neurons_frame(comparison: Comparison) -> pd.DataFrame:
     """Return one row per finished run and neuron layer."""
     return pd.DataFrame(
         [
-            {
-                "entry": entry.label,
-                "seed": record.seed,
-                "layer": count.name,
-                "neuron": count.neuron,
-                "spiking": count.spiking,
-                "units": count.units,
-                "firing_rate": count.firing_rate,
-                "spikes_per_sample": count.spikes_per_sample,
-            }
+            (
+                *(entry.label, record.seed, count.name, count.neuron, count.spiking, count.units),
+                *(count.firing_rate, count.spikes_per_sample),
+            )
             for entry in comparison.entries
             for record in entry.done
             for count in record.neurons
         ],
-        columns=["entry", "seed", "layer", "neuron", "spiking", "units", "firing_rate", "spikes_per_sample"],
+        columns=[
+            *("entry", "seed", "layer", "neuron", "spiking", "units"),
+            *("firing_rate", "spikes_per_sample"),
+        ],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from bench.energy.estimate import EnergyBreakdown, estimate_energy
+from bench.energy.estimate import EnergyBreakdown, estimate_energy, estimate_totals
 from bench.energy.quantised import estimate_quantised
 from bench.energy.table import CostTable, load_table
 from bench.records.early import first_timesteps
@@ -118,9 +118,9 @@ class Priced:
         """Summarise the energy of an entry's first timesteps, in pJ per sample; none where they were not told apart."""
         if timesteps == entry.spec.timesteps:
             return self.summary(entry, "total", mode)
-        found = [first_timesteps(counts, timesteps) for counts in entry.counts.values()]
-        energies = [None if counts is None else estimate_energy(counts, self.table) for counts in found]
-        return summarise_complete([None if each is None else each.figure("total", mode) for each in energies])
+        found = (first_timesteps(counts, timesteps) for counts in entry.counts.values())
+        totals = [(None, None) if counts is None else estimate_totals(counts, self.table) for counts in found]
+        return summarise_complete([total[mode == ZERO_SKIPPING] for total in totals])
 
     def quantised_baseline(self, timesteps: int, mode: str) -> float | None:
         """Return the mean total of the baseline with ceil(log2(T + 1))-bit activations, in pJ per sample.

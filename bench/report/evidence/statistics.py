@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
@@ -82,5 +83,9 @@ def mcnemar(baseline: NDArray[np.bool_], entry: NDArray[np.bool_]) -> McNemar:
     only_baseline = int(np.count_nonzero(baseline & ~entry))
     only_entry = int(np.count_nonzero(entry & ~baseline))
     discordant = only_baseline + only_entry
-    p = float(stats.binomtest(only_entry, discordant, 0.5).pvalue) if discordant else 1.0
-    return McNemar(only_baseline, only_entry, p)
+    return McNemar(only_baseline, only_entry, _two_sided(only_entry, discordant))
+
+
+@functools.cache
+def _two_sided(count: int, of: int) -> float:
+    return float(stats.binomtest(count, of, 0.5).pvalue) if of else 1.0

@@ -10,8 +10,8 @@ from support.reports import layer, make_record, make_suite
 
 from bench.energy.conventions.base import convention_called
 from bench.energy.conventions.split import split
-from bench.energy.estimate import estimate_energy
-from bench.energy.table import table_names
+from bench.energy.estimate import estimate_energy, estimate_totals
+from bench.energy.table import load_table, table_names
 from bench.plugins import registry
 
 [ANN, LIF, CLIF] = make_suite(seeds=(0,)).runs
@@ -71,3 +71,10 @@ def test_another_rule_of_accounting_is_a_cause_of_its_own():
     # Lemaire charges 50 spikes x ceil(3 / 2)^2 x 32 = 6,400 accumulates of 0.1 pJ where 3,000 were counted.
     assert float(found.causes["rule of our table"]) == pytest.approx(-3_400 * 0.1, rel=1e-6)
     assert found.causes["without our memory"] < 0 and found.causes["without our addressing"] < 0
+
+
+@given(counts(), st.sampled_from(table_names()))
+def test_totals_alone_are_those_of_the_breakdown(counts, table):
+    whole = estimate_energy(counts, table)
+    expected = whole.total_dense_pj_per_sample, whole.total_zero_skipping_pj_per_sample
+    assert estimate_totals(counts, load_table(table)) == expected

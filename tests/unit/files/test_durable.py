@@ -11,7 +11,7 @@ import torch
 from support.training import Net, train
 
 from bench.errors import CorruptError, StoreError
-from bench.files.durable import atomic_write, check_seal, seal, set_aside, unsealed
+from bench.files.durable import atomic_write, atomic_write_all, check_seal, seal, set_aside, unsealed
 from bench.store.checkpoints import Checkpoints, read_state, write_state
 from bench.store.folder import older
 from bench.train.loop import History, Interrupted
@@ -286,3 +286,20 @@ def test_a_sealed_file_gives_its_payload(tmp_path):
     assert unsealed(tmp_path / "file") == b"payload"
     with pytest.raises(StoreError, match="cannot be read"):
         unsealed(tmp_path / "other")
+
+
+def test_a_file_may_be_written_in_parts(tmp_path):
+    atomic_write_all({tmp_path / "parts": (f"{part} \u00e9\ud800\n" for part in range(3)), tmp_path / "whole": b"w"})
+    assert (tmp_path / "parts").read_bytes() == "0 \u00e9\\ud800\n1 \u00e9\\ud800\n2 \u00e9\\ud800\n".encode()
+    assert (tmp_path / "whole").read_bytes() == b"w"
+
+
+def test_a_part_that_cannot_be_made_leaves_the_old_files_whole(tmp_path):
+    def parts():
+        yield "new"
+        raise RuntimeError("no more")
+
+    (tmp_path / "one").write_text("old")
+    with pytest.raises(RuntimeError):
+        atomic_write_all({tmp_path / "two": "new", tmp_path / "one": parts()})
+    assert [path.name for path in tmp_path.iterdir()] == ["one"] and (tmp_path / "one").read_text() == "old"

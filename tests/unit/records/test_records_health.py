@@ -1,5 +1,7 @@
 """Which finished runs have not learned, as their records alone say."""
 
+from dataclasses import replace
+
 import pytest
 from support.reports import at_chance, dead, diverged
 
@@ -8,7 +10,7 @@ from bench.records.health import AT_CHANCE, DEAD, DIVERGED, guess_fraction, heal
 
 
 def trained_to(record, *losses, loss=None):
-    rows = [record.history[0].model_copy(update={"train_loss": value}) for value in losses]
+    rows = [replace(record.history[0], train_loss=value) for value in losses]
     spec = record.spec if loss is None else record.spec | {"train": record.spec["train"] | {"loss": loss}}
     return record.model_copy(update={"history": rows, "spec": spec})
 
@@ -81,5 +83,5 @@ def test_weights_that_another_run_made_are_as_diverged_as_that_run(records):
 
 
 def test_an_accuracy_of_nothing_in_training_is_odd(records):
-    row = records[0].history[-1].model_copy(update={"train_accuracy_fraction": 0.0})
+    row = replace(records[0].history[-1], train_accuracy_fraction=0.0)
     assert oddities_of(records[0].model_copy(update={"history": [row]})).startswith("accuracy 0.0 % in training")

@@ -1,6 +1,7 @@
 import random
 import re
 import unicodedata
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -447,7 +448,7 @@ def test_runs_on_other_recordings_are_not_matched(suite, records):
 def test_held_out_accuracy_is_a_section_of_its_own_where_there_is_one(suite, records):
     heading = "Accuracy on the held-out part of training"
     assert heading not in render_report(suite, records)
-    last = [r.history[-1].model_copy(update={"validation_accuracy_fraction": 0.8 + r.seed / 100}) for r in records]
+    last = [replace(r.history[-1], validation_accuracy_fraction=0.8 + r.seed / 100) for r in records]
     held = [r.model_copy(update={"history": [r.history[0], row]}) for r, row in zip(records, last, strict=True)]
     rows = cells(section(render_report(suite, [*held[:3], *records[3:]]), heading))
     assert rows[-1] == ["ANN", "3", "81.00 ± 1.00"] and not any(row[0] in ("LIF", "CLIF") for row in rows)

@@ -52,6 +52,30 @@ def test_collect_prefers_the_store_and_relabels(store, tmp_path):
     assert found == {("LIF", 0): 0.9, ("CLIF", 1): 0.2}
 
 
+def test_records_of_one_entry_hold_what_they_share_once_and_say_the_same(store, tmp_path):
+    runs = SUITE.select("LIF")
+    for run in runs:
+        put(store, run, label="LIF", provenance={"host": "a", "libraries": {"torch": "2.15"}})
+    read = [store.folder(run).check() for run in runs]
+    found = store.collect(SUITE, tmp_path / "none")
+    assert found == read and [each.to_json() for each in found] == [each.to_json() for each in read]
+    first, second = found[:2]
+    assert first.provenance is second.provenance and read[0].provenance is not read[1].provenance
+    assert first.spec["train"] is second.spec["train"] and first.spec["seed"] != second.spec["seed"]
+    assert first.model_fields_set is second.model_fields_set
+    assert {"history", "layers"} <= first.model_fields_set
+
+
+def test_a_report_that_is_not_needed_is_not_read(store, tmp_path):
+    reports = tmp_path / "reports"
+    atomic_write(reports / "digits" / "records.jsonl", "{")
+    with pytest.raises(RecordError, match=r"records\.jsonl:1"):
+        store.collect(SUITE, reports)
+    for run in SUITE.runs:
+        put(store, run)
+    assert len(store.collect(SUITE, reports)) == len(store.standing(SUITE, reports)) == len(SUITE.runs)
+
+
 def test_what_only_the_committed_report_has_is_a_state_of_its_own(store, tmp_path):
     reports, clif = tmp_path / "reports", SUITE.select("CLIF")
     lines = [record(), record(clif[0]), record(clif[1], measure_key="another"), record(clif[2], status="failed")]
