@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import json
 import os
 import socket
@@ -43,7 +44,7 @@ class Holder:
     def me(cls, host: str | None = None) -> Holder:
         """Return this process, on this host or one of another name, with a token of its own."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return cls(host or this_host(), os.getpid(), _started(os.getpid()) or "", now, uuid.uuid4().hex)
+        return cls(host or this_host(), os.getpid(), _began(os.getpid()), now, uuid.uuid4().hex)
 
     @classmethod
     def unknown(cls) -> Holder:
@@ -58,6 +59,7 @@ class Holder:
         return f"process {self.pid} on {self.host.partition('/')[0]}, since {self.since}"
 
 
+@functools.cache
 def this_host() -> str:
     """Name this host, its boot and its process numbers: containers may share the name and not the numbers."""
     parts = [socket.gethostname()]
@@ -66,6 +68,12 @@ def this_host() -> str:
     with contextlib.suppress(OSError):
         parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
     return "/".join(parts)
+
+
+@functools.cache
+def _began(pid: int) -> str:
+    """Return when this process started; of a fork, which has another number, it is asked again."""
+    return _started(pid) or ""
 
 
 def _started(pid: int) -> str | None:
@@ -229,16 +237,17 @@ class Lock:
     @contextlib.contextmanager
     def _guard(self) -> Iterator[None]:
         """Keep the other processes out while a lock is looked at and taken; the system frees it, however we end."""
-        path = self.path.with_name(self.path.name + ".guard")
+        path = f"{self.path}.guard"
         while True:
-            with path.open("wb") as handle:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            try:
                 try:
                     fcntl.flock(handle, fcntl.LOCK_EX)
                 except OSError as error:  # then the file itself has to do
                     if error.errno not in _NO_FLOCK:
                         raise
                 try:
-                    current = os.path.samestat(os.fstat(handle.fileno()), path.stat())
+                    current = os.path.samestat(os.fstat(handle), os.stat(path))
                 except FileNotFoundError:
                     current = False
                 if not current:  # whoever had it before has removed it
@@ -246,8 +255,11 @@ class Lock:
                 try:
                     yield
                 finally:
-                    path.unlink(missing_ok=True)
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(path)
                 return
+            finally:
+                os.close(handle)
 
     def _beat(self) -> None:
         while not self._done.wait(self.heartbeat_s):

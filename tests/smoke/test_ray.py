@@ -86,7 +86,6 @@ def saved(folder):
     return {run.label: store.folder(run).saved_ns() for run in partial}
 
 
-@pytest.mark.slow
 def test_a_thousand_jobs_end_once_each_and_nothing_is_left_in_the_engine(nodes):
     command = [sys.executable, ROOT / "benchmarks" / "ray_jobs.py", "--jobs", "1000", "--on", f"ray:{nodes.address}"]
     environment = {**os.environ, VARIABLE: nodes.folder, "PYTHONPATH": str(ROOT)}
