@@ -10,6 +10,8 @@ import logging
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +20,8 @@ from bench.errors import BenchError, in_one_line
 LOOPBACK = "127.0.0.1"
 OBJECT_BYTES = 2**29  # for what travels, of a cluster that is started here: a checkpoint a run, and the rest on disk
 ANSWER_S = 10.0
+HEALTH_S = 60.0  # for a command of Ray's own, which takes a second or two
+AUTH_MODE = "RAY_AUTH_MODE"
 MOST_PROCESSES = 100_000  # that may wait for the bell
 
 
@@ -30,6 +34,7 @@ class Cluster:
         _say_to_ray(alone=not where, loopback=host == LOOPBACK)
         if where:
             _check_answer(where)
+            _mind_its_token(where, loopback=host == LOOPBACK)
         arguments = {"address": where} if where else _alone()
         with _signals_as_they_were():
             self.ray: Any = importlib.import_module("ray")
@@ -45,9 +50,8 @@ class Cluster:
                         logging_level=logging.CRITICAL,
                         configure_logging=False,
                     )
-                except (OSError, RuntimeError, ValueError, AssertionError) as error:
-                    hint = "; where it asks for a token, set RAY_AUTH_MODE=token" if where else ""
-                    raise BenchError(f"--on ray{':' * bool(where)}{where}: {in_one_line(error)}{hint}") from error
+                except (OSError, RuntimeError, ValueError, AssertionError, self.ray.exceptions.RayError) as error:
+                    raise BenchError(f"--on ray{':' * bool(where)}{where}: {in_one_line(error)}") from error
         here = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
             self.ray.get_runtime_context().get_node_id(), soft=False
         )
@@ -133,9 +137,28 @@ def _say_to_ray(*, alone: bool, loopback: bool) -> None:
     """Set what Ray reads once, when it is imported, and hands to the processes that it starts."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     if alone:
-        os.environ.setdefault("RAY_AUTH_MODE", "token")  # other users of this machine are kept out
+        os.environ.setdefault(AUTH_MODE, "token")  # other users of this machine are kept out
     if loopback:  # otherwise Ray takes the outer address of this machine in place of 127.0.0.1
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+
+
+def _mind_its_token(where: str, *, loopback: bool) -> None:
+    """Have Ray show its token to a cluster of this machine that asks for one, as `ray start` does once there is one.
+
+    Raises BenchError for one elsewhere: whether a token travels is for the user to say. Ray itself would try for long.
+    """
+    if os.environ.get(AUTH_MODE) is not None:
+        return
+    health = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--address", where]
+    without = os.environ | {AUTH_MODE: "disabled"}
+    try:
+        asked = subprocess.run(health, env=without, capture_output=True, timeout=HEALTH_S, check=False)
+    except subprocess.TimeoutExpired:
+        return  # whoever joins it is told
+    if asked.returncode and b"AuthenticationError" in asked.stderr:
+        if not loopback:
+            raise BenchError(f"--on ray:{where}: it asks for a token; with {AUTH_MODE}=token Ray shows it yours")
+        os.environ[AUTH_MODE] = "token"
 
 
 def _alone() -> dict[str, object]:

@@ -5,6 +5,7 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -139,3 +140,32 @@ def test_on_ctrl_c_runs_are_saved_and_the_cluster_that_was_started_here_ends(fol
         assert "killed" not in stdout and saved(folder).keys() == before.keys() and saved(folder) != before
         [log] = folder.glob("runs/survivor/*/log.txt")
         assert "interrupted" in log.read_text()
+
+
+def test_a_cluster_that_ray_start_began_is_joined_whether_it_asks_for_a_token_or_not(folder):
+    (folder / "survivor.toml").write_text(survivor(ENTRIES[0], epochs=1))
+    (folder / "token").write_text("0123456789abcdef" * 4)
+    for token in ({"RAY_AUTH_TOKEN_PATH": str(folder / "token")}, {"RAY_AUTH_MODE": "disabled"}):
+        with started_by_hand(token) as (address, its_own):
+            environment = {VARIABLE: its_own} | {name: value for name, value in token.items() if name.endswith("PATH")}
+            said = to_the_end(start(*RUN, "--force", "--on", f"ray:{address}", cwd=folder, **environment))
+            assert "1 of 1" in said
+            assert listened(processes(VARIABLE, its_own)) == {"127.0.0.1"}
+
+
+@contextlib.contextmanager
+def started_by_hand(token):
+    """A cluster that `ray start` began, as the README says: its address, and the folder of its processes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    words = ["--head", "--block", "--node-ip-address", "127.0.0.1", "--port", port, "--num-cpus", "1"]
+    with short_folder() as its_own, open(Path(its_own, "start.log"), "w+") as log:
+        settings = {VARIABLE: its_own, "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "PYTHONPATH": str(ROOT)} | token
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"} | settings
+        command = [sys.executable, "-m", "ray.scripts.scripts", "start", *words]
+        with subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:
+            started = lambda: "Ray runtime started" in Path(its_own, "start.log").read_text()  # noqa: E731
+            wait_until(started, Path(its_own, "start.log").read_text)
+            yield f"127.0.0.1:{port}", its_own
+            process.terminate()
