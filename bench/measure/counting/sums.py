@@ -17,7 +17,12 @@ class Sums:
         self._parts += [None] * (at + repeats - len(self._parts))
         for step in range(at, at + repeats):
             total = self._parts[step]
-            self._parts[step] = part if total is None else total + part
+            if total is None:
+                self._parts[step] = part.clone()
+            elif total.dtype == part.dtype:
+                total += part  # in its place: small tensors that come and go among large ones leave holes in memory
+            else:
+                self._parts[step] = total + part
 
     def __len__(self) -> int:
         return len(self._parts)
