@@ -8,7 +8,7 @@ SHELL       = bash
 .SHELLFLAGS = -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench bench-cifar gpu results test lint format report
+.PHONY: help setup bench bench-cifar gpu results test test-long lint format report
 
 help:          ## Show this list
 	@grep -hE '^[a-z%-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -62,8 +62,13 @@ lint: $(VENV)/.ready  ## Style and types
 	$(VENV)/bin/python -m ruff format --check .
 	$(VENV)/bin/python -m mypy
 
+tested = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+
 test: lint  ## Lint, types and tests
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	$(tested)
+
+test-long: $(VENV)/.ready  ## The tests that take a minute or more each: clusters, kills at random, the README's commands
+	$(tested) -m 'long and not slow' tests/smoke tests/unit/commands
 
 format: $(VENV)/.ready  ## Format the code
 	$(VENV)/bin/python -m ruff check --fix .

@@ -87,6 +87,7 @@ def saved(folder):
     return {run.label: store.folder(run).saved_ns() for run in partial}
 
 
+@pytest.mark.long
 def test_a_thousand_jobs_end_once_each_and_nothing_is_left_in_the_engine(nodes):
     command = [sys.executable, ROOT / "benchmarks" / "ray_jobs.py", "--jobs", "1000", "--on", f"ray:{nodes.address}"]
     environment = {**os.environ, VARIABLE: nodes.folder, "PYTHONPATH": str(ROOT)}
@@ -95,6 +96,7 @@ def test_a_thousand_jobs_end_once_each_and_nothing_is_left_in_the_engine(nodes):
     assert done.stdout.startswith("1000 jobs: 1000 ended once, 0 left in the engine"), done.stdout + done.stderr
 
 
+@pytest.mark.long
 def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_run(folder, nodes):
     environment, on = {VARIABLE: nodes.folder}, ("--on", f"ray:{nodes.address}")
     log = folder / "command.log"
@@ -142,6 +144,7 @@ def test_on_ctrl_c_runs_are_saved_and_the_cluster_that_was_started_here_ends(fol
         assert "interrupted" in log.read_text()
 
 
+@pytest.mark.long
 def test_a_cluster_that_ray_start_began_is_joined_whether_it_asks_for_a_token_or_not(folder):
     (folder / "survivor.toml").write_text(survivor(ENTRIES[0], epochs=1))
     (folder / "token").write_text("0123456789abcdef" * 4)

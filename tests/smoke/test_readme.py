@@ -64,6 +64,7 @@ def test_the_three_commands_are_make_targets(clone):
     assert all(word in help_text for word in ("setup", "bench", "bench-cifar", "bench-%", "test", "report"))
 
 
+@pytest.mark.long
 def test_the_neuron_of_the_readme_works_as_written(tmp_path, clone):
     """In a package outside this one, beside LIF and CLIF: it keeps the contract, trains, and is in the report."""
     source, entry = BLOCKS["python"][0], BLOCKS["toml"][0]
@@ -105,6 +106,7 @@ def test_the_event_suite_of_the_readme_is_one(tmp_path):
     }
 
 
+@pytest.mark.long
 def test_make_bench_and_the_commands_after_it(clone):
     """The first command of the README from nothing to a report, then again with nothing to do; of 3 epochs, not 30."""
     shutil.rmtree(clone / "reports", ignore_errors=True)

@@ -109,6 +109,7 @@ def soon(condition, what):
     return found
 
 
+@pytest.mark.long
 def test_a_suite_whatever_befalls_its_jobs(cluster, place, begin):
     long = [patient(label, 2.0 + at / 4) for at, label in enumerate(LONG)]
     short = [entry("ANN", "relu", 1), entry("LIF", "lif", 1), entry("broken", "awkward:Broken", 1)]

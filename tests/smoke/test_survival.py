@@ -102,6 +102,7 @@ def killed_at_random(tmp_path, whole, kills, seed):
     print(f"{done} kills, {finished} times to the end, states after them: {dict(seen)}")
 
 
+@pytest.mark.long
 def test_a_run_killed_at_random_moments_ends_in_the_same_record(tmp_path, whole):
     killed_at_random(tmp_path, whole, kills=5, seed=0)
 
@@ -114,7 +115,7 @@ def test_a_run_killed_at_many_random_moments_ends_in_the_same_record(tmp_path, w
 RACERS = [("ANN", "relu", 1), ("LIF", "lif", 2), ("IF", "if", 2), ("CLIF", "clif", 2)]
 
 
-@pytest.mark.parametrize("commands", [2, 4])
+@pytest.mark.parametrize("commands", [2, pytest.param(4, marks=pytest.mark.long)])
 def test_commands_that_race_over_a_suite_do_every_run_once(tmp_path, commands):
     diverges = {"train": {"optimizer": {"learning_rate": 1e38}}, "unmatched": ["train"]}
     entries = [*starmap(entry, RACERS), entry("broken", "lif", 3, **diverges)]

@@ -22,6 +22,7 @@ def started(tmp_path):
     return tmp_path / "lab"
 
 
+@pytest.mark.long
 def test_a_new_neuron_keeps_the_contract_as_written_and_needs_no_source_to_do_so(started):
     path, (toolkit, surrogates) = started / "my_lif.py", (started / "cuda", started / "wide.py")
     written = path.read_text()
