@@ -60,7 +60,9 @@ def _of_a_sample(spec_json: str) -> tuple[int, int]:
 
     def hear(layer: torch.nn.Module, inputs: object, output: torch.Tensor) -> None:
         nonlocal macs
-        macs += output.numel() * layer.get_parameter("weight")[0].numel()
+        weight = layer.weight  # no parameter where it is made of one, as a quantised one is
+        assert isinstance(weight, torch.Tensor)
+        macs += output.numel() * weight[0].numel()
 
     for layer in assembly.model.modules():
         if isinstance(layer, SYNAPTIC):
