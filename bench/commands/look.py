@@ -38,6 +38,7 @@ def status(suites: Suites) -> None:
     from bench.store.store import Store
 
     store = Store()
+    collect_seldom()
     for suite in load(suites):
         queued = in_words(store.root / suite.name)
         states = store.survey(suite)
@@ -49,7 +50,7 @@ def status(suites: Suites) -> None:
         ]
         header, *lines = columns([("entry", "seed", "key", "state", ""), *rows], (0, 4), out)
         out.print(header, style="table.header")
-        out.print("\n".join(lines))
+        out.print("\n".join(lines), soft_wrap=True)  # they are as wide as they should be
 
 
 def count(
@@ -110,7 +111,6 @@ def check(suites: Suites, trust: Trust = False) -> None:
     from bench.commands.tune import check_tuning
     from bench.execute.plan import check_values, warnings_of
 
-    collect_seldom()
     loaded = load(suites, trust)
     check_values(loaded)
     warn(warnings_of(loaded))
