@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import functools
 import json
 import os
 import socket
@@ -44,7 +43,7 @@ class Holder:
     def me(cls, host: str | None = None) -> Holder:
         """Return this process, on this host or one of another name, with a token of its own."""
         now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        return cls(host or this_host(), os.getpid(), _began(os.getpid()), now, uuid.uuid4().hex)
+        return cls(host or this_host(), os.getpid(), _started(os.getpid()) or "", now, uuid.uuid4().hex)
 
     @classmethod
     def unknown(cls) -> Holder:
@@ -59,7 +58,6 @@ class Holder:
         return f"process {self.pid} on {self.host.partition('/')[0]}, since {self.since}"
 
 
-@functools.cache
 def this_host() -> str:
     """Name this host, its boot and its process numbers: containers may share the name and not the numbers."""
     parts = [socket.gethostname()]
@@ -68,12 +66,6 @@ def this_host() -> str:
     with contextlib.suppress(OSError):
         parts.append(str(os.stat("/proc/self/ns/pid").st_ino))
     return "/".join(parts)
-
-
-@functools.cache
-def _began(pid: int) -> str:
-    """Return when this process started; of a fork, which has another number, it is asked again."""
-    return _started(pid) or ""
 
 
 def _started(pid: int) -> str | None:

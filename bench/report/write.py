@@ -37,13 +37,15 @@ def make_report(
 
     The page is written in markdown, and in each of `formats` beside it; `conventions` have a section if there are any.
 
-    Raises StoreError when the folder cannot be written, and BusyError when another process takes very long to.
+    Raises StoreError when the folder cannot be written, BusyError when another process takes very long to, and
+    RecordError where the records that are there cannot be read: they may be a newer version's.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be made: {error.strerror}") from None
     with Lock(folder / ".lock", PATIENCE_S):
+        store.check_report(suite, folder.parent)
         evidence = Evidence.of(suite, held(suite, store.collect(suite, folder.parent)), tables, conventions)
         write_report(evidence, folder, formats)
     return evidence

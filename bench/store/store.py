@@ -144,6 +144,11 @@ class Store:
         found = self._found(self.folder(run))  # of a record that cannot be read, `remark` says so
         return found.oddities() if isinstance(found, Facts) else ""
 
+    def check_report(self, suite: Suite, reports: Path = REPORTS) -> None:
+        """Raise RecordError where the committed report's records cannot be read, so that nobody writes over them."""
+        with self.looking() as index:
+            committed(reports / suite.name / "records.jsonl", index)
+
     def collect(self, suite: Suite, reports: Path = REPORTS) -> list[RunRecord]:
         """Return the records of a suite's runs: what this store holds, else what the committed report has.
 

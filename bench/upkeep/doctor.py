@@ -105,6 +105,7 @@ def _store(suites: Sequence[Suite], store: Store, reports: Path) -> Iterator[Fin
     for suite in suites:
         states: Counter[str] = Counter()
         try:
+            store.check_report(suite, reports)
             standing = store.standing(suite, reports)
         except RecordError as error:
             yield Finding("store", "wrong", str(error))

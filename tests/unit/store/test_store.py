@@ -13,9 +13,11 @@ from bench.errors import NewerError, RecordError, StoreError
 from bench.files.durable import atomic_write
 from bench.records.lines import read_records
 from bench.records.record import Digests, RunRecord
+from bench.report.write import make_report
 from bench.store.checkpoints import write_state
 from bench.store.failures import write_failure
 from bench.store.store import State, Store
+from bench.upkeep.doctor import examine
 
 OLD = ROOT / "tests" / "golden" / "record-schema-1.jsonl"
 
@@ -74,6 +76,19 @@ def test_a_report_that_is_not_needed_is_not_read(store, tmp_path):
     for run in SUITE.runs:
         put(store, run)
     assert len(store.collect(SUITE, reports)) == len(store.standing(SUITE, reports)) == len(SUITE.runs)
+
+
+@pytest.mark.parametrize("line", ["{", '{"schema": 99}'])
+def test_records_of_a_report_that_cannot_be_read_are_not_written_over(store, tmp_path, line):
+    path = tmp_path / "reports" / "digits" / "records.jsonl"
+    atomic_write(path, line)
+    for run in SUITE.runs:
+        put(store, run)
+    with pytest.raises(RecordError, match=r"records\.jsonl"):
+        make_report(SUITE, store, path.parent)
+    assert path.read_text() == line and [each.name for each in path.parent.iterdir() if each.suffix == ".md"] == []
+    found = [each for each in examine([SUITE], store, tmp_path / "reports", tmp_path) if each.state == "wrong"]
+    assert any("records.jsonl" in each.words for each in found)
 
 
 def test_what_only_the_committed_report_has_is_a_state_of_its_own(store, tmp_path):
