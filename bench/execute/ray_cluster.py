@@ -31,6 +31,7 @@ class Cluster:
     def __init__(self, where: str) -> None:
         """where: HOST:PORT; "" starts a cluster. Raises BenchError where there is none, or no node of it is here."""
         host = _host(where)
+        self._mode = os.environ.get(AUTH_MODE)
         _say_to_ray(alone=not where, loopback=host == LOOPBACK)
         if where:
             _check_answer(where)
@@ -81,6 +82,8 @@ class Cluster:
             self._ours = False
             with _signals_as_they_were():
                 self.ray.shutdown()
+            if self._mode is None:  # what one cluster asks for is not shown to the next
+                os.environ.pop(AUTH_MODE, None)
 
 
 class Bell:

@@ -172,3 +172,19 @@ def started_by_hand(token):
             wait_until(started, Path(its_own, "start.log").read_text)
             yield f"127.0.0.1:{port}", its_own
             process.terminate()
+
+
+@pytest.mark.long
+def test_a_token_is_shown_to_no_cluster_but_the_one_that_asks_for_it():
+    mode = "os.environ.get('RAY_AUTH_MODE')"
+    program = f"import os; from bench.execute.ray_cluster import Cluster; a = Cluster(''); print({mode}); a.close()"
+    with short_folder() as its_own:
+        environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
+        done = subprocess.run(
+            [sys.executable, "-c", f"{program}; print({mode})"],
+            env=environment | {VARIABLE: its_own, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert (done.stdout.split(), done.returncode) == (["token", "None"], 0), done.stderr
