@@ -13,12 +13,21 @@ SHELL       = bash
 help:          ## Show this list
 	@grep -hE '^[a-z%-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-setup: $(VENV)/.ready  ## Set up .venv when it is missing
+setup: $(VENV)/.ready  ## Set up .venv when it is missing or made for other requirements
+
+# .ready holds a digest of the requirements that were installed: others, as after a pull, are installed again.
+required := $(firstword $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum))
+held     := $(shell cat $(VENV)/.ready 2>/dev/null)
+ifneq ($(held),)
+ifneq ($(held),$(required))
+.PHONY: $(VENV)/.ready
+endif
+endif
 
 $(VENV)/.ready:
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
-	touch $@
+	echo $(required) > $@
 
 bench: bench-digits  ## Train and compare on digits (about 3 minutes, no download)
 

@@ -70,6 +70,21 @@ def test_the_suite_is_trained_all_the_same_and_the_failure_told_at_the_end(make)
     assert done.returncode == 2 and not any("bench report" in line for line in asked)
 
 
+def test_an_environment_is_set_up_anew_for_other_requirements_and_no_other(make, tmp_path):
+    ready, path = tmp_path / "env" / ".ready", f"PYTHON={tmp_path}/env/bin/python"
+    install = "-m pip install --quiet --constraint constraints.txt --editable .[dev]"
+    (tmp_path / "pyproject.toml").write_text("a")
+    assert make("setup", path)[1] == []  # an environment of somebody's own
+    ready.unlink()
+    assert make("setup", path)[1] == ["-m venv env", install] and ready.read_text().strip()
+    assert make("setup", path)[1] == []
+    (tmp_path / "constraints.txt").write_text("b")
+    done, asked = make("setup", path, failing="pip")
+    assert done.returncode == 2 and asked[-1] == install
+    assert make("setup", path)[1] == ["-m venv env", install]
+    assert make("setup", path)[1] == []
+
+
 def test_a_dry_run_does_nothing(make, tmp_path):
     for target in ("gpu", "results"):
         done, asked = make("-n", target)
