@@ -3,6 +3,7 @@
 Of S seeds and N test samples, a network is right about a sample with the chance of a logistic function of how hard the
 sample is (sd 3, shared), how hard it is for this architecture (sd `taste`), and how well this seed went (sd `luck`).
 Two networks of one accuracy: the interval should hold 0. A suite of ten: no difference should be established.
+`--interactions`: four networks of one accuracy, the difference of two of them minus that of the other two.
 `--unlucky`: seeds that are not normal, one in five of which loses 2 points; the interval should hold the mean of -0.4.
 `--folds`: seeds with test samples of their own, by real training on digits, see `folds.py`; `--repeats 300` is minutes.
 """
@@ -46,12 +47,16 @@ def suite(
         yield rng.random((seeds, samples)) < 1 / (1 + np.exp(-logit))
 
 
-def missed(base: Correct, other: Correct, comparisons: int) -> bool:
+def apart(one: Correct, other: Correct) -> NDArray[np.int64]:
+    """Return what only the one is right about as 1, what only the other is as -1."""
+    return one.astype(np.int64) - other
+
+
+def missed(apart: NDArray[np.int64], comparisons: int) -> bool:
     """Whether the interval of a comparison, one of so many, leaves 0 out."""
-    apart = other.astype(np.int64) - base
     alpha = (1 - CONFIDENCE) / comparisons
     found = components(apart, alpha)
-    assert found is not None and len(base) >= FEWEST_SEEDS
+    assert found is not None and len(apart) >= FEWEST_SEEDS
     return bool(abs(apart.mean()) > found.half_width(alpha))
 
 
@@ -62,11 +67,30 @@ def unlucky_coverage(seeds: int, repeats: int, samples: int = 10_000) -> float:
     for _ in range(repeats):
         base, other = suite([at, at], seeds, samples, taste, 0.0, rng)
         unlucky, spoilt = rng.random((seeds, 1)) < 0.2, rng.random((seeds, samples)) < 0.02 / accuracy
-        apart = (other & ~(unlucky & spoilt)).astype(np.int64) - base
-        found = components(apart, alpha)
+        lost = apart(other & ~(unlucky & spoilt), base)
+        found = components(lost, alpha)
         assert found is not None
-        held += abs(apart.mean() + 0.2 * 0.02) <= found.half_width(alpha)
+        held += abs(lost.mean() + 0.2 * 0.02) <= found.half_width(alpha)
     return held / repeats
+
+
+def interaction_coverage(accuracy: float, seeds: int, repeats: int, how: tuple[int, float, float]) -> float:
+    """Return how often the interval of a difference of differences holds 0; how: samples, taste, luck."""
+    at, rng, wrong = offset(accuracy, how[1]), np.random.default_rng(1), 0
+    for _ in range(repeats):
+        first, second, third, fourth = suite([at] * 4, seeds, *how, rng)
+        wrong += missed(apart(first, second) - apart(third, fourth), 1)
+    return 1 - wrong / repeats
+
+
+def print_interactions(repeats: int) -> None:
+    """Print the coverage of differences of differences in every setting."""
+    print("| accuracy | taste | luck | N | n = 3 | n = 5 | n = 10 |")
+    print("|---|---|---|---|---|---|---|")
+    for accuracy, taste, luck, samples in itertools.product(ACCURACIES, TASTES, LUCKS, SAMPLES):
+        found = (interaction_coverage(accuracy, seeds, repeats, (samples, taste, luck)) for seeds in SEEDS)
+        cells = " | ".join(f"{each:.3f}" for each in found)
+        print(f"| {accuracy} | {taste} | {luck} | {samples:,} | {cells} |", flush=True)
 
 
 def main() -> None:
@@ -76,7 +100,11 @@ def main() -> None:
     parser.add_argument("--suites", type=int, default=400)
     parser.add_argument("--unlucky", action="store_true")
     parser.add_argument("--folds", action="store_true")
+    parser.add_argument("--interactions", action="store_true")
     given = parser.parse_args()
+    if given.interactions:
+        print_interactions(given.repeats)
+        return
     if given.folds:
         from folds import print_table  # which imports torch and scikit-learn
 
@@ -96,12 +124,12 @@ def main() -> None:
             wrong = 0
             for _ in range(given.repeats):
                 base, other = suite([at] * 2, *how)
-                wrong += missed(base, other, 1)
+                wrong += missed(apart(other, base), 1)
             covered.append(f"{1 - wrong / given.repeats:.3f}")
             wrong = 0
             for _ in range(given.suites):
                 base, *others = suite([at] * ENTRIES, *how)
-                wrong += any(missed(base, other, len(others)) for other in others)
+                wrong += any(missed(apart(other, base), len(others)) for other in others)
             false.append(f"{wrong / given.suites:.3f}")
         print(f"| {accuracy} | {taste} | {luck} | {samples:,} | {' | '.join(covered + false)} |", flush=True)
 

@@ -92,11 +92,14 @@ def _open(comparison: Comparison) -> list[str]:
     from bench.report.evidence.decisions import judge
 
     margin = comparison.suite.spec.margin_points
-    contrasts = comparison.contrasts.items()
-    return [f"{one} - {other}" for (one, other), found in contrasts if not judge(found, margin).established]
+    contrasts = [(f"{one} - {other}", found) for (one, other), found in comparison.contrasts.items()]
+    interactions = [
+        (f"({a} - {b}) - ({c} - {d})", found) for ((a, b), (c, d)), found in comparison.interactions.items()
+    ]
+    return [name for name, found in contrasts + interactions if not judge(found, margin).established]
 
 
 def _in_words(comparison: Comparison, found: Sequence[str]) -> str:
-    count, seeds = len(comparison.contrasts), len(comparison.suite.spec.seeds)
+    count, seeds = comparison.decided, len(comparison.suite.spec.seeds)
     still = f"; open: {', '.join(found)}" if found else ""
     return f"{comparison.suite.path}: {count - len(found)} of {count} comparisons settled at {seeds} seeds{still}"

@@ -81,13 +81,14 @@ def _label_problems(data: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(baseline, str) and labels and baseline not in labels:
         yield f"baseline: no entry '{baseline:.60}'; {nearest(baseline, labels)}"
     yield from _contrast_problems(data, labels)
+    yield from _interaction_problems(data, labels)
 
 
 def _contrast_problems(data: Mapping[str, Any], labels: list[str]) -> Iterator[str]:
     contrasts, rows = data.get("contrasts"), [*labels, *_deployed_labels(data)]
     seen: list[list[str]] = []
     for index, pair in enumerate(contrasts[:MOST_ENTRIES] if isinstance(contrasts, list) else []):
-        names = sorted(name for name in pair if isinstance(name, str)) if isinstance(pair, list) else []
+        names = sorted(_names(pair))
         if len(names) != 2:
             continue  # the type of it is wrong, which is said elsewhere
         for name in names:
@@ -100,6 +101,32 @@ def _contrast_problems(data: Mapping[str, Any], labels: list[str]) -> Iterator[s
         elif names in seen:
             yield f"contrasts[{index}]: these two are compared twice"
         seen.append(names)
+
+
+def _interaction_problems(data: Mapping[str, Any], labels: list[str]) -> Iterator[str]:
+    interactions, rows = data.get("interactions"), [*labels, *_deployed_labels(data)]
+    seen: list[object] = []
+    for index, pairs in enumerate(interactions[:MOST_ENTRIES] if isinstance(interactions, list) else []):
+        where, named = f"interactions[{index}]", [_names(pair) for pair in pairs] if isinstance(pairs, list) else []
+        if [len(names) for names in named] != [2, 2]:
+            continue  # the type of it is wrong, which is said elsewhere
+        (one, less), (other, more) = named
+        for name in dict.fromkeys((one, less, other, more)):
+            if labels and name not in rows:
+                yield f"{where}: no entry '{name:.60}'; {nearest(name, rows)}"
+        added, taken = sorted((one, more)), sorted((less, other))
+        if shared := set(added) & set(taken):
+            yield f"{where}: '{min(shared):.60}' is added and taken away, which leaves a contrast or nothing"
+        elif one == more and less == other:
+            yield f"{where}: this is '{one:.60}' minus '{less:.60}' twice; name the pair in `contrasts`"
+        elif (same := sorted((added, taken))) in seen:
+            yield f"{where}: this difference is looked at twice"
+        else:
+            seen.append(same)
+
+
+def _names(pair: Any) -> list[str]:
+    return [name for name in pair if isinstance(name, str)] if isinstance(pair, list) else []
 
 
 def _deployed_labels(data: Mapping[str, Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from bench.suite.run_spec import DatasetSpec, Frames, MeasureSpec, ModelSpec
 from bench.suite.tuning import TunedSpec, TuneSpec
 
 Pair = Annotated[list[Label], Field(min_length=2, max_length=2)]
+Pairs = Annotated[list[Pair], Field(min_length=2, max_length=2)]
 
 
 class ExpectSpec(Strict):
@@ -64,6 +65,8 @@ class SuiteSpec(Strict):
     margin_points: Positive = 0.5  # "as accurate" means within this many percentage points
     # Entries to compare beside each with the baseline: the first of two minus the second.
     contrasts: Annotated[list[Pair], Field(max_length=MOST_ENTRIES)] = []
+    # Differences of differences: that between the first two entries minus that between the second two.
+    interactions: Annotated[list[Pairs], Field(max_length=MOST_ENTRIES)] = []
     # Where it departs from the published recipe that it follows. Told, never run: no key holds it.
     deviations: Annotated[list[Title], Field(max_length=100)] = []
     smaller: Name | None = None  # the suite to try where this one would take days

@@ -13,7 +13,8 @@ from bench.suite.overrides import merge
 
 TUNED = ", tuned"  # behind the label of an entry
 MOST_LETTERS = 60  # of a label
-EXTRAS = ("tune", "contrasts", "most_seeds", "deviations", "smaller")  # of a suite's own rows and runs alone
+# Of a suite's own rows and runs alone.
+EXTRAS = ("tune", "contrasts", "interactions", "most_seeds", "deviations", "smaller")
 
 
 class Range(Strict):
@@ -144,13 +145,14 @@ def tuned_suite(data: Raw, tune: TuneSpec, trials: Sequence[Sequence[tuple[Choic
             entries += [{**_chosen(entry, best), "label": entry["label"] + TUNED}]
         entries[-1]["tuned"] = spec.model_dump(mode="json")
     rows_of = {entry["tuned"]["of"]: entry["label"] for entry in entries if "tuned" in entry}
-    asked = [pair for pair in data.get("contrasts", []) if set(pair) <= set(rows_of)]
-    contrasts = [[rows_of[label] for label in pair] for pair in asked]
+    contrasts = [pair for pair in data.get("contrasts", []) if set(pair) <= set(rows_of)]
+    interactions = [pairs for pairs in data.get("interactions", []) if {*pairs[0], *pairs[1]} <= set(rows_of)]
     return suite | {
         "name": f"{data['name']:.58}-tuned",
         "title": f"{data['title']:.110}, tuned",
         "baseline": rows_of[data["baseline"]],
-        "contrasts": contrasts,
+        "contrasts": [[rows_of[label] for label in pair] for pair in contrasts],
+        "interactions": [[[rows_of[label] for label in pair] for pair in pairs] for pairs in interactions],
         "entries": entries,
     }
 

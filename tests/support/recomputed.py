@@ -161,6 +161,24 @@ def of_folds(one, other, seeds):
     return *bits, partitions, [min(fold["train_samples"] for fold in pair) for pair in folds]
 
 
+class Apart:
+    """Two rows as one: what the first got right less what the second did, of the seeds tested on the same samples."""
+
+    def __init__(self, one, other):
+        self.one, self.other, self.label = one, other, f"({one.label} - {other.label})"
+        both = {s: (run, other.runs[s]) for s, run in one.runs.items() if s in other.runs}
+        alike = {s: pair for s, pair in both.items() if tested(pair[0]) == tested(pair[1])}
+        self.runs = {s: min(pair, key=_trained_on) for s, pair in alike.items()}
+
+    def bits(self, seed):
+        """By sample: 1, 0 or -1."""
+        return self.one.bits(seed) - self.other.bits(seed)
+
+
+def _trained_on(run):
+    return run["fold"]["train_samples"] if run.get("fold") else 0
+
+
 def compared(one, other, comparisons, with_p=True):
     """n, mean, sd over seeds in points, ends and p of the analysis of two rows: None where there is none."""
     seeds = [seed for seed in one.runs if seed in other.runs and tested(one.runs[seed]) == tested(other.runs[seed])]
@@ -174,16 +192,21 @@ def compared(one, other, comparisons, with_p=True):
     else:
         method, values = crossed_by_hand, [np.stack([row.bits(seed) for seed in seeds]) for row in (one, other)]
     centre, low, high, *p = (method.analysed if with_p else method.interval)(*values, comparisons)
-    ends = (max(low, -100), min(high, 100))  # no accuracy is further below or above another
+    reach = 200 if isinstance(one, Apart) else 100  # no accuracy is further below or above another
+    ends = (max(low, -reach), min(high, reach))
     return len(seeds), centre, sd(by_seed), ends, *(p or [None])
 
 
-def verdict(n, ends, margin):
+ACCURATE, LARGE = ("better", "worse", "as accurate"), ("larger", "smaller", "as large")
+
+
+def verdict(n, ends, margin, words=ACCURATE):
     """What an interval establishes: a direction where it excludes 0, equality inside the margin, of three seeds."""
+    better, worse, equal = words
     if ends is None or n < 3:
         return "not established"
-    words = ["better"] if ends[0] > 0 else ["worse"] if ends[1] < 0 else []
-    words += ["as accurate"] if -margin < ends[0] and ends[1] < margin else []
+    words = [better] if ends[0] > 0 else [worse] if ends[1] < 0 else []
+    words += [equal] if -margin < ends[0] and ends[1] < margin else []
     return ", but ".join(words) or "not established"
 
 

@@ -4,7 +4,10 @@ import itertools
 import math
 
 from support.recomputed import (
+    ACCURATE,
+    LARGE,
     MODES,
+    Apart,
     Prices,
     accuracy,
     compared,
@@ -53,6 +56,8 @@ class Reckoned:
             by_label[one.label] = one
             named += [] if (other.label, one.label) in named else [(one.label, other.label)]
         self.contrasts = [(by_label[one], by_label[other]) for one, other in dict.fromkeys(named)]
+        for pairs in self.spec.get("interactions", []):
+            self.contrasts.append(tuple(Apart(by_label[one], by_label[other]) for one, other in pairs))
         self.differences = {
             (one.label, other.label): compared(one, other, len(self.contrasts)) for one, other in self.contrasts
         }
@@ -146,7 +151,7 @@ class Reckoned:
         ours, *_, pairs = self.page["Accuracy compared",]
         if [row[0] for row in ours.rows] != [f"{one.label} - {other.label}" for one, other in self.contrasts]:
             self.checked.disagreements.append("Accuracy compared: other comparisons than the suite's")
-        for at, found in enumerate(self.differences.values()):
+        for at, ((one, _), found) in enumerate(zip(self.contrasts, self.differences.values(), strict=True)):
             n, centre, spread, ends, p = found
             self.checked.words(ours, at, 1, str(n))
             self.checked.cell(ours, at, 2, "{}", fixed(centre))
@@ -157,7 +162,9 @@ class Reckoned:
                 self.checked.words(ours, at, 5, "< 0.001")
             else:
                 self.checked.cell(ours, at, 5, "{}", fixed(p, 3))
-            self.checked.words(ours, at, 6, verdict(n, ends, self.margin))
+            self.checked.words(
+                ours, at, 6, verdict(n, ends, self.margin, LARGE if isinstance(one, Apart) else ACCURATE)
+            )
         if pairs is not ours:
             self._all_pairs(pairs)
 

@@ -48,9 +48,9 @@ def squares_of(one, other, partitions, trained, comparisons=1):
     most = max(sizes[np.array(partitions) == partition].sum() for partition in set(partitions))
     z = stats.norm.ppf(1 - 0.025 / comparisons)
     # of as many samples as the partition with most has: so many disagreements are added on either side
-    values = np.array([1.0, -1.0, 0.0])
+    values = np.array([1.0, -1.0, 0.0, 2.0, -2.0])
     shares = np.array([sum((each == value).sum() for each in apart) for value in values]) / sizes.sum()
-    counts = most * shares + np.array([z * z / 4, z * z / 4, 0.0])
+    counts = most * shares + np.array([z * z / 4, z * z / 4, 0.0, 0.0, 0.0])
     mean = (counts * values).sum() / counts.sum()
     of_sample = (counts * (values - mean) ** 2).sum() / counts.sum()
     overlap = sizes.sum() / np.sum(trained)

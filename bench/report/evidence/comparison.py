@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.records.record import RunRecord
-from bench.report.evidence.crossed import Difference, difference
+from bench.records.source import Fold
+from bench.report.evidence.crossed import Correct, Difference, difference
 from bench.report.evidence.deployed import deployed_record
 from bench.report.evidence.entry import Entry, Slot
 from bench.report.evidence.looked_at import looked_at
@@ -20,6 +21,8 @@ from bench.report.evidence.needs_time import time_tests
 from bench.report.evidence.resampled import resampled_difference, shared_folds
 from bench.suite.load import Suite
 from bench.suite.run_spec import PlannedRun, on_frames
+
+Pair = tuple[str, str]  # of labels, the first minus the second
 
 NOT_RUN = "not run"
 
@@ -71,19 +74,41 @@ class Comparison:
         return [entry for entry in self.entries if entry is not self.baseline]
 
     @cached_property
-    def contrasts(self) -> dict[tuple[str, str], Difference]:
+    def contrasts(self) -> dict[Pair, Difference]:
         """Accuracy of one entry minus another's, for every comparison that the suite decides: by both labels.
 
         That is each other entry with the baseline, what the suite names, and an entry tested without its time with
         itself; corrected for their number, whether their runs have finished or not.
         """
+        return {(one, other): self._difference(one, other, self.decided) for one, other in self._contrasted}
+
+    @cached_property
+    def interactions(self) -> dict[tuple[Pair, Pair], Difference]:
+        """The difference between one pair of entries minus that between another, for those that the suite decides."""
+        return {
+            (one, other): replace(self._difference(one, other, self.decided), reach=200.0)
+            for (one, other) in self._interacting
+        }
+
+    @property
+    def decided(self) -> int:
+        """How many comparisons the suite decides, for which each is corrected."""
+        return len(self._contrasted) + len(self._interacting)
+
+    @cached_property
+    def _contrasted(self) -> list[Pair]:
         known = self.correct
         wanted = dict.fromkeys((entry.label, self.baseline.label) for entry in self.others)
         named = [(one, other) for one, other in self.suite.spec.contrasts if one in known and other in known]
         for one, other in [*named, *((each.without, each.label) for each in time_tests(self.suite))]:
             if (other, one) not in wanted:
                 wanted[one, other] = None
-        return {(one, other): self._difference(one, other, len(wanted)) for one, other in wanted}
+        return list(wanted)
+
+    @cached_property
+    def _interacting(self) -> list[tuple[Pair, Pair]]:
+        named = [((a, b), (c, d)) for (a, b), (c, d) in self.suite.spec.interactions]
+        return [(one, other) for one, other in named if {*one, *other} <= self.correct.keys()]
 
     @cached_property
     def correct(self) -> dict[str, dict[int, NDArray[np.bool_]]]:
@@ -110,25 +135,37 @@ class Comparison:
         return {one: found for (one, other), found in self.contrasts.items() if other == self.baseline.label}
 
     @cached_property
-    def pairs(self) -> dict[tuple[str, str], Difference]:
+    def pairs(self) -> dict[Pair, Difference]:
         """Accuracy of one entry minus a later one's for all pairs of finished entries.
 
         Corrected for the number of all pairs, finished or not, so that no pair is told apart more easily than as a
         contrast.
         """
-        count = max(math.comb(len(self.entries), 2), len(self.contrasts))
+        count = max(math.comb(len(self.entries), 2), self.decided)
         found = list(itertools.combinations([entry for entry in self.entries if entry.correct], 2))
         return {(one.label, other.label): self._difference(one.label, other.label, count) for one, other in found}
 
-    def _difference(self, one: str, other: str, comparisons: int) -> Difference:
-        """Compare two of `correct` by label, by the analysis that their test samples allow."""
-        first, second = self.correct[one], self.correct[other]
+    def _difference(self, one: str | Pair, other: str | Pair, comparisons: int) -> Difference:
+        """Compare two of `correct` by label, or two pairs of them, by the analysis that their test samples allow."""
+        first, second = self._correct_of(one), self._correct_of(other)
         if not self.resampled:
             return difference(first, second, comparisons, self.share)
-        tested = {entry.label: entry.folds for entry in self.entries}
-        tested |= {label: entry.folds for label, (entry, _) in self._on_frames.items()}
-        folds = shared_folds(tested[one], tested[other])
+        folds = shared_folds(self._folds_of(one), self._folds_of(other))
         return resampled_difference(first, second, folds, comparisons, self.share)
+
+    def _correct_of(self, which: str | Pair) -> Correct:
+        if isinstance(which, str):
+            return self.correct[which]
+        one, other = (self.correct[label] for label in which)
+        both = [seed for seed in one if seed in other and one[seed].shape == other[seed].shape]
+        return {seed: one[seed].astype(np.int64) - other[seed] for seed in both}
+
+    def _folds_of(self, which: str | Pair) -> dict[int, Fold]:
+        if not isinstance(which, str):
+            one, other = map(self._folds_of, which)
+            return shared_folds(one, other)
+        tested = {entry.label: entry.folds for entry in self.entries}
+        return (tested | {label: entry.folds for label, (entry, _) in self._on_frames.items()})[which]
 
     def between(self, one: Entry, other: Entry) -> Difference:
         """Return the accuracy of one entry minus another's, corrected for the number of all pairs."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special
 
-from bench.report.evidence.crossed import Chance, Difference
+from bench.report.evidence.crossed import Chance, Difference, student
 from bench.suite.looks import FEWEST_SEEDS, Looks
 
 POWER = 0.8
@@ -36,8 +37,16 @@ class Verdict:
     @property
     def words(self) -> str:
         """`better`, `worse, but as accurate`, ...; `not established`."""
-        words = [self.direction] if self.direction else []
-        return ", but ".join([*words, *(["as accurate"] if self.as_accurate else [])]) or "not established"
+        return self._words("better", "worse", "as accurate")
+
+    @property
+    def words_of_gains(self) -> str:
+        """The same of a difference of differences: `larger`, `smaller, but as large`, ...; `not established`."""
+        return self._words("larger", "smaller", "as large")
+
+    def _words(self, better: str, worse: str, equal: str) -> str:
+        direction = {"better": [better], "worse": [worse], None: []}[self.direction]
+        return ", but ".join([*direction, *([equal] if self.as_accurate else [])]) or "not established"
 
 
 NOTHING = Verdict(None, False)
@@ -55,6 +64,12 @@ def judge(difference: Difference, margin_points: float) -> Verdict:
     return Verdict(direction, -margin_points < low and high < margin_points)
 
 
+@functools.lru_cache(maxsize=256)
+def _likely(degrees: int) -> NDArray[np.float64]:
+    """Return equally likely values of chi squared over its degrees of freedom."""
+    return np.asarray(2 * special.gammaincinv(degrees / 2, (np.arange(_LIKELY) + 0.5) / _LIKELY) / degrees)
+
+
 @dataclass(frozen=True)
 class Chances:
     """How likely a comparison is to be decided, were its variances the true ones.
@@ -70,20 +85,19 @@ class Chances:
     def of(cls, parts: Chance, alpha: float) -> Chances:
         """Return the chances with these components at an interval's level."""
         degrees, share = parts.seeds - 1, parts.from_seeds
-        likely = stats.chi2.ppf((np.arange(_LIKELY) + 0.5) / _LIKELY, degrees) / degrees
-        seeds, samples = (float(stats.t.isf(alpha / 2, n - 1)) for n in (parts.seeds, parts.samples))
+        seeds, samples = (student(alpha, n - 1) for n in (parts.seeds, parts.samples))
         error = 100 * math.sqrt(parts.variance)
-        return cls(error, error * np.sqrt(likely * share * seeds**2 + (1 - share) * samples**2))
+        return cls(error, error * np.sqrt(_likely(degrees) * share * seeds**2 + (1 - share) * samples**2))
 
     def of_direction(self, true: float) -> float:
         """Return the chance that a true difference, in points, is found to be one, on its own side."""
-        return float(stats.norm.cdf((abs(true) - self.half_widths) / self.error).mean())
+        return float(special.ndtr((abs(true) - self.half_widths) / self.error).mean())
 
     def of_equality(self, true: float, margin: float) -> float:
         """Return the chance that the interval lies within the margin, both in points."""
         room = (margin - self.half_widths) / self.error
         at = abs(true) / self.error
-        return float(np.clip(stats.norm.cdf(room - at) - stats.norm.cdf(-room - at), 0.0, None).mean())
+        return float(np.clip(special.ndtr(room - at) - special.ndtr(-room - at), 0.0, None).mean())
 
 
 def most_seeds(looks: Looks) -> int:

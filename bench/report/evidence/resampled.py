@@ -18,10 +18,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from bench.records.source import Fold
-from bench.report.evidence.crossed import CONFIDENCE, Difference, pseudo_samples
+from bench.report.evidence.crossed import CONFIDENCE, Correct, Difference, pseudo_samples, student
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Resampled:
 
     def half_width(self, alpha: float) -> float:
         """Half the width of the interval that misses the true mean with a chance of `alpha`: Student's, n - 1."""
-        return float(stats.t.isf(alpha / 2, self.seeds - 1)) * math.sqrt(self.variance)
+        return student(alpha, self.seeds - 1) * math.sqrt(self.variance)
 
     def expected(self, seeds: int | None = None, samples: float | None = None) -> Resampled:
         """Return what is to be expected of so many seeds and test samples, were these the true variances.
@@ -85,8 +84,8 @@ def shared_folds(one: Mapping[int, Fold], other: Mapping[int, Fold]) -> dict[int
 
 
 def resampled_difference(
-    one: Mapping[int, NDArray[np.bool_]],
-    other: Mapping[int, NDArray[np.bool_]],
+    one: Correct,
+    other: Correct,
     folds: Mapping[int, Fold],
     comparisons: int = 1,
     share: float = 1.0,
@@ -106,7 +105,7 @@ def resampled_difference(
 
 
 def resampled(apart: Sequence[NDArray[np.int64]], folds: Sequence[Fold], alpha: float) -> Resampled | None:
-    """Return what differences [N] in {-1, 0, 1} of each seed say, for an interval that misses with a chance of alpha.
+    """Return what differences [N] in -2 to 2 of each seed say, for an interval that misses with a chance of alpha.
 
     As in the crossed analysis z squared over 4 samples are added on either side, here to as many as the partition with
     most has: a sample that is tested in several partitions is not several samples. None with one seed.
@@ -117,11 +116,11 @@ def resampled(apart: Sequence[NDArray[np.int64]], folds: Sequence[Fold], alpha: 
     for each, fold in zip(apart, folds, strict=True):
         tested[fold.repetition] += each.size
     samples, most, added = tested.total(), max(tested.values()), 2 * pseudo_samples(alpha)
-    unequal, mean = (sum(int(values.sum()) for values in each) / samples for each in (map(np.abs, apart), apart))
+    squared, mean = (sum(int((each**power).sum()) for each in apart) / samples for power in (2, 1))
     return Resampled(
         seeds=len(apart),
         samples=samples / len(apart),
         overlap=samples / sum(fold.train_samples for fold in folds),
         of_seeds=statistics.variance([int(each.sum()) / each.size for each in apart]),
-        of_sample=(most * unequal + added) / (most + added) - (most * mean / (most + added)) ** 2,
+        of_sample=(most * squared + added) / (most + added) - (most * mean / (most + added)) ** 2,
     )

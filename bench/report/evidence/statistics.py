@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from bench.report.evidence.crossed import CONFIDENCE
+from bench.report.evidence.crossed import CONFIDENCE, student
 from bench.suite.looks import FEWEST_SEEDS
 
 ERROR = 1 - CONFIDENCE  # the chance that an interval misses
@@ -55,7 +55,7 @@ def interval(summary: Summary, error: float = ERROR, overlap: float = 0.0) -> tu
     """
     if summary.mean is None or summary.sd is None or summary.n < FEWEST_SEEDS:
         return None
-    half = float(stats.t.isf(error / 2, summary.n - 1)) * summary.sd / math.sqrt(summary.n)
+    half = student(error, summary.n - 1) * summary.sd / math.sqrt(summary.n)
     half *= math.sqrt(1 + summary.n * overlap)
     return summary.mean - half, summary.mean + half
 

@@ -17,11 +17,13 @@ from bench.suite.looks import FEWEST_SEEDS, Looks
 def section(evidence: Evidence) -> list[Block]:
     """Return the rule, the table of what is compared, and what more evidence would settle; then all pairs."""
     comparison = evidence.comparison
-    if not comparison.contrasts:
+    if not comparison.decided:
         return []
     margin = comparison.suite.spec.margin_points
     header: list[Inline] = ["comparison", "n", "difference, points ↑", "sd over seeds", "95 % interval", "p"]
     rows = [[_name(pair), *_cells(found), judge(found, margin).words] for pair, found in comparison.contrasts.items()]
+    gains = comparison.interactions.items()
+    rows += [[_name_of_gain(*pairs), *_cells(found), judge(found, margin).words_of_gains] for pairs, found in gains]
     return [
         Paragraph(_rule(comparison)),
         Table([*header, "established"], rows),
@@ -38,7 +40,14 @@ def _rule(comparison: Comparison) -> str:
         f"alike, so that it is below {1 - CONFIDENCE:.2g} exactly where the interval excludes 0. The suite's rule: "
         f"better or worse needs an interval that excludes 0, as accurate one inside ± {margin:g} points (two one-sided "
         f"tests), and both at least {FEWEST_SEEDS} seeds. Else nothing is established."
+        f"{OF_GAINS if comparison.interactions else ''}"
     )
+
+
+OF_GAINS = (
+    " A difference of differences is analysed alike, from what each seed and test sample says of all of its entries, "
+    "and is larger, smaller or as large by the same rule."
+)
 
 
 CROSSED = (
@@ -48,7 +57,7 @@ CROSSED = (
 
 
 def _level(comparison: Comparison) -> str:
-    count, error = len(comparison.contrasts), (1 - CONFIDENCE) * comparison.share
+    count, error = comparison.decided, (1 - CONFIDENCE) * comparison.share
     if error / count == 1 - CONFIDENCE:
         return "hold with 95 %"
     which = "those of all looks hold" if count == 1 else f"all {count} intervals hold"
@@ -73,6 +82,10 @@ def _name(pair: tuple[str, str]) -> Inline:
     return text(Said(one), " - ", Said(other))
 
 
+def _name_of_gain(pair: tuple[str, str], other: tuple[str, str]) -> Inline:
+    return text("(", _name(pair), ") - (", _name(other), ")")
+
+
 def _cells(found: Difference) -> list[Inline]:
     return [
         str(found.n),
@@ -87,7 +100,9 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
     margin, looks = comparison.suite.spec.margin_points, comparison.suite.looks
     most = most_seeds(looks)
     rows: list[list[Inline]] = []
-    for pair, found in comparison.contrasts.items():
+    named = [(_name(pair), found) for pair, found in comparison.contrasts.items()]
+    named += [(_name_of_gain(*pairs), found) for pairs, found in comparison.interactions.items()]
+    for name, found in named:
         if found.components is None:
             continue
         words = (
@@ -96,7 +111,7 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
             else _words(needed(found, margin, looks), most, comparison.resampled)
         )
         row = [fixed(detectable(found)), fixed(detectable(found, most, looks)), words]
-        rows.append([_name(pair), *row])
+        rows.append([name, *row])
     if not rows:
         return []
     note = (

@@ -52,11 +52,30 @@ def _rests_on(evidence: Evidence) -> Block:
 def _contrasts(comparison: Comparison) -> list[Text]:
     """Say what is established between entries that the suite compares beside the baseline."""
     margin, named = comparison.suite.spec.margin_points, comparison.suite.spec.contrasts
-    return [
+    contrasts = [
         text(Strong(Said(one)), " ", _accuracy_clause(Said(other), found, margin), ".")
         for (one, other), found in comparison.contrasts.items()
         if [one, other] in named
     ]
+    return contrasts + [_gain(*pairs, found, margin) for pairs, found in comparison.interactions.items()]
+
+
+def _gain(pair: tuple[str, str], than: tuple[str, str], difference: Difference, margin: float) -> Text:
+    """Say whether one entry gains more on another than a third does on a fourth."""
+    (one, other), (third, fourth) = pair, than
+    who = text("What ", Strong(Said(one)), " gains on ", Said(other))
+    base = text("what ", Said(third), " gains on ", Said(fourth))
+    if difference.mean is None:
+        return text(who, " cannot be compared with ", base, ": no finished seed has all on the same test samples.")
+    found = judge(difference, margin)
+    numbers = f": {fixed(difference.mean, sign=True)} points ({interval_words(difference)})."
+    if found.direction is not None:
+        words = "larger" if found.direction == "better" else "smaller"
+        though = f", though equal within {margin:g} points" if found.as_accurate else ""
+        return text(who, f" in accuracy is {words} than ", base, though, numbers)
+    if found.as_accurate:
+        return text(who, " in accuracy is as large as ", base, f" within {margin:g} points", numbers)
+    return text(who, " in accuracy against ", base, f": a change is not established at n = {difference.n}", numbers)
 
 
 def _about_baseline(comparison: Comparison) -> list[Text]:

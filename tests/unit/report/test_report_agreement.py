@@ -1,5 +1,6 @@
 """Whatever the records say: sentence, tables and figure of a report never disagree."""
 
+import functools
 import re
 
 import numpy as np
@@ -17,6 +18,16 @@ ENTRIES = [
     {"label": "LIF", "neuron": {"name": "lif"}, "timesteps": 2},
     {"label": "CLIF", "neuron": {"name": "clif"}, "timesteps": 2},
 ]
+PAIRS = [["CLIF", "LIF"], ["ANN, small", "ANN"]]  # what the one gains on the other
+SIGNED = ((1, "CLIF"), (-1, "LIF"), (-1, "ANN, small"), (1, "ANN"))
+GAINS = {
+    ("larger", False): " is larger than what ANN, small gains on ANN: ",
+    ("larger", True): " is larger than what ANN, small gains on ANN, though equal within 0.5 points: ",
+    ("smaller", False): " is smaller than what ANN, small gains on ANN: ",
+    ("smaller", True): " is smaller than what ANN, small gains on ANN, though equal within 0.5 points: ",
+    (None, True): " is as large as what ANN, small gains on ANN within 0.5 points: ",
+    (None, False): " against what ANN, small gains on ANN: a change is not established at n = ",
+}
 SAMPLES = 300
 WORDS = {
     ("better", False): "is more accurate than {}: ",
@@ -26,6 +37,13 @@ WORDS = {
     (None, True): "is as accurate as {} within 0.5 points: ",
     (None, False): "against {}: a difference in accuracy is not established at n = ",
 }
+
+
+@functools.cache
+def made(number):
+    """The evidence of a number, and the page that is made of it."""
+    evidence = random_evidence(number)
+    return evidence, render_page(evidence)
 
 
 def random_evidence(number):
@@ -42,6 +60,7 @@ def random_evidence(number):
         seeds=seeds,
         energy=("horowitz-fp32", "horowitz-int8"),
         contrasts=contrasts,
+        interactions=[PAIRS] if number % 2 else [],
         dataset=dataset | ({"test_split": "folds"} if by_fold else {}),
     )
     level = rng.uniform(0.3, 1.0)
@@ -78,8 +97,7 @@ def table_after(text, words):
 
 @pytest.mark.parametrize("number", range(70))
 def test_sentence_table_and_figure_agree(number):
-    evidence = random_evidence(number)
-    page = render_page(evidence)
+    evidence, page = made(number)
     comparison, verdict = evidence.comparison, section(page, "Verdict")
     main = table_after(section(page, "Comparison"), "entry")
     delta = next((name for name in main["ANN"] if name.startswith("Δ to ANN")), None)
@@ -120,10 +138,37 @@ def test_sentence_table_and_figure_agree(number):
                 assert not p.startswith("<") and float(p) >= 0.05
 
 
+@pytest.mark.parametrize("number", range(1, 70, 2))
+def test_what_is_said_of_a_difference_of_differences_is_what_the_table_shows(number):
+    evidence, page = made(number)
+    [found] = evidence.comparison.interactions.values()
+    if not evidence.comparison.baseline.done:
+        return
+    row = table_after(section(page, "Accuracy compared"), "comparison")["(CLIF - LIF) - (ANN, small - ANN)"]
+    verdict = section(page, "Verdict").splitlines()
+    [said] = [line for line in verdict if line.startswith("* What **CLIF** gains on LIF ")]
+    if found.mean is None:
+        assert row["established"] == "not established" and "no finished seed has all" in said
+        return
+    words, nothing = row["established"], row["established"] == "not established"
+    direction = None if nothing else next((word for word in ("larger", "smaller") if word in words), None)
+    assert f"in accuracy{GAINS[direction, 'as large' in words]}" in said and row["difference, points ↑"] in said
+    assert nothing or int(row["n"]) >= 3
+    if row["95 % interval"] != "n/a":
+        low, high = map(float, row["95 % interval"].split(" to "))
+        assert f"95 % interval {low:+.2f} to {high:+.2f}, n = {row['n']}" in said
+        if int(row["n"]) >= 3 and 0 not in (low, high):
+            assert (direction == "larger") == (low > 0) and (direction == "smaller") == (high < 0)
+    # The mean is that of the four accuracies, of the seeds that have all.
+    done = [(entry.label, run) for entry in evidence.comparison.entries for run in entry.done]
+    accuracy = {(label, run.seed): 100 * run.accuracy_fraction for label, run in done}
+    gains = [sum(sign * accuracy[label, seed] for sign, label in SIGNED) for seed in found.seeds]
+    assert found.mean == pytest.approx(np.mean(gains), abs=1e-9) and found.by_seed == pytest.approx(gains, abs=1e-9)
+
+
 @pytest.mark.parametrize("number", range(70))
 def test_what_is_said_of_energy_is_what_the_tables_show(number):
-    evidence = random_evidence(number)
-    page = render_page(evidence)
+    evidence, page = made(number)
     comparison, verdict = evidence.comparison, section(page, "Verdict")
     if not comparison.baseline.done:
         return

@@ -115,6 +115,26 @@ def test_resolved_parameters_hold_the_constructors_defaults(write):
             'seeds = [0, 1]\ncontrasts = [["LIF", "ANN"]]',
             "contrasts[0]: every entry is compared with the baseline anyway; leave the pair out",
         ),
+        (
+            "seeds = [0, 1]",
+            'seeds = [0, 1]\ninteractions = [[["LIF", "ANN"], ["ANN", "LFI"]]]',
+            "interactions[0]: no entry 'LFI'; did you mean 'LIF'?",
+        ),
+        (
+            "seeds = [0, 1]",
+            'seeds = [0, 1]\ninteractions = [[["LIF", "ANN"], ["LIF", "ANN"]]]',
+            "interactions[0]: 'ANN' is added and taken away, which leaves a contrast or nothing",
+        ),
+        (
+            "seeds = [0, 1]",
+            'seeds = [0, 1]\ninteractions = [[["LIF", "ANN"], ["ANN", "LIF"]]]',
+            "interactions[0]: this is 'LIF' minus 'ANN' twice; name the pair in `contrasts`",
+        ),
+        (
+            "seeds = [0, 1]",
+            'seeds = [0, 1]\ninteractions = [[["LIF", "ANN"]]]',
+            "interactions[0]: List should have at least 2 items after validation, not 1",
+        ),
         ('name = "digits" }', 'name = "digit" }', "dataset.name: unknown dataset 'digit'; did you mean 'digits'?"),
         ('"convnet"', '"convnext"', "model.name: unknown model 'convnext'; did you mean 'convnet'?"),
         ("width = 8", "widht = 8", "model.widht: unknown key; did you mean 'width'?"),

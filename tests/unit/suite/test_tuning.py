@@ -38,8 +38,9 @@ def test_a_trial_trains_every_entry_on_part_of_the_training_samples():
 
 
 def test_the_tuned_suite_has_each_entry_as_it_was_and_with_what_was_found():
-    data = with_changes(contrasts=[["LIF", "ANN"]], tune={"trials": 3, "space": SPACE})
-    suite = Suite.from_data(tuned_suite(data, TUNE, FOUND) | {"contrasts": []})
+    pairs = [["LIF", "ANN"], ["ANN", "LIF"]]
+    data = with_changes(contrasts=[["LIF", "ANN"]], interactions=[pairs], tune={"trials": 3, "space": SPACE})
+    suite = Suite.from_data(tuned_suite(data, TUNE, FOUND) | {"contrasts": [], "interactions": []})
     assert suite.name == "tiny-tuned" and [entry.label for entry in suite.spec.entries] == ["ANN", "ANN, tuned", "LIF"]
     rates = {run.label: run.spec.train.optimizer.learning_rate for run in suite.runs}
     assert rates == {"ANN": 0.1, "ANN, tuned": 0.2, "LIF": 0.1}  # of equal ones the first; LIF's own is its best
@@ -48,12 +49,13 @@ def test_the_tuned_suite_has_each_entry_as_it_was_and_with_what_was_found():
     assert tuned["ANN"] is None and tuned["LIF"].best == [0.1, 2.0, 91.0] and tuned["ANN, tuned"].of == "ANN"
     assert suite.spec.entries[1].unmatched == [RATE] and suite.runs[0].spec.dataset.validation_fraction == 0.0
     assert tuned_suite(data, TUNE, FOUND)["contrasts"] == [["LIF", "ANN, tuned"]]
+    assert tuned_suite(data, TUNE, FOUND)["interactions"] == [[["LIF", "ANN, tuned"], ["ANN, tuned", "LIF"]]]
     # What is told of the trials enters no key.
     bare = [
         {key: value for key, value in entry.items() if key != "tuned"}
         for entry in tuned_suite(data, TUNE, FOUND)["entries"]
     ]
-    again = Suite.from_data(tuned_suite(data, TUNE, FOUND) | {"contrasts": [], "entries": bare})
+    again = Suite.from_data(tuned_suite(data, TUNE, FOUND) | {"contrasts": [], "interactions": [], "entries": bare})
     assert [run.key for run in again.runs] == [run.key for run in suite.runs]
 
 
