@@ -21,9 +21,19 @@ PRINT = (
 @pytest.fixture
 def package(tmp_path):
     """A copy of this package, to be changed."""
-    shutil.copytree(ROOT / "bench", tmp_path / "bench", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "suites" / "digits.toml", tmp_path)
-    return tmp_path
+    return copied(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory):
+    """The digests of a copy that is as this package is, wherever it lies."""
+    return digests(copied(tmp_path_factory.mktemp("before")))
+
+
+def copied(folder):
+    shutil.copytree(ROOT / "bench", folder / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "suites" / "digits.toml", folder)
+    return folder
 
 
 def test_a_run_reaches_what_trains_and_measures_and_no_plugin_report_or_price():
@@ -56,16 +66,14 @@ def replaced(path, old, new):
     path.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def test_each_neuron_enters_the_digest_of_its_own_runs_alone(package):
-    before = digests(package)
+def test_each_neuron_enters_the_digest_of_its_own_runs_alone(package, before):
     assert len(set(before)) == 4
     replaced(package / "bench/neurons/clif.py", "sigmoid", "tanh")
     after = digests(package)
     assert after[:3] == before[:3] and after[3] != before[3]
 
 
-def test_a_surrogate_enters_the_digest_of_the_neurons_that_use_it(package):
-    before = digests(package)
+def test_a_surrogate_enters_the_digest_of_the_neurons_that_use_it(package, before):
     replaced(package / "bench/neurons/surrogates/rectangle.py", "<= 0.5", "< 0.5")
     after = digests(package)
     assert after[0] == before[0] and not set(after[1:]) & set(before)
@@ -73,8 +81,7 @@ def test_a_surrogate_enters_the_digest_of_the_neurons_that_use_it(package):
     assert digests(package) == after
 
 
-def test_words_places_and_what_keeps_results_leave_every_digest(package):
-    before = digests(package)
+def test_words_places_and_what_keeps_results_leave_every_digest(package, before):
     bench = package / "bench"
     replaced(bench / "files/lock.py", "is at work here; wait for it", "has it")
     replaced(bench / "store/store.py", "to be trained from the start, as was asked", "afresh")
@@ -107,8 +114,7 @@ def test_words_places_and_what_keeps_results_leave_every_digest(package):
         ("models/convnet.py", "width << stage", "width * stage"),
     ],
 )
-def test_what_computes_changes_every_digest(package, file, old, new):
-    before = digests(package)
+def test_what_computes_changes_every_digest(package, before, file, old, new):
     replaced(package / "bench" / file, old, new)
     assert not set(digests(package)) & set(before)
 
