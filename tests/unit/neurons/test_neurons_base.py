@@ -150,7 +150,7 @@ def test_compile_failure_has_a_kind(monkeypatch):
 
 
 def test_compiled_equals_plain_over_layers_and_layouts():
-    layers = [(4, 5, 3, 8, 8), (4, 5, 6, 4, 4), (4, 2, 6, 4, 4), (4, 5, 7), (4, 1, 1), (4, 3, 16, 1, 1)]
+    layers = [(3, 5, 3, 8, 8), (3, 5, 6, 4, 4), (3, 2, 6, 4, 4), (3, 5, 7), (3, 1, 1), (3, 3, 16, 1, 1)]
     for index, shape in enumerate([*layers, *layers]):
         x = random(*shape, seed=index)
         x = channels_last(x) if len(shape) == 5 and index % 2 else x
@@ -168,10 +168,10 @@ def test_compiled_equals_plain_over_layers_and_layouts():
 def test_a_repeated_current_has_the_gradient_of_its_copies(make, fused):
     neuron, x = make().train(), channels_last(random(1, 4, 3, 6, 6))
     frame, copy_ = x[0].clone().requires_grad_(), x[0].clone().requires_grad_()
-    cotangent = random(4, 4, 3, 6, 6, seed=5)
-    expected = neuron(torch.stack([copy_] * 4))
+    cotangent = random(3, 4, 3, 6, 6, seed=5)
+    expected = neuron(torch.stack([copy_] * 3))
     neuron.use_fused(fused)
-    found = neuron(repeat(frame, 4))
+    found = neuron(repeat(frame, 3))
     assert torch.equal(found, expected) and 0 < found.mean() < 1
     found.backward(cotangent)
     expected.backward(cotangent)
@@ -194,7 +194,7 @@ def held_for_backward(neuron, x):
 
 @pytest.mark.parametrize("name", ["lif", "clif"])
 def test_fused_holds_one_tensor_of_the_inputs_size(name):
-    neuron, x = make_factory(name)(3), random(6, 8, 3, 9, 9).requires_grad_()
+    neuron, x = make_factory(name)(3), random(3, 8, 3, 9, 9).requires_grad_()
     assert held_for_backward(neuron, x) >= 1
     neuron.use_fused(True)
     neuron(x).sum().backward()
@@ -204,9 +204,8 @@ def test_fused_holds_one_tensor_of_the_inputs_size(name):
 @pytest.mark.parametrize(
     ("make", "dtype"),
     [
-        *itertools.product(
-            [CLIF, PLIF, Lateral, lambda: LIF(surrogate="atan")], [torch.float32, torch.bfloat16, torch.float64]
-        ),
+        *itertools.product([CLIF, PLIF, Lateral, lambda: LIF(surrogate="atan")], [torch.float32, torch.bfloat16]),
+        (CLIF, torch.float64),  # in which nothing is trained
         (lambda: LIF(reset="hard", v_reset=-0.06, decay_input=True, detach_reset=True), torch.float32),
         (lambda: GLIF(per_channel=True, _channels=3), torch.float32),
         (lambda: PSN(k=3), torch.float32),

@@ -10,7 +10,7 @@ from bench.neurons import CLIF, LIF, PSN, Neuron, ReLU
 from bench.neurons.surrogate import derivative_of, spike
 from bench.sequences import repeat
 
-T, TAU = 4, 2.0
+T, TAU = 3, 2.0
 
 
 def drawn(*shape, seed):
