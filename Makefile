@@ -76,8 +76,8 @@ tested = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --di
 test: lint  ## Lint, types and tests
 	$(tested)
 
-test-long: $(VENV)/.ready  ## The tests that take a minute or more each: clusters, kills at random, the README's commands
-	$(tested) -m 'long and not slow' tests/smoke tests/unit/commands
+test-long: $(VENV)/.ready  ## The tests that take long, a quarter of a minute and more: clusters, kills, the README's commands
+	$(tested) -m 'long and not slow' tests/smoke tests/unit/{commands,execute,plugins}
 
 format: $(VENV)/.ready  ## Format the code
 	$(VENV)/bin/python -m ruff check --fix .

@@ -44,6 +44,7 @@ def folder_of(disk):
     return store.folder(run), lambda: store.state(run)
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_up(disk, tmp_path_factory):
     whole = tmp_path_factory.mktemp("whole")
     (whole / "survivor.toml").write_text((disk / "survivor.toml").read_text())

@@ -37,6 +37,7 @@ def record_of(folder, environment, label, precision="fp32"):
     return record.model_copy(update={"wall_clock": {}}).to_json()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("label", "precision"),
     [("LIF", "bf16"), pytest.param("CLIF", "fp32", marks=pytest.mark.slow)],

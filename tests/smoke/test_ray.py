@@ -129,6 +129,7 @@ def test_a_node_dies_and_then_the_command_and_the_records_are_those_of_a_local_r
     assert len(expected) == 4 and results(folder) == expected
 
 
+@pytest.mark.long
 def test_on_ctrl_c_runs_are_saved_and_the_cluster_that_was_started_here_ends(folder):
     (folder / "survivor.toml").write_text(survivor(*ENTRIES, epochs=1000))  # more than any machine makes meanwhile
     with short_folder() as its_own:

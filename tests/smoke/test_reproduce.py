@@ -36,6 +36,7 @@ def lab(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.long
 def test_the_line_works_when_copied_for_a_suite_with_outside_code(lab):
     file = lab / "my suites" / "it's.toml"
     file.parent.mkdir()

@@ -176,6 +176,7 @@ def compare_with_a_local_command(place):
             assert twin(place / path) == twin(place / "local" / path)
 
 
+@pytest.mark.long
 def test_whoever_ends_the_command_ends_its_jobs_and_the_same_command_goes_on(cluster, place, begin):
     folder = write(place, "two.toml", patient("LIF"))
     words = ("run", "two.toml", "--trust", "--on", "slurm")
@@ -191,6 +192,7 @@ def test_whoever_ends_the_command_ends_its_jobs_and_the_same_command_goes_on(clu
     assert done.returncode == 0 and folder.record.exists(), done.stderr
 
 
+@pytest.mark.long
 def test_a_job_that_somebody_cancels_stays_cancelled(cluster, place, begin):
     folder = write(place, "one.toml", patient("LIF"))
     command = begin("run", "one.toml", "--trust", "--on", "slurm")
@@ -201,6 +203,7 @@ def test_a_job_that_somebody_cancels_stays_cancelled(cluster, place, begin):
     assert folder.executed_by() is None and folder.checkpoint.exists() and not folder.record.exists()
 
 
+@pytest.mark.long
 def test_what_slurm_refuses_is_one_message(cluster, tmp_path):
     (tmp_path / "one.toml").write_text(small_suite("one", entry("ANN", "relu", 1)))
     (tmp_path / "lab.toml").write_text('partition = "nowhere"\n')

@@ -12,6 +12,7 @@ from support import ROOT
 from support.command import spikebench
 
 
+@pytest.mark.long
 def test_speed_measures_entry_and_baseline_and_keeps_no_run(tmp_path):
     suite = ROOT / "suites" / "digits.toml"
     done = spikebench("speed", suite, "--only", "CLIF", "--repeats", 2, "--json", "turns.json", cwd=tmp_path)

@@ -139,6 +139,7 @@ def test_measuring_otherwise_trains_nothing(copy):
     assert after.history == before["LIF"].history and after.correct == before["LIF"].correct
 
 
+@pytest.mark.long
 def test_an_interrupted_run_ends_in_the_same_record(finished, tmp_path):
     (tmp_path / "small.toml").write_text(suite())
     command = ("run", "small.toml", "--jobs", 2)

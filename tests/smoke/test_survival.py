@@ -115,7 +115,8 @@ def test_a_run_killed_at_many_random_moments_ends_in_the_same_record(tmp_path, w
 RACERS = [("ANN", "relu", 1), ("LIF", "lif", 2), ("IF", "if", 2), ("CLIF", "clif", 2)]
 
 
-@pytest.mark.parametrize("commands", [2, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("commands", [2, 4])
 def test_commands_that_race_over_a_suite_do_every_run_once(tmp_path, commands):
     diverges = {"train": {"optimizer": {"learning_rate": 1e38}}, "unmatched": ["train"]}
     entries = [*starmap(entry, RACERS), entry("broken", "lif", 3, **diverges)]
@@ -136,6 +137,7 @@ def test_commands_that_race_over_a_suite_do_every_run_once(tmp_path, commands):
     assert not list(tmp_path.glob("runs/survivor/*/lock")) and not list(tmp_path.glob("runs/survivor/*/*.part"))
 
 
+@pytest.mark.long
 def test_a_run_short_of_memory_says_so_and_the_others_go_on(tmp_path):
     huge = entry("huge", "lif", 2, model={"width": 2**15}, unmatched=["model"])
     (tmp_path / "survivor.toml").write_text(survivor(entry("ANN", "relu", 1), huge, epochs=1))
@@ -148,6 +150,7 @@ def test_a_run_short_of_memory_says_so_and_the_others_go_on(tmp_path):
     assert "out of memory" in json.loads(next(tmp_path.glob("runs/survivor/*/failure.json")).read_text())["error"]
 
 
+@pytest.mark.long
 def test_a_damaged_store_is_told_and_mended(tmp_path, whole):
     """Both files of a finished run changed: told by status, set aside by run, trained again to the same record."""
     expected, _ = whole

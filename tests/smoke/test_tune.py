@@ -22,6 +22,7 @@ def place(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_trials_are_runs_and_what_was_found_is_a_suite(place):
     done = spikebench("tune", "small.toml", cwd=place)
     assert done.returncode == 0, done.stderr

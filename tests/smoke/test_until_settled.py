@@ -19,6 +19,7 @@ def folder(tmp_path):
     return write
 
 
+@pytest.mark.long
 def test_seeds_are_added_look_by_look_until_the_budget_ends(folder):
     place = folder(most_seeds=6, margin_points=1e-6)  # after an epoch the two are as good as chance makes them
     first = spikebench("run", "small.toml", "--until-settled", "--most-seeds", "5", cwd=place)
@@ -92,6 +93,7 @@ def test_one_entry_has_nothing_to_settle(tmp_path):
     assert found.returncode == 2 and "one entry has no comparison to settle" in found.stderr
 
 
+@pytest.mark.long
 def test_seeds_that_were_added_are_run_again_like_the_others(folder):
     place = folder(most_seeds=6)
     for seed in (0, 1, 2, 3):

@@ -92,6 +92,7 @@ def when_it_trains(process, folder):
 MOMENTS = [at_once, when_it_has_the_lock, when_it_trains]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: moment.__name__)
 def test_a_worker_asked_to_end_at_any_moment_has_not_failed_and_goes_on(begin, store, moment, number):
@@ -110,6 +111,7 @@ def test_a_worker_asked_to_end_at_any_moment_has_not_failed_and_goes_on(begin, s
         assert (events[-1].kind, code, store.state(LONG)) == ("interrupted", INTERRUPTED, State.PARTIAL)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT])
 def test_a_process_of_its_own_asked_to_end_before_it_listens_has_not_failed(begin, store, number):
     process = begin(fresh=True)
@@ -146,6 +148,7 @@ def test_a_worker_that_nobody_listens_to_saves_and_ends(begin, store):
     assert store.state(LONG) in (State.MISSING, State.PARTIAL)
 
 
+@pytest.mark.long
 def test_a_worker_whose_process_that_forks_is_gone_can_be_asked_to_end(begin, store, tmp_path):
     with (tmp_path / "log").open("w") as log:
         forks = Forks(worker_environment("cpu"), log)

@@ -177,6 +177,7 @@ def test_a_package_of_tables_that_is_not_there_is_named(tmp_path, monkeypatch):
         load_table("theirs")
 
 
+@pytest.mark.long
 def test_the_command_runs_an_installed_suite_only_with_trust(theirs):
     def spikebench(*arguments):
         environment = {"PYTHONPATH": f"{ROOT}:{theirs}", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}

@@ -7,7 +7,7 @@ from bench import estimate_energy, first_timesteps
 from bench.measure.counting.count import count_operations
 from bench.models.build import build_model
 
-T = 5
+T = 3
 
 
 @pytest.mark.parametrize("neuron", ["lif", "clif"])
@@ -15,7 +15,7 @@ T = 5
 def test_stopping_early_is_running_for_fewer_timesteps(model, neuron):
     network = build_model(model, neuron=neuron, in_channels=2, classes=5, image_size=8, weight_seed=0)
     torch.manual_seed(0)
-    x = (torch.rand(T, 3, 2, 8, 8) < 0.3).float()
+    x = (torch.rand(T, 2, 2, 8, 8) < 0.3).float()
     whole = count_operations(network, [x], layout="TN", input_kind="binary")
     for t in range(1, T + 1):
         early = first_timesteps(whole, t)
@@ -35,7 +35,7 @@ def _plain(part):
 
 def test_what_was_not_told_apart_has_none_and_other_numbers_are_refused():
     network = build_model("mlp", neuron="lif", in_channels=2, classes=5, image_size=8, weight_seed=0)
-    whole = count_operations(network, [torch.rand(T, 3, 2, 8, 8)], layout="TN", input_kind="analog")
+    whole = count_operations(network, [torch.rand(T, 2, 2, 8, 8)], layout="TN", input_kind="analog")
     old = [layer.model_copy(update={"effective_synops_by_timestep": None}) for layer in whole.layers]
     assert first_timesteps(whole.model_copy(update={"layers": old}), 2) is None
     assert first_timesteps(whole, T) is whole

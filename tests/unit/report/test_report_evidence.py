@@ -19,9 +19,9 @@ from bench.report.evidence.quantities import QUANTITIES
 from bench.report.page import document, main_table, render_page, render_report
 
 ROOT = Path(__file__).parents[3]
-# 36 rows (33 runs, 3 of them deployed too) under 3 tables, the baseline's 3 with fewer bits under each, and after each
-# but the last of 4 timesteps the 33 that spike.
-ESTIMATES = 36 * 3 + 3 * 3 + 33 * 3
+# 12 runs under 3 tables, the baseline's 3 with fewer bits under each, and after each but the last of 4 timesteps the 9
+# that spike.
+ESTIMATES = 12 * 3 + 3 * 3 + 9 * 3
 
 
 def calls(profile, function):
@@ -31,13 +31,13 @@ def calls(profile, function):
 
 @pytest.mark.parametrize("options", [[], ["--check"]])
 def test_one_report_compares_once_and_prices_each_run_once_per_table(options, tmp_path, monkeypatch):
-    shutil.copytree(ROOT / "reports" / "neurons", tmp_path / "reports" / "neurons")
+    shutil.copytree(ROOT / "reports" / "digits", tmp_path / "reports" / "digits")
     shutil.copytree(ROOT / "suites", tmp_path / "suites")
     monkeypatch.chdir(tmp_path)  # a store without runs: the records are those committed
-    page = Path("reports/neurons/report.md")
+    page = Path("reports/digits/report.md")
     before = page.read_bytes()
     with cProfile.Profile() as profile:
-        done = CliRunner().invoke(app, ["report", "suites/neurons.toml", *options])
+        done = CliRunner().invoke(app, ["report", "suites/digits.toml", *options])
     assert done.exit_code == 0, done.output
     assert page.read_bytes() == before
     assert [calls(profile, function) for function in (compare, price, figure_data, document)] == [1, 1, 1, 1]
