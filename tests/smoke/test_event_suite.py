@@ -48,6 +48,7 @@ def run(place, binary):
     return spikebench("run", "gestures.toml", "--offline", "--device", "cpu", cwd=place)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("binary", [False, True])
 def test_recordings_are_framed_once_trained_on_and_counted_as_events(place, binary):
     code, out, err = run(place, binary)

@@ -31,6 +31,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_tests_of_time_measure_again_and_train_nothing(folder):
     before = records(folder)
     (folder / "coded.toml").write_text(suite("shuffled", "merged"))

@@ -25,6 +25,7 @@ def test_speed_measures_entry_and_baseline_and_keeps_no_run(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["turns.json"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_measurement_is_printed_and_kept(number, code, tmp_path):
     """Asked to end after the first turn: its figures are in the file at that moment, and in the table that ends it."""

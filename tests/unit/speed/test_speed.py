@@ -131,6 +131,7 @@ def test_the_limit_is_per_image_where_batches_differ():
     assert clif.over(ann, 4).median == pytest.approx(2.5)  # 0.05 / 16 over 4 x 0.01 / 32
 
 
+@pytest.mark.long
 def test_a_subject_that_dies_in_its_turn_costs_the_others_nothing(monkeypatch):
     """Its process is killed before its second turn: the other's turns are all there, and the reason is said."""
     real_turn, turns = SubjectProcess.turn, []
@@ -204,6 +205,7 @@ def test_without_data_there_are_synthetic_steps_and_a_reason(tmp_path):
     assert steps.steps_per_epoch == 30_000
 
 
+@pytest.mark.long
 def test_a_subject_that_fails_leaves_the_others_measured():
     """One whose network does not fit the images, and one whose process dies of a library that is not there."""
     spec = subject("CLIF").spec
