@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from bench.version import VERSION
+
 if TYPE_CHECKING:
     from bench.energy.estimate import estimate_energy as estimate_energy
     from bench.energy.table import load_table as load_table
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from bench.suite.load import Suite as Suite
     from bench.suite.load import load_suite as load_suite
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 # Resolved on first use, so that `import bench` and the verbs that train nothing never wait for torch.
 _EXPORTS = {
@@ -39,6 +41,10 @@ _EXPORTS = {
 _SUBMODULES = ("neurons", "models", "encoders")
 
 __all__ = ["__version__", *_EXPORTS]
+
+
+def __dir__() -> list[str]:
+    return sorted({*(name for name in globals() if name.startswith("__")), *__all__, *_SUBMODULES})
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ import errno
 import logging
 import os
 import sys
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -29,6 +29,7 @@ from bench.commands.upkeep import clean, doctor
 from bench.commands.verb import Verb
 from bench.commands.watch import watch
 from bench.errors import BenchError, StoreError
+from bench.version import VERSION
 
 
 class _Verbs(TyperGroup):
@@ -53,10 +54,25 @@ app = typer.Typer(
     cls=_Verbs,
     help="Matched comparison of ANN, LIF, CLIF and other spiking networks.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        out.print(f"spikebench {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take what stands before a verb."""
+
 
 for verb in (run, watch, plan, report, status, count, diagnose, check, diff, rank, tune, speed, doctor, clean, restamp):
     app.command(cls=Verb)(verb)

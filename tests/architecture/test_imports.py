@@ -12,7 +12,7 @@ from support.source import BENCH, FILES, imported, parts_of, rooms
 # What stands earlier may be imported by what stands later, never the other way round; nothing is exempt.
 ORDER = {
     "": (
-        *("errors", "processor", "seeding", "sequences"),
+        *("version", "errors", "processor", "seeding", "sequences"),
         *("files", "plugins"),
         *("records", "synapses", "neurons", "encoders"),
         *("energy", "models", "data", "measure"),
@@ -35,6 +35,7 @@ ORDER = {
 WINGS = [("report/figures", "report/sections"), ("execute/engines", "execute/scheduler")]  # two of each
 APART = {pair for one, other in WINGS for pair in ((one, other), (other, one))}
 NO_TORCH = {
+    "version",
     "errors",
     "processor",
     "seeding",

@@ -65,3 +65,17 @@ def test_a_suite_is_made_of_data_as_of_a_file(tmp_path):
 def test_an_unknown_attribute_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'buid_model'"):
         _ = bench.buid_model
+
+
+def test_dir_shows_the_library_and_nothing_else():
+    shown = {name for name in dir(bench) if not name.startswith("_")}
+    assert {"load_suite", "run_suite", "count_operations", "estimate_energy", "neurons"} <= shown
+    assert shown == {*bench.__all__, "neurons", "models", "encoders"} - {"__version__"}
+    assert all(getattr(bench, name) is not None for name in shown)
+
+
+def test_annotations_are_for_whoever_uses_the_library():
+    package = Path(bench.__file__).parent
+    with open(package.parent / "pyproject.toml", "rb") as file:
+        data = tomllib.load(file)["tool"]["setuptools"]["package-data"]
+    assert "py.typed" in data["bench"] and (package / "py.typed").is_file()

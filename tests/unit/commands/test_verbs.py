@@ -1,11 +1,14 @@
 """The command's face: its frozen options, its exit codes, its messages."""
 
+import os
+import subprocess
 import sys
+import tomllib
 
 import pytest
 import typer.main
 from support import ROOT
-from support.command import spikebench
+from support.command import in_process, spikebench
 
 import bench.commands.app
 from bench.commands.app import app
@@ -200,3 +203,22 @@ def test_the_verb_main_is_what_the_script_calls(monkeypatch, capsys):
         bench.commands.app.main()
     assert caught.value.code == 2
     assert capsys.readouterr().err.startswith("spikebench: nowhere.toml: no such file")
+
+
+def test_the_version_is_that_of_the_package():
+    done = in_process("--version")
+    with open(ROOT / "pyproject.toml", "rb") as file:
+        version = tomllib.load(file)["project"]["version"]
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"spikebench {version}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "at", "completed"), [("re", 1, ["report", "restamp"]), ("run --dr", 2, ["--dry-run"])]
+)
+def test_a_shell_completes_verbs_and_options(typed, at, completed):
+    asked = {"_SPIKEBENCH_COMPLETE": "complete_bash", "COMP_WORDS": f"spikebench {typed}", "COMP_CWORD": str(at)}
+    program = "import sys; sys.argv = ['spikebench']; from bench.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=os.environ | asked, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
+    assert done.stdout.split() == completed, done.stderr
