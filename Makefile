@@ -16,7 +16,7 @@ help:          ## Show this list
 setup: $(VENV)/.ready  ## Set up .venv when it is missing or made for other requirements
 
 # .ready holds a digest of the requirements that were installed: others, as after a pull, are installed again.
-required := $(firstword $(shell cat pyproject.toml constraints.txt 2>/dev/null | sha256sum))
+required := $(firstword $(shell cat pyproject.toml constraints.txt 2>/dev/null | { sha256sum || shasum -a 256; } 2>/dev/null))
 held     := $(shell cat $(VENV)/.ready 2>/dev/null)
 ifneq ($(held),)
 ifneq ($(held),$(required))

@@ -52,10 +52,10 @@ def apart(one: Correct, other: Correct) -> NDArray[np.int64]:
     return one.astype(np.int64) - other
 
 
-def missed(apart: NDArray[np.int64], comparisons: int) -> bool:
+def missed(apart: NDArray[np.int64], comparisons: int, size: int = 1) -> bool:
     """Whether the interval of a comparison, one of so many, leaves 0 out."""
     alpha = (1 - CONFIDENCE) / comparisons
-    found = components(apart, alpha)
+    found = components(apart, alpha, size)
     assert found is not None and len(apart) >= FEWEST_SEEDS
     return bool(abs(apart.mean()) > found.half_width(alpha))
 
@@ -79,7 +79,7 @@ def interaction_coverage(accuracy: float, seeds: int, repeats: int, how: tuple[i
     at, rng, wrong = offset(accuracy, how[1]), np.random.default_rng(1), 0
     for _ in range(repeats):
         first, second, third, fourth = suite([at] * 4, seeds, *how, rng)
-        wrong += missed(apart(first, second) - apart(third, fourth), 1)
+        wrong += missed(apart(first, second) - apart(third, fourth), 1, 2)
     return 1 - wrong / repeats
 
 

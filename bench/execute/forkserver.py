@@ -77,7 +77,7 @@ def warm(job: Job) -> None:
 
     if job.trust:
         return
-    with contextlib.suppress(BenchError, MemoryError, RuntimeError):  # the worker says it, of its run
+    with contextlib.suppress(BenchError, MemoryError, OSError, RuntimeError):  # the worker says it, of its run
         code_digest(job.spec)
         dataset = assemble(job.spec).dataset
         if dataset.train_samples * math.prod(dataset.sample_shape) <= WARM_VALUES:

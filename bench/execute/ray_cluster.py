@@ -31,7 +31,20 @@ class Cluster:
     def __init__(self, where: str) -> None:
         """where: HOST:PORT; "" starts a cluster. Raises BenchError where there is none, or no node of it is here."""
         host = _host(where)
-        self._mode = os.environ.get(AUTH_MODE)
+        self._mode, self._ours = os.environ.get(AUTH_MODE), False
+        try:
+            self._join(where, host)
+        except BenchError:
+            self._forget_token()
+            raise
+        here = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
+            self.ray.get_runtime_context().get_node_id(), soft=False
+        )
+        beside = {"num_cpus": 0, "max_concurrency": MOST_PROCESSES, "scheduling_strategy": here}
+        self._tasks: dict[tuple[tuple[str, float], ...], Any] = {}  # by what a task takes of a node
+        self.bell: Any = self.ray.remote(Bell).options(**beside).remote()
+
+    def _join(self, where: str, host: str) -> None:
         _say_to_ray(alone=not where, loopback=host == LOOPBACK)
         if where:
             _check_answer(where)
@@ -53,12 +66,6 @@ class Cluster:
                     )
                 except (OSError, RuntimeError, ValueError, AssertionError, self.ray.exceptions.RayError) as error:
                     raise BenchError(f"--on ray{':' * bool(where)}{where}: {in_one_line(error)}") from error
-        here = importlib.import_module("ray.util.scheduling_strategies").NodeAffinitySchedulingStrategy(
-            self.ray.get_runtime_context().get_node_id(), soft=False
-        )
-        beside = {"num_cpus": 0, "max_concurrency": MOST_PROCESSES, "scheduling_strategy": here}
-        self._tasks: dict[tuple[tuple[str, float], ...], Any] = {}  # by what a task takes of a node
-        self.bell: Any = self.ray.remote(Bell).options(**beside).remote()
 
     def holds(self) -> tuple[int, int]:
         """Return how many CPUs and GPUs the nodes have that are there now."""
@@ -82,8 +89,14 @@ class Cluster:
             self._ours = False
             with _signals_as_they_were():
                 self.ray.shutdown()
-            if self._mode is None:  # what one cluster asks for is not shown to the next
-                os.environ.pop(AUTH_MODE, None)
+        self._forget_token()
+
+    def _forget_token(self) -> None:
+        """Have Ray show its token no longer where it was told to here: the next cluster may be another's."""
+        if self._mode is None and os.environ.pop(AUTH_MODE, None) is not None and "ray" in sys.modules:
+            raylet = importlib.import_module("ray._raylet")  # which has read the variable
+            raylet.Config.initialize("")
+            raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 class Bell:

@@ -175,17 +175,30 @@ def started_by_hand(token):
             process.terminate()
 
 
+PROGRAM = """
+import os
+from bench.errors import BenchError
+from bench.execute import ray_cluster
+def say():
+    from ray._raylet import get_authentication_mode  # 0 is disabled, 1 token; it reads the environment when imported
+    print(os.environ.get("RAY_AUTH_MODE"), get_authentication_mode())
+cluster = ray_cluster.Cluster("")
+say()
+cluster.close()
+say()
+ray_cluster._alone = lambda: {"address": "local", "num_cpus": -5}
+try: ray_cluster.Cluster("")
+except BenchError: say()
+"""
+
+
 @pytest.mark.long
 def test_a_token_is_shown_to_no_cluster_but_the_one_that_asks_for_it():
-    mode = "os.environ.get('RAY_AUTH_MODE')"
-    program = f"import os; from bench.execute.ray_cluster import Cluster; a = Cluster(''); print({mode}); a.close()"
     with short_folder() as its_own:
         environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"}
-        done = subprocess.run(
-            [sys.executable, "-c", f"{program}; print({mode})"],
-            env=environment | {VARIABLE: its_own, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-    assert (done.stdout.split(), done.returncode) == (["token", "None"], 0), done.stderr
+        environment |= {VARIABLE: its_own, "PYTHONPATH": str(ROOT), "RAY_AUTH_TOKEN_PATH": f"{its_own}/token"}
+        Path(its_own, "token").write_text("0123456789abcdef" * 4)
+        command = [sys.executable, "-c", PROGRAM]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    said = ["token 1", "None 0", "None 0"]
+    assert (done.stdout.splitlines(), done.returncode) == (said, 0), done.stderr

@@ -139,11 +139,13 @@ def test_commands_that_race_over_a_suite_do_every_run_once(tmp_path, commands):
 
 @pytest.mark.long
 def test_a_run_short_of_memory_says_so_and_the_others_go_on(tmp_path):
-    huge = entry("huge", "lif", 2, model={"width": 2**15}, unmatched=["model"])
-    (tmp_path / "survivor.toml").write_text(survivor(entry("ANN", "relu", 1), huge, epochs=1))
+    huge = entry("huge", "lif", 2, model={"width": 4096}, unmatched=["model"])
+    vast = entry("vast", "lif", 2, model={"width": 2**15}, unmatched=["model"])  # of which no layer can be made
+    (tmp_path / "survivor.toml").write_text(survivor(entry("ANN", "relu", 1), huge, vast, epochs=1))
     code, stdout, stderr = spikebench("run", "survivor.toml", "--jobs", 1, cwd=tmp_path, memory_bytes=5 * 2**30)
     assert code == 1
     assert "failed: huge seed 0: out of memory" in stderr and "lower train.batch_size" in stderr
+    assert "failed: vast seed 0: out of memory" in stderr
     assert "survivor/ANN seed 0: done" in stdout and "can go on" not in stdout
     assert spikebench("report", "survivor.toml", cwd=tmp_path)[0] == 0
     assert "out of memory" in (tmp_path / "reports" / "survivor" / "report.md").read_text()

@@ -49,14 +49,14 @@ class Squares:
         return np.sqrt(squares / (self.seeds * self.weight))
 
 
-def mean_squares(one, other, comparisons=1):
-    """Mean difference of right or wrong [S, N] of two networks, and its mean squares."""
+def mean_squares(one, other, comparisons=1, size=1):
+    """Mean difference of right or wrong [S, N] of two networks, and its mean squares; size: of two pairs of them 2."""
     z = stats.norm.ppf(1 - 0.025 / comparisons)
     added = z * z / 4
     d = np.asarray(one, dtype=float) - np.asarray(other, dtype=float)
     seeds, samples = d.shape
     # samples that only the one gets right, and as many that only the other does
-    d = np.concatenate([d, np.ones((seeds, 1)), -np.ones((seeds, 1))], axis=1)
+    d = np.concatenate([d, np.full((seeds, 1), size), np.full((seeds, 1), -size)], axis=1)
     weight = np.array([1.0] * samples + [added, added])
     rows, columns = (d * weight).sum(1) / weight.sum(), d.mean(0)
     mean = rows.mean()
@@ -66,18 +66,18 @@ def mean_squares(one, other, comparisons=1):
     return d[:, :samples].mean(), Squares(seeds, weight.sum(), of_seeds, of_samples, rest)
 
 
-def interval(one, other, comparisons=1):
+def interval(one, other, comparisons=1, size=1):
     """Mean and ends of the interval in points."""
-    centre, squares = mean_squares(one, other, comparisons)
+    centre, squares = mean_squares(one, other, comparisons, size)
     width = squares.half(0.05 / comparisons)
     return 100 * centre, 100 * (centre - width), 100 * (centre + width)
 
 
-def analysed(one, other, comparisons=1):
+def analysed(one, other, comparisons=1, size=1):
     """Mean, ends of the interval in points, and p, of right or wrong [S, N] of two networks."""
-    centre, squares = mean_squares(one, other, comparisons)
+    centre, squares = mean_squares(one, other, comparisons, size)
     low, high = 0.0, 1.0
     for _ in range(100):
         middle = (low + high) / 2
         low, high = (low, middle) if squares.half(middle) < abs(centre) else (middle, high)
-    return *interval(one, other, comparisons), min(1.0, comparisons * high)
+    return *interval(one, other, comparisons, size), min(1.0, comparisons * high)

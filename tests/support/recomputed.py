@@ -191,9 +191,9 @@ def compared(one, other, comparisons, with_p=True):
         method, values = resampled_by_hand, of_folds(one, other, seeds)
     else:
         method, values = crossed_by_hand, [np.stack([row.bits(seed) for seed in seeds]) for row in (one, other)]
-    centre, low, high, *p = (method.analysed if with_p else method.interval)(*values, comparisons)
-    reach = 200 if isinstance(one, Apart) else 100  # no accuracy is further below or above another
-    ends = (max(low, -reach), min(high, reach))
+    size = 1 + isinstance(one, Apart)
+    centre, low, high, *p = (method.analysed if with_p else method.interval)(*values, comparisons, size)
+    ends = (max(low, -100 * size), min(high, 100 * size))  # no accuracy is further below or above another
     return len(seeds), centre, sd(by_seed), ends, *(p or [None])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import optimize, stats
 
 from support.crossed_by_hand import mean_squares
-from support.recomputed import of_folds, tested, verdict
+from support.recomputed import Apart, of_folds, tested, verdict
 from support.recomputed_cells import fixed
 from support.resampled_by_hand import squares_of
 
@@ -30,14 +30,15 @@ def _compare(reckoned, table):
         n, _, _, ends, _ = reckoned.differences[one.label, other.label]
         seeds = [s for s in one.runs if s in other.runs and tested(one.runs[s]) == tested(other.runs[s])]
         each = " each" if tested(one.runs[seeds[0]]) else ""
+        size = 1 + isinstance(one, Apart)
         if each:
-            mean, squares = squares_of(*of_folds(one, other, seeds), len(reckoned.contrasts))
+            mean, squares = squares_of(*of_folds(one, other, seeds), len(reckoned.contrasts), size)
         else:
             bits = [np.stack([row.bits(seed) for seed in seeds]) for row in (one, other)]
-            mean, squares = mean_squares(*bits, len(reckoned.contrasts))
+            mean, squares = mean_squares(*bits, len(reckoned.contrasts), size)
         samples = round(np.mean([len(one.bits(seed)) for seed in seeds]))
-        reckoned.checked.cell(table, at, 1, "{}", fixed(detectable(squares, alpha)))
-        reckoned.checked.cell(table, at, 2, "{}", fixed(detectable(squares.were(MOST_SEEDS), alpha)))
+        reckoned.checked.cell(table, at, 1, "{}", fixed(detectable(squares, alpha, size)))
+        reckoned.checked.cell(table, at, 2, "{}", fixed(detectable(squares.were(MOST_SEEDS), alpha, size)))
         settled = verdict(n, ends, reckoned.margin) != "not established"
         words = "settled" if settled else would_settle(mean, squares, alpha, reckoned.margin / 100, samples)
         words += each if "seeds of about" in words else ""
@@ -66,14 +67,14 @@ def of_equality(true, margin, error, halves):
     return np.maximum(0.0, ends).mean()
 
 
-def detectable(squares, alpha):
+def detectable(squares, alpha, size=1):
     """The true difference in points that is established with a chance of 80 %, of three seeds at least, at most 100."""
     if squares.seeds < 3:
         return None
     found = chances(squares, alpha)
-    if of_direction(1.0, *found) < POWER:
+    if of_direction(size, *found) < POWER:
         return None
-    return 100 * optimize.brentq(lambda true: of_direction(true, *found) - POWER, 0.0, 1.0, xtol=1e-12)
+    return 100 * optimize.brentq(lambda true: of_direction(true, *found) - POWER, 0.0, size, xtol=1e-12)
 
 
 def would_settle(mean, squares, alpha, margin, samples):

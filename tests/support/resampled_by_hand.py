@@ -38,7 +38,7 @@ class Squares:
         )
 
 
-def squares_of(one, other, partitions, trained, comparisons=1):
+def squares_of(one, other, partitions, trained, comparisons=1, size=1):
     """Mean difference of right or wrong, [N] of each seed, of two networks, and its variances.
 
     partitions: of which partition of all samples a seed's are one fold.  trained: training samples of each seed.
@@ -48,24 +48,24 @@ def squares_of(one, other, partitions, trained, comparisons=1):
     most = max(sizes[np.array(partitions) == partition].sum() for partition in set(partitions))
     z = stats.norm.ppf(1 - 0.025 / comparisons)
     # of as many samples as the partition with most has: so many disagreements are added on either side
-    values = np.array([1.0, -1.0, 0.0, 2.0, -2.0])
+    values = np.array([size, -size, *(value for value in (-1.0, 0.0, 1.0) if abs(value) != size)])
     shares = np.array([sum((each == value).sum() for each in apart) for value in values]) / sizes.sum()
-    counts = most * shares + np.array([z * z / 4, z * z / 4, 0.0, 0.0, 0.0])
+    counts = most * shares + np.array([z * z / 4, z * z / 4, *[0.0] * (len(values) - 2)])
     mean = (counts * values).sum() / counts.sum()
     of_sample = (counts * (values - mean) ** 2).sum() / counts.sum()
     overlap = sizes.sum() / np.sum(trained)
     return by_seed.mean(), Squares(len(apart), sizes.mean(), overlap, by_seed.var(ddof=1), of_sample)
 
 
-def interval(one, other, partitions, trained, comparisons=1):
+def interval(one, other, partitions, trained, comparisons=1, size=1):
     """Mean and ends of the interval in points."""
-    centre, squares = squares_of(one, other, partitions, trained, comparisons)
+    centre, squares = squares_of(one, other, partitions, trained, comparisons, size)
     width = squares.half(0.05 / comparisons)
     return 100 * centre, 100 * (centre - width), 100 * (centre + width)
 
 
-def analysed(one, other, partitions, trained, comparisons=1):
+def analysed(one, other, partitions, trained, comparisons=1, size=1):
     """Mean, ends of the interval in points, and p."""
-    centre, squares = squares_of(one, other, partitions, trained, comparisons)
+    centre, squares = squares_of(one, other, partitions, trained, comparisons, size)
     p = 2 * stats.t.sf(abs(centre) / squares.error, squares.seeds - 1)
-    return *interval(one, other, partitions, trained, comparisons), min(1.0, comparisons * p)
+    return *interval(one, other, partitions, trained, comparisons, size), min(1.0, comparisons * p)

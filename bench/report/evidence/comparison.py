@@ -85,10 +85,7 @@ class Comparison:
     @cached_property
     def interactions(self) -> dict[tuple[Pair, Pair], Difference]:
         """The difference between one pair of entries minus that between another, for those that the suite decides."""
-        return {
-            (one, other): replace(self._difference(one, other, self.decided), reach=200.0)
-            for (one, other) in self._interacting
-        }
+        return {(one, other): self._difference(one, other, self.decided) for one, other in self._interacting}
 
     @property
     def decided(self) -> int:
@@ -147,11 +144,11 @@ class Comparison:
 
     def _difference(self, one: str | Pair, other: str | Pair, comparisons: int) -> Difference:
         """Compare two of `correct` by label, or two pairs of them, by the analysis that their test samples allow."""
-        first, second = self._correct_of(one), self._correct_of(other)
+        first, second, size = self._correct_of(one), self._correct_of(other), 1 if isinstance(one, str) else 2
         if not self.resampled:
-            return difference(first, second, comparisons, self.share)
+            return difference(first, second, comparisons, self.share, size)
         folds = shared_folds(self._folds_of(one), self._folds_of(other))
-        return resampled_difference(first, second, folds, comparisons, self.share)
+        return resampled_difference(first, second, folds, comparisons, self.share, size)
 
     def _correct_of(self, which: str | Pair) -> Correct:
         if isinstance(which, str):

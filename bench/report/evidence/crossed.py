@@ -198,42 +198,43 @@ def difference(
     other: Correct,
     comparisons: int = 1,
     share: float = 1.0,
+    size: int = 1,
 ) -> Difference:
     """Compare two networks by what each got right of the test samples, [N] by seed, over the seeds that both have.
 
-    Or two pairs of networks, by what the first of a pair got right and the second did not, less the opposite.
+    Or two pairs of networks, by what the first of a pair got right and the second did not, less the opposite:
+    `size` 2, which is how far a sample may move the difference.
     """
     paired = [seed for seed in other if seed in one and one[seed].shape == other[seed].shape]
     shapes = Counter(one[seed].shape for seed in paired)  # the same samples in every seed: those that most have
     seeds = tuple(seed for seed in paired if one[seed].shape == max(shapes, key=shapes.__getitem__))
     if not seeds or not one[seeds[0]].size:
-        return Difference((), (), None, None, comparisons, share)
+        return Difference((), (), None, None, comparisons, share, 100.0 * size)
     # counted, so that equal is equal: a share of samples has no exact value in binary
     apart = np.stack([one[seed].astype(np.int64) - other[seed] for seed in seeds])
     samples = apart.shape[1]
     by_seed = tuple(100 * int(total) / samples for total in apart.sum(1))
     mean = 100 * int(apart.sum()) / apart.size
-    return Difference(
-        seeds, by_seed, mean, components(apart, (1 - CONFIDENCE) * share / comparisons), comparisons, share
-    )
+    found = components(apart, (1 - CONFIDENCE) * share / comparisons, size)
+    return Difference(seeds, by_seed, mean, found, comparisons, share, 100.0 * size)
 
 
-def components(apart: NDArray[np.int64], alpha: float) -> Components | None:
-    """Return the mean squares of differences [S, N] in -2 to 2, for an interval that misses with a chance of alpha.
+def components(apart: NDArray[np.int64], alpha: float, size: int = 1) -> Components | None:
+    """Return the mean squares of differences [S, N], for an interval that misses with a chance of alpha.
 
-    None with one seed.
+    size: the largest that a difference can be; those of the samples that are added are so large.  None with one seed.
     """
     seeds, samples = apart.shape
     if seeds < 2:
         return None
     pseudo = pseudo_samples(alpha)
-    weight = samples + 2 * pseudo
+    weight, added = samples + 2 * pseudo, 2 * pseudo * seeds * size**2
     total, of_seed, of_sample = float(apart.sum()), apart.sum(1), apart.sum(0)
-    # Sums of squares about 0, each less that of the mean; a sample that is added is 1 or -1 for every seed.
+    # Sums of squares about 0, each less that of the mean; a sample that is added is alike for every seed.
     correction = total**2 / (seeds * weight)
     between_seeds = float((of_seed.astype(np.float64) ** 2).sum()) / weight - correction
-    between_samples = float((of_sample.astype(np.float64) ** 2).sum()) / seeds + 2 * pseudo * seeds - correction
-    everything = float((apart**2).sum()) + 2 * pseudo * seeds - correction
+    between_samples = float((of_sample.astype(np.float64) ** 2).sum()) / seeds + added - correction
+    everything = float((apart**2).sum()) + added - correction
     left = everything - between_seeds - between_samples
     rest = max(0.0, left) / ((seeds - 1) * (weight - 1))
     return Components(

@@ -18,7 +18,7 @@ POWER = 0.8
 MOST_SEEDS = 100  # that are asked for
 _SEEDS_WITH_MORE_SAMPLES = (10, 20, 50, 100)
 _MOST_TIMES = 1 << 20  # more samples than there are
-_LIKELY, _ALL = 200, 100.0
+_LIKELY = 200
 MOST_LETTERS = 26
 
 
@@ -118,9 +118,9 @@ def detectable(difference: Difference, seeds: int | None = None, looks: Looks | 
         parts = parts.expected(seeds)
         difference = replace(difference, share=looks.share(seeds) if looks and looks.repeated else difference.share)
     chances = Chances.of(parts, difference.alpha)
-    if chances.of_direction(_ALL) < POWER:
+    if chances.of_direction(difference.reach) < POWER:
         return None
-    return float(optimize.brentq(lambda true: chances.of_direction(true) - POWER, 0.0, _ALL, xtol=1e-9))
+    return float(optimize.brentq(lambda true: chances.of_direction(true) - POWER, 0.0, difference.reach, xtol=1e-9))
 
 
 @dataclass(frozen=True)

@@ -89,23 +89,26 @@ def resampled_difference(
     folds: Mapping[int, Fold],
     comparisons: int = 1,
     share: float = 1.0,
+    size: int = 1,
 ) -> Difference:
     """Compare two networks by what each got right of the test samples of a seed, [N] by seed.
 
-    folds: of the seeds in which both were tested on the same samples; no others are paired.
+    folds: of the seeds in which both were tested on the same samples; no others are paired.  size: see `difference`.
     """
     both = [seed for seed in folds if seed in one and seed in other and one[seed].shape == other[seed].shape]
     apart = {seed: one[seed].astype(np.int64) - other[seed] for seed in both if one[seed].size}
     if not apart:
-        return Difference((), (), None, None, comparisons, share)
+        return Difference((), (), None, None, comparisons, share, 100.0 * size)
     by_seed = tuple(100 * int(each.sum()) / each.size for each in apart.values())
     alpha = (1 - CONFIDENCE) * share / comparisons
-    found = resampled(list(apart.values()), [folds[seed] for seed in apart], alpha)
-    return Difference(tuple(apart), by_seed, statistics.fmean(by_seed), found, comparisons, share)
+    found = resampled(list(apart.values()), [folds[seed] for seed in apart], alpha, size)
+    return Difference(tuple(apart), by_seed, statistics.fmean(by_seed), found, comparisons, share, 100.0 * size)
 
 
-def resampled(apart: Sequence[NDArray[np.int64]], folds: Sequence[Fold], alpha: float) -> Resampled | None:
-    """Return what differences [N] in -2 to 2 of each seed say, for an interval that misses with a chance of alpha.
+def resampled(
+    apart: Sequence[NDArray[np.int64]], folds: Sequence[Fold], alpha: float, size: int = 1
+) -> Resampled | None:
+    """Return what differences [N] of each seed say, for an interval that misses with a chance of alpha.
 
     As in the crossed analysis z squared over 4 samples are added on either side, here to as many as the partition with
     most has: a sample that is tested in several partitions is not several samples. None with one seed.
@@ -122,5 +125,5 @@ def resampled(apart: Sequence[NDArray[np.int64]], folds: Sequence[Fold], alpha: 
         samples=samples / len(apart),
         overlap=samples / sum(fold.train_samples for fold in folds),
         of_seeds=statistics.variance([int(each.sum()) / each.size for each in apart]),
-        of_sample=(most * squared + added) / (most + added) - (most * mean / (most + added)) ** 2,
+        of_sample=(most * squared + added * size**2) / (most + added) - (most * mean / (most + added)) ** 2,
     )

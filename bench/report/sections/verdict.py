@@ -28,7 +28,8 @@ def section(evidence: Evidence) -> list[Block]:
     about_time = [] if time is None else [Paragraph(time)]
     if not comparison.others:
         nothing = "The suite has no entry beside its baseline: there is nothing to compare."
-        return [Paragraph(nothing), *about_time]
+        contrasts = _contrasts(comparison)
+        return [Bullets(contrasts) if contrasts else Paragraph(nothing), *about_time]
     if not comparison.baseline.done:
         base = Strong(label(comparison.baseline))
         without = text("No run of the baseline ", base, " has finished: nothing can be compared with it.")
@@ -61,12 +62,12 @@ def _contrasts(comparison: Comparison) -> list[Text]:
 
 
 def _gain(pair: tuple[str, str], than: tuple[str, str], difference: Difference, margin: float) -> Text:
-    """Say whether one entry gains more on another than a third does on a fourth."""
+    """Say whether the difference between two entries is larger than that between two others."""
     (one, other), (third, fourth) = pair, than
-    who = text("What ", Strong(Said(one)), " gains on ", Said(other))
-    base = text("what ", Said(third), " gains on ", Said(fourth))
+    who = Strong(text(Said(one), " - ", Said(other)))
+    base = text(Said(third), " - ", Said(fourth))
     if difference.mean is None:
-        return text(who, " cannot be compared with ", base, ": no finished seed has all on the same test samples.")
+        return text(who, " has no finished seed with ", base, " on the same test samples: they cannot be compared.")
     found = judge(difference, margin)
     numbers = f": {fixed(difference.mean, sign=True)} points ({interval_words(difference)})."
     if found.direction is not None:
@@ -75,7 +76,8 @@ def _gain(pair: tuple[str, str], than: tuple[str, str], difference: Difference, 
         return text(who, f" in accuracy is {words} than ", base, though, numbers)
     if found.as_accurate:
         return text(who, " in accuracy is as large as ", base, f" within {margin:g} points", numbers)
-    return text(who, " in accuracy against ", base, f": a change is not established at n = {difference.n}", numbers)
+    open_ = f" is not established at n = {difference.n}"
+    return text(who, " against ", base, f": whether it is larger or smaller in accuracy{open_}", numbers)
 
 
 def _about_baseline(comparison: Comparison) -> list[Text]:

@@ -21,12 +21,12 @@ ENTRIES = [
 PAIRS = [["CLIF", "LIF"], ["ANN, small", "ANN"]]  # what the one gains on the other
 SIGNED = ((1, "CLIF"), (-1, "LIF"), (-1, "ANN, small"), (1, "ANN"))
 GAINS = {
-    ("larger", False): " is larger than what ANN, small gains on ANN: ",
-    ("larger", True): " is larger than what ANN, small gains on ANN, though equal within 0.5 points: ",
-    ("smaller", False): " is smaller than what ANN, small gains on ANN: ",
-    ("smaller", True): " is smaller than what ANN, small gains on ANN, though equal within 0.5 points: ",
-    (None, True): " is as large as what ANN, small gains on ANN within 0.5 points: ",
-    (None, False): " against what ANN, small gains on ANN: a change is not established at n = ",
+    ("larger", False): " in accuracy is larger than ANN, small - ANN: ",
+    ("larger", True): " in accuracy is larger than ANN, small - ANN, though equal within 0.5 points: ",
+    ("smaller", False): " in accuracy is smaller than ANN, small - ANN: ",
+    ("smaller", True): " in accuracy is smaller than ANN, small - ANN, though equal within 0.5 points: ",
+    (None, True): " in accuracy is as large as ANN, small - ANN within 0.5 points: ",
+    (None, False): " against ANN, small - ANN: whether it is larger or smaller in accuracy is not established at n = ",
 }
 SAMPLES = 300
 WORDS = {
@@ -146,13 +146,13 @@ def test_what_is_said_of_a_difference_of_differences_is_what_the_table_shows(num
         return
     row = table_after(section(page, "Accuracy compared"), "comparison")["(CLIF - LIF) - (ANN, small - ANN)"]
     verdict = section(page, "Verdict").splitlines()
-    [said] = [line for line in verdict if line.startswith("* What **CLIF** gains on LIF ")]
+    [said] = [line for line in verdict if line.startswith("* **CLIF - LIF** ")]
     if found.mean is None:
-        assert row["established"] == "not established" and "no finished seed has all" in said
+        assert row["established"] == "not established" and "has no finished seed with ANN, small - ANN" in said
         return
     words, nothing = row["established"], row["established"] == "not established"
     direction = None if nothing else next((word for word in ("larger", "smaller") if word in words), None)
-    assert f"in accuracy{GAINS[direction, 'as large' in words]}" in said and row["difference, points ↑"] in said
+    assert f"**CLIF - LIF**{GAINS[direction, 'as large' in words]}" in said and row["difference, points ↑"] in said
     assert nothing or int(row["n"]) >= 3
     if row["95 % interval"] != "n/a":
         low, high = map(float, row["95 % interval"].split(" to "))

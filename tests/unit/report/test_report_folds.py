@@ -117,6 +117,19 @@ def test_a_difference_is_the_definitions(right, comparisons):
     assert (back.mean, back.low, back.high, back.p) == pytest.approx((-mean, -found.high, -found.low, found.p))
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.lists(st.integers(-2, 2), min_size=3, max_size=12), min_size=2, max_size=7), st.integers(1, 20))
+def test_a_difference_of_differences_is_the_definitions(apart, comparisons):
+    one = {seed: np.array(values) for seed, values in enumerate(apart)}
+    other = {seed: np.zeros(len(values), dtype=int) for seed, values in enumerate(apart)}
+    which = {seed: fold_of_seed(seed, train_samples=30 + seed) for seed in one}
+    found = resampled_difference(one, other, which, comparisons, size=2)
+    partitions, trained = zip(*((fold.repetition, fold.train_samples) for fold in which.values()), strict=True)
+    mean, low, high, p = analysed(list(one.values()), list(other.values()), partitions, trained, comparisons, size=2)
+    assert (found.mean, found.low, found.high) == pytest.approx((mean, max(low, -200), min(high, 200)), abs=1e-9)
+    assert found.p == pytest.approx(p, rel=1e-6, abs=1e-12)
+
+
 @pytest.mark.parametrize("seeds", [3, 5, 10])
 @pytest.mark.parametrize("only", [0, 1])
 def test_differences_that_are_alike_in_every_seed_decide_nothing_by_being_alike(seeds, only):

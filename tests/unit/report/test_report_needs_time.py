@@ -210,3 +210,17 @@ def test_diff_shows_another_accuracy_on_other_frames():
     assert "1 of 20 measured numbers differ." in found
     [changed] = [row for row in cells(found.partition("\n\n")[2])[1:] if not row[1].startswith("training")]
     assert changed[0] == "LIF on merged frames" and changed[2:4] == ["89.8000", "88.8000"]
+
+
+def test_a_baseline_alone_is_compared_with_itself_on_other_frames_where_the_suite_asks():
+    labels = ("LIF", "LIF on shuffled frames", "LIF on merged frames")
+    lif, shuffled, merged = labels
+    suite = make_suite(entries=[TESTED], baseline=lif, seeds=(0, 1, 2), interactions=[[[lif, shuffled], [merged, lif]]])
+    records = records_of(suite)
+    [((pair, other), found)] = compare(suite, records).interactions.items()
+    assert (pair, other) == ((lif, shuffled), (merged, lif))
+    # Of the seeds 2, 2.1 and 1.9 points lost, and 0.01, 0 and -0.01 of them: 2 - -0.01 and so on.
+    assert found.by_seed == pytest.approx([2.0 + 0.01, 2.1, 1.9 - 0.01])
+    verdict = section(render_report(suite, records), "Verdict")
+    assert "**LIF - LIF on shuffled frames** in accuracy is larger than LIF on merged frames - LIF: +2.00" in verdict
+    assert "nothing to compare" not in verdict

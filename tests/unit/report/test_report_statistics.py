@@ -62,6 +62,41 @@ def test_a_difference_is_the_definitions(right):
     assert found.p == pytest.approx(p, rel=1e-6, abs=1e-12)
 
 
+FOUR = st.integers(3, 12).flatmap(
+    lambda samples: st.lists(
+        st.tuples(*[st.lists(st.booleans(), min_size=samples, max_size=samples)] * 4), min_size=2, max_size=6
+    )
+)
+
+
+def gains(right):
+    """What the first of four networks gets right less the second, and the third less the fourth, [N] by seed."""
+    a, b, c, d = ({s: np.array(four[which], dtype=int) for s, four in enumerate(right)} for which in range(4))
+    return {s: a[s] - b[s] for s in a}, {s: c[s] - d[s] for s in c}
+
+
+@settings(max_examples=40)
+@given(FOUR)
+def test_a_difference_of_differences_is_the_definitions(right):
+    one, other = gains(right)
+    found = difference(one, other, comparisons=3, size=2)
+    mean, low, high, p = analysed(list(one.values()), list(other.values()), comparisons=3, size=2)
+    assert (found.mean, found.low, found.high) == pytest.approx((mean, max(low, -200), min(high, 200)), abs=1e-9)
+    assert found.p == pytest.approx(p, rel=1e-6, abs=1e-12)
+
+
+def test_a_difference_of_differences_by_hand():
+    # Three seeds, two samples: at sample 0 the first pair is 1 apart and the second -1, at sample 1 nothing is.
+    one, other = {s: np.array([1, 0]) for s in range(3)}, {s: np.array([-1, 0]) for s in range(3)}
+    found = difference(one, other, size=2)
+    # All seeds are alike. z squared / 4 samples of 2 and as many of -2 beside the two: 5.8415 samples, mean 2 / 5.8415.
+    weight = 2 + 1.959964**2 / 2
+    parts, mean = found.components, 2 / weight
+    of_samples = 3 * ((2 - mean) ** 2 + mean**2 + 1.959964**2 / 4 * ((2 - mean) ** 2 + (2 + mean) ** 2)) / (weight - 1)
+    assert found.mean == 100 and found.reach == 200
+    assert (parts.of_seeds, parts.of_samples) == (0, pytest.approx(of_samples, rel=1e-6))
+
+
 def test_a_difference_by_hand():
     # Three seeds, two samples: only the one is right of sample 0 in seeds 0 and 1; else they agree.
     one, other = {s: np.array([s < 2, True]) for s in range(3)}, {s: np.array([False, True]) for s in range(3)}
