@@ -93,6 +93,7 @@ def test_a_verb_works_in_the_c_locale(verb, place):
         assert done.stderr == "reports/mini/report.md\n"
 
 
+@pytest.mark.long
 def test_a_run_in_the_c_locale_reads_data_from_a_folder_of_any_name(tmp_path):
     folder = tmp_path / "данные ü"
     text = small_suite("mini", entry("ANN", "relu", 1), entry(LABEL, "lif", 2), train={"epochs": 1})
@@ -117,6 +118,7 @@ OF_TRAINED = {
 }
 
 
+@pytest.mark.long
 def test_verbs_that_need_what_was_trained_in_the_c_locale(tmp_path):
     folder = tmp_path / "данные ü"
     neuron = entry(LABEL, "lif", 2) | {"neuron": {"name": "lif", "reset": "hard"}}

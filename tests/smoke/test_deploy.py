@@ -31,6 +31,7 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 def test_the_weights_are_measured_with_the_other_neuron(folder):
     record = record_of(folder)
     assert record.neurons[0].neuron == "clif" and record.deployed.neurons[0].neuron == "lif"

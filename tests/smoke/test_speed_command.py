@@ -53,6 +53,7 @@ def test_an_interrupted_measurement_is_printed_and_kept(number, code, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["turns.json"]
 
 
+@pytest.mark.long
 def test_turns_that_cannot_be_written_are_measured_and_printed_and_the_file_is_not_named(tmp_path):
     name = "n" * 250  # with the ending of the file that is written first, it is too long a name
     words = ("speed", ROOT / "suites" / "digits.toml", "--only", "ANN", "--repeats", 2, "--json", name)
