@@ -92,11 +92,7 @@ def _open(comparison: Comparison) -> list[str]:
     from bench.report.evidence.decisions import judge
 
     margin = comparison.suite.spec.margin_points
-    contrasts = [(f"{one} - {other}", found) for (one, other), found in comparison.contrasts.items()]
-    interactions = [
-        (f"({a} - {b}) - ({c} - {d})", found) for ((a, b), (c, d)), found in comparison.interactions.items()
-    ]
-    return [name for name, found in contrasts + interactions if not judge(found, margin).established]
+    return [name for name, found in comparison.questions if not judge(found, margin).established]
 
 
 def _in_words(comparison: Comparison, found: Sequence[str]) -> str:

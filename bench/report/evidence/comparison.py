@@ -88,6 +88,13 @@ class Comparison:
         return {(one, other): self._difference(one, other, self.decided) for one, other in self._interacting}
 
     @property
+    def questions(self) -> list[tuple[str, Difference]]:
+        """Every comparison that the suite decides and its name: `A - B`, then `(A - B) - (C - D)` of interactions."""
+        return [(_name(pair), found) for pair, found in self.contrasts.items()] + [
+            (f"({_name(one)}) - ({_name(other)})", found) for (one, other), found in self.interactions.items()
+        ]
+
+    @property
     def decided(self) -> int:
         """How many comparisons the suite decides, for which each is corrected."""
         return len(self._contrasted) + len(self._interacting)
@@ -168,6 +175,11 @@ class Comparison:
         """Return the accuracy of one entry minus another's, corrected for the number of all pairs."""
         found = self.pairs.get((one.label, other.label))
         return found or self.pairs[other.label, one.label].reversed
+
+
+def _name(pair: Pair) -> str:
+    one, other = pair
+    return f"{one} - {other}"
 
 
 def compare(suite: Suite, records: Sequence[RunRecord]) -> Comparison:

@@ -144,6 +144,11 @@ class Difference:
         return (1 - CONFIDENCE) * self.share / self.comparisons
 
     @property
+    def of_differences(self) -> bool:
+        """Whether it is between two differences, each of which may be 100 points either way."""
+        return self.reach > 100
+
+    @property
     def n(self) -> int:
         """How many seeds are paired."""
         return len(self.seeds)

@@ -7,7 +7,7 @@ from bench.report.evidence.crossed import CONFIDENCE, Difference
 from bench.report.evidence.decisions import Needed, detectable, judge, letters, most_seeds, needed
 from bench.report.evidence.evidence import Evidence
 from bench.report.formats.document import Block, Paragraph, Table
-from bench.report.formats.inline import Inline, Said, text
+from bench.report.formats.inline import Inline, Said
 from bench.report.formats.text import NOT_AVAILABLE, fixed, joined, p_value
 from bench.report.sections.cells import interval, label
 from bench.report.sections.folds import of_differences, of_more_seeds
@@ -21,9 +21,9 @@ def section(evidence: Evidence) -> list[Block]:
         return []
     margin = comparison.suite.spec.margin_points
     header: list[Inline] = ["comparison", "n", "difference, points ↑", "sd over seeds", "95 % interval", "p"]
-    rows = [[_name(pair), *_cells(found), judge(found, margin).words] for pair, found in comparison.contrasts.items()]
-    gains = comparison.interactions.items()
-    rows += [[_name_of_gain(*pairs), *_cells(found), judge(found, margin).words_of_gains] for pairs, found in gains]
+    rows: list[list[Inline]] = [
+        [Said(name), *_cells(found), _established(found, margin)] for name, found in comparison.questions
+    ]
     return [
         Paragraph(_rule(comparison)),
         Table([*header, "established"], rows),
@@ -77,13 +77,9 @@ def _of_looks(comparison: Comparison, looks: Looks) -> str:
     )
 
 
-def _name(pair: tuple[str, str]) -> Inline:
-    one, other = pair
-    return text(Said(one), " - ", Said(other))
-
-
-def _name_of_gain(pair: tuple[str, str], other: tuple[str, str]) -> Inline:
-    return text("(", _name(pair), ") - (", _name(other), ")")
+def _established(found: Difference, margin: float) -> str:
+    verdict = judge(found, margin)
+    return verdict.words_of_gains if found.of_differences else verdict.words
 
 
 def _cells(found: Difference) -> list[Inline]:
@@ -100,9 +96,7 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
     margin, looks = comparison.suite.spec.margin_points, comparison.suite.looks
     most = most_seeds(looks)
     rows: list[list[Inline]] = []
-    named = [(_name(pair), found) for pair, found in comparison.contrasts.items()]
-    named += [(_name_of_gain(*pairs), found) for pairs, found in comparison.interactions.items()]
-    for name, found in named:
+    for name, found in comparison.questions:
         if found.components is None:
             continue
         words = (
@@ -111,7 +105,7 @@ def _evidence_needed(comparison: Comparison) -> list[Block]:
             else _words(needed(found, margin, looks), most, comparison.resampled)
         )
         row = [fixed(detectable(found)), fixed(detectable(found, most, looks)), words]
-        rows.append([name, *row])
+        rows.append([Said(name), *row])
     if not rows:
         return []
     note = (
