@@ -77,7 +77,7 @@ test: lint  ## Lint, types and tests
 	$(tested)
 
 test-long: $(VENV)/.ready  ## The tests that take long, a quarter of a minute and more: clusters, kills, the README's commands
-	$(tested) -m 'long and not slow' tests/smoke tests/unit/{commands,execute,plugins,speed}
+	$(tested) -m 'long and not slow' tests/smoke tests/unit/{commands,execute,neurons,plugins,speed}
 
 format: $(VENV)/.ready  ## Format the code
 	$(VENV)/bin/python -m ruff check --fix .

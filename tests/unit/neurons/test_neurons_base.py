@@ -205,7 +205,12 @@ def test_fused_holds_one_tensor_of_the_inputs_size(name):
     ("make", "dtype"),
     [
         *itertools.product([CLIF, PLIF, Lateral, lambda: LIF(surrogate="atan")], [torch.float32, torch.bfloat16]),
-        (CLIF, torch.float64),  # in which nothing is trained
+        (CLIF, torch.float64),
+        # In which nothing is trained.
+        *(
+            pytest.param(make, torch.float64, marks=pytest.mark.long)
+            for make in (PLIF, Lateral, lambda: LIF(surrogate="atan"))
+        ),
         (lambda: LIF(reset="hard", v_reset=-0.06, decay_input=True, detach_reset=True), torch.float32),
         (lambda: GLIF(per_channel=True, _channels=3), torch.float32),
         (lambda: PSN(k=3), torch.float32),
